@@ -1,0 +1,189 @@
+"""What the signalling process, the media workers and the recorders say to each other.
+
+Small typed messages, MessagePack with a tag, over socket pairs (`b2bua/media/channel.py`).
+The signalling process decides, a media worker owns packets, a recorder owns samples.
+`leg_id` and `recording_id` are numbers that the signalling process gives out; times are
+CLOCK_MONOTONIC seconds, which all processes of a machine share.
+"""
+
+from typing import Literal
+
+import msgspec
+
+LatchMode = Literal["exact", "same_address", "nat"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """How packets of one leg leave on another."""
+
+    payload_types: dict[int, int]
+    "Payload type in -> payload type out; a packet of another type is dropped and counted."
+    transcode: dict[int, str]
+    "Payload type in -> `PCMA>PCMU` or `PCMU>PCMA`, for the types that need conversion."
+
+
+# --- signalling process -> media worker
+
+
+class AllocateLeg(msgspec.Struct, frozen=True, tag=True):
+    """Bind a port pair; answered by `LegAllocated` or `LegRefused`."""
+
+    leg_id: int
+    host: str
+
+
+class SetRemote(msgspec.Struct, frozen=True, tag=True):
+    """Where the leg's peer receives, as its SDP says; opens the latch anew."""
+
+    leg_id: int
+    host: str
+    port: int
+    latch: LatchMode = "exact"
+    payload_types: tuple[int, ...] = ()
+    "Negotiated types; empty: any."
+
+
+class Bridge(msgspec.Struct, frozen=True, tag=True):
+    """Join two legs (or change the routes of a bridge that stands)."""
+
+    leg_a: int
+    leg_b: int
+    a_to_b: Route
+    b_to_a: Route
+
+
+class Unbridge(msgspec.Struct, frozen=True, tag=True):
+    """Part the legs; both keep their ports and taps."""
+
+    leg_a: int
+    leg_b: int
+
+
+class OpenTap(msgspec.Struct, frozen=True, tag=True):
+    """Let the leg's packets into the ring from now on; writes the mark first."""
+
+    leg_id: int
+    party_id: str
+    epoch: int
+    recorder: int
+    permit: bytes
+    spec: bytes
+    "`recording.spec.TapSpec`, put into the mark as it is."
+
+
+class CloseTap(msgspec.Struct, frozen=True, tag=True):
+    """Keep the leg's packets out of the ring from now on, and mark it."""
+
+    leg_id: int
+
+
+class StopRecording(msgspec.Struct, frozen=True, tag=True):
+    """Mark the end of a recording. Also for legs of a worker that died: its successor marks."""
+
+    recorder: int
+    recording_id: int
+
+
+class ReleaseLeg(msgspec.Struct, frozen=True, tag=True):
+    """Close the leg's sockets; answered by `LegReleased`."""
+
+    leg_id: int
+
+
+ToMediaWorker = (
+    AllocateLeg | SetRemote | Bridge | Unbridge | OpenTap | CloseTap | StopRecording | ReleaseLeg
+)
+
+
+# --- media worker -> signalling process
+
+
+class LegAllocated(msgspec.Struct, frozen=True, tag=True):
+    leg_id: int
+    port: int
+    "RTP port; RTCP is the next one."
+
+
+class LegRefused(msgspec.Struct, frozen=True, tag=True):
+    leg_id: int
+    reason: str
+
+
+class FirstPacket(msgspec.Struct, frozen=True, tag=True):
+    """The leg latched."""
+
+    leg_id: int
+    at: float
+
+
+class MediaTimeout(msgspec.Struct, frozen=True, tag=True):
+    """The leg has been silent for the configured time (told once per silence)."""
+
+    leg_id: int
+    silent_s: float
+
+
+class LegReleased(msgspec.Struct, frozen=True, tag=True):
+    """The leg's last words."""
+
+    leg_id: int
+    packets_received: int
+    packets_sent: int
+    packets_dropped: int
+    "Malformed, wrong type, wrong source, wrong SSRC."
+    packets_lost: int
+    "By sequence number (RFC 3550 A.3); never negative."
+
+
+# --- recorder -> signalling process
+
+
+class RecorderReady(msgspec.Struct, frozen=True, tag=True):
+    """A recorder is up; after a restart with what it took up again."""
+
+    resumed: tuple[int, ...]
+    "recording_id of each recording that goes on."
+
+
+class RecordingOpened(msgspec.Struct, frozen=True, tag=True):
+    recording_id: int
+    at: float
+    "Instant of sample 0."
+
+
+class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
+    """A recording ended; the file, if any, has its final name."""
+
+    recording_id: int
+    relative_path: str | None
+    "None where there is no playable file."
+    duration_s: float
+    octets: int
+    sha256: str
+    channels: int
+    failure: str | None
+    "A reason in words where audio is missing."
+    missing_s: float = 0.0
+
+
+# --- both -> signalling process
+
+
+class Counters(msgspec.Struct, frozen=True, tag=True):
+    """A snapshot, once a second; totals since the process started."""
+
+    values: dict[str, float]
+
+
+class LogLine(msgspec.Struct, frozen=True, tag=True):
+    """A log record of a process that writes no log of its own."""
+
+    level: int
+    logger: str
+    text: str
+
+
+FromMediaWorker = (
+    LegAllocated | LegRefused | FirstPacket | MediaTimeout | LegReleased | Counters | LogLine
+)
+FromRecorder = RecorderReady | RecordingOpened | RecordingClosed | Counters | LogLine
