@@ -1,18 +1,29 @@
-"""Length-prefixed MessagePack over a socket pair: four bytes of length, then the message.
+"""Length-prefixed MessagePack over a socket pair: four octets of length, then the message.
 
-Framing is apart from I/O, so the signalling process (asyncio) and its children (a plain
-loop) use the same lines. A frame above `MAX_FRAME` is a bug of ours and ends the channel.
+Framing is apart from I/O, so the signalling process (asyncio) and its children (plain
+loops) use the same lines. A child that can't get rid of its messages because the parent
+is stuck keeps a bounded number and drops the oldest that may be lost (counters, logs).
 """
 
+import socket
 import struct
+from collections import deque
 from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 import msgspec
+
+from b2bua.media.messages import Counters, LogLine
 
 MAX_FRAME = 1 << 20
 "Octets. The largest message is a log line; a frame beyond this means a lost boundary."
 
+MAX_BACKLOG = 4096
+"Messages that a child keeps for a parent that does not read."
+
+M = TypeVar("M")
 _LENGTH = struct.Struct("!I")
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class ChannelError(Exception):
@@ -21,9 +32,91 @@ class ChannelError(Exception):
 
 def frame(message: msgspec.Struct) -> bytes:
     """Return `message` as one frame."""
-    payload = msgspec.msgpack.encode(message)
+    payload = _encode(message)
     return _LENGTH.pack(len(payload)) + payload
 
 
-class Deframer[M]:
-    """Collects octets, gives out whole messages."""
+class Deframer(Generic[M]):
+    """Collects octets and gives out whole messages of the union `kind`."""
+
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a union of types has no type
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(kind)
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[M]:
+        """Yield each message that `data` completes; raises `ChannelError`."""
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise ChannelError(f"a frame of {length} octets")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            try:
+                yield self._decoder.decode(payload)
+            except msgspec.MsgspecError as error:
+                raise ChannelError(str(error)) from error
+
+
+class ChildChannel(Generic[M]):
+    """A child's end: never blocks; `fileno` goes into the child's own poll loop."""
+
+    def __init__(self, sock: socket.socket, kind: Any) -> None:  # noqa: ANN401 - a union
+        sock.setblocking(False)
+        self._sock = sock
+        self._deframer: Deframer[M] = Deframer(kind)
+        self._outbox: deque[msgspec.Struct] = deque()
+        self._pending = b""
+        self.dropped = 0
+        "Counters and log lines given up because the parent did not read."
+        self.closed = False
+        "The parent is gone: the child leaves."
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def receive(self) -> Iterator[M]:
+        """Yield what has arrived; sets `closed` at the end of the stream."""
+        while True:
+            try:
+                data = self._sock.recv(65536)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self.closed = True
+                return
+            yield from self._deframer.feed(data)
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send now what the socket takes, keep the rest for `flush`."""
+        if len(self._outbox) >= MAX_BACKLOG and isinstance(message, Counters | LogLine):
+            self.dropped += 1
+            return
+        self._outbox.append(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write as much of the backlog as the socket takes."""
+        while self._pending or self._outbox:
+            if not self._pending:
+                self._pending = frame(self._outbox.popleft())
+            try:
+                sent = self._sock.send(self._pending)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.closed = True
+                self._outbox.clear()
+                self._pending = b""
+                return
+            self._pending = self._pending[sent:]
+
+    @property
+    def backlog(self) -> bool:
+        """Whether `flush` has something left to do."""
+        return bool(self._pending or self._outbox)
