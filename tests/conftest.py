@@ -1,0 +1,11 @@
+"""Settings for every test: the Hypothesis profiles."""
+
+import os
+
+from hypothesis import settings
+
+# Deadlines measure the machine, not the code. CI draws the same examples each time, so that
+# a red run is about the change at hand; elsewhere each run looks at new ones.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
