@@ -1,0 +1,496 @@
+"""The media plane as the signalling process sees it: legs to lend, taps to open, results.
+
+Holds one `Child` per media worker and per recorder and the shared memory between them. The
+rings and the recorders' state outlive every child, because this process owns them: a new
+worker goes on at the ring's head, a new recorder reads again from its `safe` cursor.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import mmap
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from b2bua.children import Child, ChildSpec
+from b2bua.config import MediaConfig
+from b2bua.errors import MitschnittError
+from b2bua.media.messages import (
+    AllocateLeg,
+    Bridge,
+    CloseTap,
+    Counters,
+    FirstPacket,
+    FromMediaWorker,
+    FromRecorder,
+    LatchMode,
+    LegAllocated,
+    LegRefused,
+    LegReleased,
+    LogLine,
+    MediaTimeout,
+    OpenTap,
+    RecorderReady,
+    RecordingClosed,
+    RecordingOpened,
+    ReleaseLeg,
+    Route,
+    SetRemote,
+    StopRecording,
+    Unbridge,
+)
+from recording.permit import RecordingPermit, encode
+from recording.spec import TapSpec, encode_tap
+from rtp.ring import RingLayout
+from rtp.ring import initialise as initialise_ring
+from sip.address import HostPort
+
+logger = logging.getLogger("b2bua.media")
+
+STATE_SIZE = 4 << 20
+"Octets of a recorder's checkpoint memory; pages are only taken when written."
+
+LEND_TIMEOUT_S = 2.0
+COOLING_S = 2.0
+"A freed port is not lent again for this long: late packets of the old call die out."
+
+LEND_TRIES = 6
+
+
+class NoPortError(MitschnittError):
+    """No media leg can be lent now: 503 to whoever asked."""
+
+
+LegEvent = FirstPacket | MediaTimeout | LegReleased
+
+
+@dataclass(eq=False, slots=True)
+class MediaLeg:
+    """A lent leg: one RTP socket pair of a media worker."""
+
+    plane: "MediaPlane"
+    leg_id: int
+    worker: int
+    life: int
+    "Which life of the worker lent it."
+    local: HostPort
+    on_event: Callable[[LegEvent], None] | None = None
+    on_lost: Callable[[], None] | None = None
+    "Called once when the media worker died under the leg."
+    statistics: LegReleased | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def set_remote(self, remote: HostPort, latch: LatchMode, types: tuple[int, ...]) -> None:
+        """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
+        self.plane.to_worker(
+            self,
+            SetRemote(
+                leg_id=self.leg_id,
+                host=remote.host,
+                port=remote.port,
+                latch=latch,
+                payload_types=types,
+            ),
+        )
+
+    def bridge(self, other: "MediaLeg", to_other: Route, from_other: Route) -> None:
+        """Join with a leg of the same worker, or change the routes between them."""
+        self.plane.to_worker(self, Bridge(self.leg_id, other.leg_id, to_other, from_other))
+
+    def unbridge(self, other: "MediaLeg") -> None:
+        self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))
+
+    def open_tap(self, permit: RecordingPermit, recorder: int, spec: TapSpec) -> None:
+        """Let the leg's packets into the recorder's ring, on the strength of `permit`."""
+        self.plane.to_worker(
+            self,
+            OpenTap(
+                leg_id=self.leg_id,
+                party_id=permit.party_id,
+                epoch=permit.epoch,
+                recorder=recorder,
+                permit=encode(permit),
+                spec=encode_tap(spec),
+            ),
+        )
+
+    def close_tap(self) -> None:
+        self.plane.to_worker(self, CloseTap(self.leg_id))
+
+    def release(self) -> None:
+        """Give the ports back."""
+        self.plane.release(self)
+
+
+@dataclass(eq=False, slots=True)
+class OpenRecording:
+    """A recording on its way: the result comes when the file has its name."""
+
+    recording_id: int
+    recorder: int
+    worker: int
+    relative_path: str
+    result: asyncio.Future[RecordingClosed]
+    opened_at: float | None = None
+    stopping: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class _Worker:
+    child: Child[FromMediaWorker]
+    legs: dict[int, MediaLeg] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=dict)
+    carried: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class _Recorder:
+    child: Child[FromRecorder]
+    state: mmap.mmap
+    recordings: dict[int, OpenRecording] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=dict)
+    carried: dict[str, float] = field(default_factory=dict)
+
+
+class MediaPlane:
+    """All media workers and recorders of the server."""
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        folder: Path,
+        quality: int,
+        lock_fd: int,
+        adopt: Callable[[OpenRecording], RecordingClosed],
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._quality = quality
+        self._lock_fd = lock_fd
+        self._adopt = adopt
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
+        self._cooling: deque[tuple[float, int]] = deque()
+        self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
+        self._rings = self._make_rings()
+        self._memories: list[int] = [fd for row in self._rings for fd in row]
+        self._recorders = [self._make_recorder(i) for i in range(config.recorders)]
+        self._workers = [self._make_worker(i) for i in range(config.workers)]
+
+    # --- life
+
+    async def run(self) -> None:
+        """Keep all children alive."""
+        async with asyncio.TaskGroup() as group:
+            for recorder in self._recorders:
+                group.create_task(recorder.child.run())
+            for worker in self._workers:
+                group.create_task(worker.child.run())
+            group.create_task(self._adopt_orphans())
+
+    async def close(self) -> None:
+        """End the media workers at once, then the recorders, which finish their files."""
+        await asyncio.gather(*(w.child.close(1.0) for w in self._workers))
+        await asyncio.gather(*(r.child.close(3.0) for r in self._recorders))
+        for fd in self._memories:
+            os.close(fd)
+
+    @property
+    def open_recordings(self) -> int:
+        """Recordings whose result has not come yet."""
+        return sum(len(recorder.recordings) for recorder in self._recorders)
+
+    def pids(self) -> dict[str, list[int | None]]:
+        """Process ids of the present lives."""
+        return {
+            "media": [w.child.pid for w in self._workers],
+            "recorder": [r.child.pid for r in self._recorders],
+        }
+
+    def counters(self) -> dict[str, float]:
+        """Totals over all children, dead ones included."""
+        total: dict[str, float] = {}
+        for prefix, parts in (("media", self._workers), ("recorder", self._recorders)):
+            for part in parts:
+                for source in (part.carried, part.counters):
+                    for name, value in source.items():
+                        key = f"{prefix}_{name}"
+                        total[key] = total.get(key, 0.0) + value
+            total[f"{prefix}_restarts"] = float(sum(max(p.child.starts - 1, 0) for p in parts))
+        return total
+
+    # --- legs
+
+    async def lend(self, host: str, *, beside: MediaLeg | None = None) -> MediaLeg:
+        """Return a leg bound at `host`, on the worker of `beside`; raises `NoPortError`."""
+        index = beside.worker if beside is not None else self._least_busy_worker()
+        for _ in range(LEND_TRIES):
+            leg = await self._lend_once(index, host)
+            if not self._is_cooling(leg.local.port):
+                return leg
+            leg.release()
+        raise NoPortError("every free port is still cooling off")
+
+    async def _lend_once(self, index: int, host: str) -> MediaLeg:
+        leg_id = next(self._ids)
+        worker = self._workers[index]
+        life = worker.child.starts
+        future: asyncio.Future[LegAllocated | LegRefused]
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[leg_id] = future
+        worker.child.send(AllocateLeg(leg_id=leg_id, host=host))
+        try:
+            async with asyncio.timeout(LEND_TIMEOUT_S):
+                answer = await future
+        except TimeoutError:
+            raise NoPortError("the media worker gave no answer") from None
+        finally:
+            del self._waiting[leg_id]
+        if isinstance(answer, LegRefused):
+            raise NoPortError(answer.reason)
+        leg = MediaLeg(self, leg_id, index, life, HostPort(host, answer.port))
+        worker.legs[leg_id] = leg
+        return leg
+
+    def release(self, leg: MediaLeg) -> None:
+        worker = self._workers[leg.worker]
+        if leg.life == worker.child.starts and leg.leg_id in worker.legs:
+            worker.child.send(ReleaseLeg(leg.leg_id))
+            until = asyncio.get_running_loop().time() + COOLING_S
+            self._cooling.append((until, leg.local.port))
+        else:
+            leg.released.set()
+
+    def to_worker(
+        self,
+        leg: MediaLeg,
+        message: SetRemote | Bridge | Unbridge | OpenTap | CloseTap,
+    ) -> None:
+        """Send on behalf of a leg, unless its worker's life is over."""
+        worker = self._workers[leg.worker]
+        if leg.life == worker.child.starts:
+            worker.child.send(message)
+
+    def _least_busy_worker(self) -> int:
+        return min(range(len(self._workers)), key=lambda i: len(self._workers[i].legs))
+
+    def _is_cooling(self, port: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        while self._cooling and self._cooling[0][0] <= now:
+            self._cooling.popleft()
+        return any(cold == port for _, cold in self._cooling)
+
+    # --- recordings
+
+    def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
+        """Choose the recorder for a recording of `leg`'s call."""
+        index = min(
+            range(len(self._recorders)), key=lambda i: len(self._recorders[i].recordings)
+        )
+        recording = OpenRecording(
+            recording_id=next(self._ids),
+            recorder=index,
+            worker=leg.worker,
+            relative_path=relative_path,
+            result=asyncio.get_running_loop().create_future(),
+        )
+        self._recorders[index].recordings[recording.recording_id] = recording
+        return recording
+
+    def stop_recording(self, recording: OpenRecording) -> None:
+        """Mark the end in the ring; `recording.result` follows."""
+        recording.stopping = True
+        self._workers[recording.worker].child.send(_stop_message(recording))
+
+    def _repeat_stops(self, index: int) -> None:
+        """Tell a new worker what its predecessor may not have marked any more."""
+        for recorder in self._recorders:
+            for recording in recorder.recordings.values():
+                if recording.stopping and recording.worker == index:
+                    self._workers[index].child.send(_stop_message(recording))
+
+    # --- children
+
+    def _make_rings(self) -> list[list[int]]:
+        """One ring per (media worker, recorder), as memfd descriptors."""
+        calls = -(-self._config.max_calls // (self._config.workers * self._config.recorders))
+        layout = RingLayout.for_calls(calls)
+        rings = []
+        for worker in range(self._config.workers):
+            row = []
+            for recorder in range(self._config.recorders):
+                fd = os.memfd_create(f"mitschnitt-ring-{worker}-{recorder}", os.MFD_CLOEXEC)
+                os.ftruncate(fd, layout.size)
+                with mmap.mmap(fd, layout.size) as memory, memoryview(memory) as view:
+                    initialise_ring(view, layout)
+                row.append(fd)
+            rings.append(row)
+        return rings
+
+    def _make_worker(self, index: int) -> _Worker:
+        ports = self._config.ports
+        width = (ports.high - ports.low + 1) // self._config.workers & ~1
+        low = ports.low + index * width
+        rings = self._rings[index]
+        spec: ChildSpec[FromMediaWorker] = ChildSpec(
+            name=f"media-{index}",
+            module="b2bua.media.worker",
+            arguments=lambda channel: [
+                *("--channel", str(channel)),
+                *("--ring", ",".join(map(str, rings))),
+                *("--ports", f"{low}-{low + width - 1}"),
+                *("--media-timeout", str(self._config.timeout_s)),
+            ],
+            inherited=tuple(rings),
+            kind=FromMediaWorker,
+        )
+        worker = _Worker(
+            Child(
+                spec,
+                on_message=lambda message: self._from_worker(worker, message),
+                on_start=lambda: self._repeat_stops(index),
+                on_death=lambda: self._worker_died(index),
+            )
+        )
+        return worker
+
+    def _make_recorder(self, index: int) -> _Recorder:
+        state_fd = os.memfd_create(f"mitschnitt-state-{index}", os.MFD_CLOEXEC)
+        os.ftruncate(state_fd, STATE_SIZE)
+        self._memories.append(state_fd)
+        rings = [row[index] for row in self._rings]
+        spec: ChildSpec[FromRecorder] = ChildSpec(
+            name=f"recorder-{index}",
+            module="b2bua.media.recorder",
+            arguments=lambda channel: [
+                *("--channel", str(channel)),
+                *("--rings", ",".join(map(str, rings))),
+                *("--state", str(state_fd)),
+                *("--folder", str(self._folder)),
+                *("--quality", str(self._quality)),
+                *("--lock", str(self._lock_fd)),
+            ],
+            inherited=(*rings, state_fd, self._lock_fd),
+            kind=FromRecorder,
+        )
+        recorder = _Recorder(
+            Child(
+                spec,
+                on_message=lambda message: self._from_recorder(recorder, message),
+                on_start=lambda: None,
+                on_death=lambda: _carry(recorder),
+            ),
+            mmap.mmap(state_fd, STATE_SIZE),
+        )
+        return recorder
+
+    def _from_worker(self, worker: _Worker, message: FromMediaWorker) -> None:
+        match message:
+            case LegAllocated(leg_id) | LegRefused(leg_id):
+                self._settle(worker, leg_id, message)
+            case LegReleased(leg_id):
+                leg = worker.legs.pop(leg_id, None)
+                if leg is not None:
+                    leg.statistics = message
+                    leg.released.set()
+            case FirstPacket(leg_id) | MediaTimeout(leg_id):
+                leg = worker.legs.get(leg_id)
+                if leg is not None and leg.on_event is not None:
+                    leg.on_event(message)
+            case Counters(values):
+                worker.counters = values
+            case LogLine(level, name, text):
+                logging.getLogger(name).log(level, text)
+
+    def _settle(self, worker: _Worker, leg_id: int, answer: LegAllocated | LegRefused) -> None:
+        future = self._waiting.get(leg_id)
+        if future is not None and not future.done():
+            future.set_result(answer)
+        elif isinstance(answer, LegAllocated):
+            # Whoever asked has given up meanwhile: the port goes straight back.
+            worker.child.send(ReleaseLeg(leg_id))
+
+    def _worker_died(self, index: int) -> None:
+        worker = self._workers[index]
+        _carry(worker)
+        legs, worker.legs = list(worker.legs.values()), {}
+        for leg in legs:
+            leg.released.set()
+            if leg.on_lost is not None:
+                leg.on_lost()
+
+    def _from_recorder(self, recorder: _Recorder, message: FromRecorder) -> None:
+        match message:
+            case RecordingOpened(recording_id, at):
+                recording = recorder.recordings.get(recording_id)
+                if recording is not None:
+                    recording.opened_at = at
+            case RecordingClosed(recording_id):
+                self._close_recording(recorder, recording_id, message)
+            case RecorderReady(resumed):
+                self._take_stock(recorder, frozenset(resumed))
+            case Counters(values):
+                recorder.counters = values
+            case LogLine(level, name, text):
+                logging.getLogger(name).log(level, text)
+
+    def _close_recording(
+        self, recorder: _Recorder, recording_id: int, result: RecordingClosed
+    ) -> None:
+        recording = recorder.recordings.pop(recording_id, None)
+        if recording is not None and not recording.result.done():
+            recording.result.set_result(result)
+
+    def _take_stock(self, recorder: _Recorder, resumed: frozenset[int]) -> None:
+        """After a restart: what the new recorder knows nothing of is adopted from the disk.
+
+        A recorder says that it is ready when it has read the ring again from `safe`, so a
+        recording that opened after the last checkpoint is among the resumed ones.
+        """
+        if recorder.child.starts == 1:
+            return
+        for recording in recorder.recordings.values():
+            if recording.recording_id not in resumed and recording.opened_at is not None:
+                self._orphans.put_nowait((recorder, recording))
+
+    async def _adopt_orphans(self) -> None:
+        while True:
+            recorder, recording = await self._orphans.get()
+            result = await asyncio.to_thread(self._adopt, recording)
+            self._close_recording(recorder, recording.recording_id, result)
+
+
+@contextlib.asynccontextmanager
+async def media_plane(
+    config: MediaConfig,
+    *,
+    folder: Path,
+    quality: int,
+    lock_fd: int,
+    adopt: Callable[[OpenRecording], RecordingClosed],
+) -> AsyncIterator[MediaPlane]:
+    """Run a media plane while the context is open."""
+    plane = MediaPlane(config, folder=folder, quality=quality, lock_fd=lock_fd, adopt=adopt)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(plane.run())
+        try:
+            yield plane
+        finally:
+            await plane.close()
+            running.cancel()
+
+
+def _stop_message(recording: OpenRecording) -> StopRecording:
+    return StopRecording(recorder=recording.recorder, recording_id=recording.recording_id)
+
+
+def _carry(part: _Worker | _Recorder) -> None:
+    """Keep a dead child's totals."""
+    for name, value in part.counters.items():
+        part.carried[name] = part.carried.get(name, 0.0) + value
+    part.counters = {}

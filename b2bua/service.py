@@ -1,0 +1,206 @@
+"""The composition root: opens the parts in order, closes them in the opposite one."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version as package_version
+
+from b2bua import control
+from b2bua.administration import Administration
+from b2bua.authentication import Gate
+from b2bua.call import CallServices
+from b2bua.config import Config, is_wildcard
+from b2bua.datadir import DataFolder
+from b2bua.directory import Directory
+from b2bua.errors import StartError
+from b2bua.media.plane import MediaPlane, media_plane
+from b2bua.notify import notify
+from b2bua.recovery import adopt_orphan, recover_after_crash
+from b2bua.registration import Registrations
+from b2bua.switchboard import Switchboard
+from cdr.journal import Journal
+from recording.storage import check_writable
+from sip.address import HostPort
+from sip.digest import Challenger
+from sip.endpoint import Endpoint
+from sip.events import Event
+from sip.io.udp import UdpTransport
+
+logger = logging.getLogger("b2bua.service")
+
+HOUSEKEEPING_S = 1.0
+
+
+class Service:
+    """A running server."""
+
+    def __init__(self, config: Config, folder: DataFolder, lock_fd: int) -> None:
+        self._config = config
+        self._folder = folder
+        self._recordings = folder.recordings(config.storage.folder)
+        self._lock_fd = lock_fd
+        self._directory = Directory()
+        self._version = package_version("mitschnitt")
+        self._switchboard: Switchboard | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        async with contextlib.AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            journal = await enter(Journal.open(self._folder.database))
+            administration = Administration(journal, self._config.sip.realm, self._directory)
+            await administration.reload()
+            await recover_after_crash(self._folder, self._recordings, journal)
+            plane = await enter(self._open_plane())
+            endpoint = self._make_endpoint()
+            transport = await enter(self._open_transport(endpoint))
+            registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
+            await registrations.restore(self._folder.database, transport.local)
+            services = self._services(endpoint, transport, plane, journal, registrations)
+            status = self._status(endpoint, plane, journal, registrations)
+            handler = _handler(administration, status)
+            await enter(control.control_server(self._folder.control_socket, handler))
+            self._switchboard = Switchboard(services, registrations)
+            await enter(self._switchboard.open())
+            logger.info("ready", extra={"sip": str(endpoint.contact)})
+            notify("READY=1", f"STATUS=sip {endpoint.contact}")
+            await self._keep_house(stop, registrations)
+            notify("STOPPING=1")
+            logger.info("stopping", extra={"calls": len(self._switchboard)})
+        logger.info("stopped")
+
+    # --- parts
+
+    def _open_plane(self) -> contextlib.AbstractAsyncContextManager[MediaPlane]:
+        return media_plane(
+            self._config.media,
+            folder=self._recordings,
+            quality=self._config.recording.quality,
+            lock_fd=self._lock_fd,
+            adopt=lambda recording: adopt_orphan(self._recordings, recording),
+        )
+
+    def _make_endpoint(self) -> Endpoint:
+        gate = Gate(
+            challenger=Challenger(self._config.sip.realm, secrets.token_bytes(32)),
+            directory=self._directory,
+            allow_no_qop=self._config.sip.allow_digest_without_qop,
+            accepting=lambda: self._switchboard is not None and self._switchboard.accepting,
+        )
+        return Endpoint(
+            contact=HostPort(self._advertised_host(), self._config.sip.listen.port),
+            authorize=gate.authorize,
+            user_agent=f"Mitschnitt/{self._version}",
+        )
+
+    @contextlib.asynccontextmanager
+    async def _open_transport(self, endpoint: Endpoint) -> AsyncIterator[UdpTransport]:
+        listen = self._config.sip.listen
+        transport = UdpTransport(endpoint, listen, self._on_event)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(transport)
+            except OSError as error:
+                raise StartError(
+                    f"SIP can't listen on {listen}: {error.strerror or error}"
+                ) from error
+            endpoint.contact = HostPort(endpoint.contact.host, transport.local.port)
+            yield transport
+
+    def _advertised_host(self) -> str:
+        configured = self._config.sip.advertise
+        if configured != "auto":
+            return str(ipaddress.ip_address(configured))
+        host = self._config.sip.listen.host
+        return _default_route_host() if is_wildcard(host) else host
+
+    def _services(
+        self,
+        endpoint: Endpoint,
+        transport: UdpTransport,
+        plane: MediaPlane,
+        journal: Journal,
+        registrations: Registrations,
+    ) -> CallServices:
+        return CallServices(
+            config=self._config,
+            endpoint=endpoint,
+            kick=transport.kick,
+            plane=plane,
+            journal=journal,
+            directory=self._directory,
+            registrar=registrations.registrar,
+            media_host=endpoint.contact.host,
+            clock=time.monotonic,
+            attach=lambda usage, call: self._board.attach(usage, call),
+        )
+
+    @property
+    def _board(self) -> Switchboard:
+        assert self._switchboard is not None
+        return self._switchboard
+
+    # --- running
+
+    def _on_event(self, event: Event) -> None:
+        if self._switchboard is not None:
+            self._switchboard.on_event(event)
+
+    async def _keep_house(self, stop: asyncio.Event, registrations: Registrations) -> None:
+        """Wait for the stop; meanwhile, once a second, do what has no event of its own."""
+        while not stop.is_set():
+            registrations.expire()
+            notify("WATCHDOG=1")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HOUSEKEEPING_S):
+                    await stop.wait()
+
+    def _status(
+        self,
+        endpoint: Endpoint,
+        plane: MediaPlane,
+        journal: Journal,
+        registrations: Registrations,
+    ) -> Callable[[], control.Status]:
+        def status() -> control.Status:
+            sip_counters = {f"sip_{name}": float(n) for name, n in endpoint.counters.items()}
+            return control.Status(
+                version=self._version,
+                sip=str(endpoint.contact),
+                pids={"signalling": [os.getpid()], **plane.pids()},
+                calls=len(self._board),
+                recordings=plane.open_recordings,
+                registrations=registrations.count,
+                journal_healthy=journal.healthy,
+                counters={**sip_counters, **plane.counters()},
+            )
+
+        return status
+
+
+def _handler(
+    administration: Administration, status: Callable[[], control.Status]
+) -> control.Handler:
+    async def handle(request: control.Request, actor: str) -> control.Reply:
+        if isinstance(request, control.GetStatus):
+            return status()
+        await administration.change(request, actor)
+        return control.Done()
+
+    return handle
+
+
+def _default_route_host() -> str:
+    """Return our address on the default route; connecting a UDP socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(sock.getsockname()[0])

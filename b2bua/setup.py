@@ -1,0 +1,64 @@
+"""First use: the data folder with its database, a configuration file, sample extensions."""
+
+import secrets
+import string
+from importlib.resources import files
+from pathlib import Path
+
+from b2bua.administration import change_offline
+from b2bua.config import load
+from b2bua.control import AddExtension
+from b2bua.datadir import DataFolder
+from b2bua.errors import ConfigError, DataFolderError
+from cdr.store import prepare
+
+PASSWORD_LENGTH = 24
+"Characters; above 140 bits, typed once into a telephone's page."
+
+ALPHABET = string.ascii_letters + string.digits
+
+SAMPLES = (("101", "Ada"), ("102", "Ben"))
+
+
+def new_password() -> str:
+    """Return a password that nobody guesses."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(PASSWORD_LENGTH))
+
+
+def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: str) -> list[str]:
+    """Create what is missing and return what to tell the operator."""
+    if data.database.exists():
+        raise DataFolderError(f"{data.path} is in use already; nothing was changed")
+    with data.locked():
+        lines = [_write_config(data)] if config is None else []
+        prepare(data.database)
+    settings = load(config if config is not None else data.config_file)
+    lines.append(f"data folder: {data.path}")
+    if sample:
+        for number, name in SAMPLES:
+            password = new_password()
+            request = AddExtension(
+                number=number, name=name, password=password, mode="automatic", opt_in=True
+            )
+            change_offline(data, settings.sip.realm, request, actor)
+            lines.append(f"extension {number} ({name}), password: {password}")
+    lines.append(f"SIP address for telephones: {settings.sip.listen} (UDP)")
+    return lines
+
+
+def _write_config(data: DataFolder) -> str:
+    if not data.config_file.exists():
+        try:
+            data.config_file.write_text(_commented_config(), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{data.config_file}: {error.strerror}") from error
+    return f"configuration: {data.config_file}"
+
+
+def _commented_config() -> str:
+    """Return `deploy/mitschnitt.toml`, which a wheel carries inside the package."""
+    packaged = files("b2bua").joinpath("mitschnitt.toml")
+    if packaged.is_file():
+        return packaged.read_text(encoding="utf-8")
+    in_the_clone = Path(__file__).parents[1] / "deploy" / "mitschnitt.toml"
+    return in_the_clone.read_text(encoding="utf-8")
