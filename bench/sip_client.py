@@ -1,0 +1,570 @@
+"""A telephone for the bench: raw SIP text over one UDP socket, both roles.
+
+It shares no line with `sip/`, so that a mistake there can't confirm itself, and it knows only
+what a plain desk phone needs: REGISTER and INVITE with digest MD5 (:rfc:`2617#section-3.2.2`),
+ACK, BYE, answers to INVITE, CANCEL, BYE and OPTIONS, and the retransmissions of :rfc:`3261`
+over UDP, without which one lost datagram would look like a failed call.
+"""
+
+import hashlib
+import heapq
+import os
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+Address = tuple[str, int]
+
+T1_S = 0.5
+T2_S = 4.0
+TIMEOUT_S = 64 * T1_S
+CRLF = "\r\n"
+COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "l": "content-length",
+}
+_AUTH_FIELD = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+_USER = re.compile(r"sips?:([^@;>]+)@")
+
+
+class Message:
+    """A request or response, parsed no further than this phone needs."""
+
+    __slots__ = ("body", "headers", "start")
+
+    def __init__(self, data: bytes) -> None:
+        head, _, body = data.partition(b"\r\n\r\n")
+        lines = head.decode("utf-8", "replace").split(CRLF)
+        self.start = lines[0]
+        self.body = body.decode("utf-8", "replace")
+        self.headers: dict[str, list[str]] = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            self.headers.setdefault(COMPACT.get(name, name), []).append(value.strip())
+
+    def one(self, name: str) -> str:
+        """Return the header's first value, or nothing."""
+        values = self.headers.get(name)
+        return values[0] if values else ""
+
+    @property
+    def status(self) -> int:
+        """Status code of a response, 0 for a request."""
+        return int(self.start[8:11]) if self.start.startswith("SIP/2.0 ") else 0
+
+    @property
+    def method(self) -> str:
+        """Method of a request, or the one that a response answers."""
+        return self.start.split(" ", 1)[0] if not self.status else self.one("cseq").split()[-1]
+
+    @property
+    def branch(self) -> str:
+        found = re.search(r"branch=([^;,\s]+)", self.one("via"))
+        return found[1] if found else ""
+
+
+def tag_of(value: str) -> str:
+    found = re.search(r";\s*tag=([^;>\s]+)", value)
+    return found[1] if found else ""
+
+
+def uri_of(value: str) -> str:
+    """The URI in a From, To or Contact value."""
+    found = re.search(r"<([^>]+)>", value)
+    return found[1] if found else value.partition(";")[0].strip()
+
+
+def user_of(value: str) -> str:
+    found = _USER.search(value)
+    return found[1] if found else ""
+
+
+def authorization(challenge: str, user: str, password: str, method: str, uri: str) -> str:
+    """Return the value of an Authorization header (:rfc:`2617#section-3.2.2`)."""
+    asked = {name.lower(): quoted or bare for name, quoted, bare in _AUTH_FIELD.findall(challenge)}
+    realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
+    ha1 = _md5(f"{user}:{realm}:{password}")
+    ha2 = _md5(f"{method}:{uri}")
+    value = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}"'
+    if "auth" in re.split(r"\s*,\s*", asked.get("qop", "")):
+        cnonce = os.urandom(8).hex()
+        response = _md5(f"{ha1}:{nonce}:00000001:{cnonce}:auth:{ha2}")
+        value += f', qop=auth, nc=00000001, cnonce="{cnonce}"'
+    else:
+        response = _md5(f"{ha1}:{nonce}:{ha2}")
+    if "opaque" in asked:
+        value += f', opaque="{asked["opaque"]}"'
+    return f'{value}, response="{response}", algorithm=MD5'
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def md5_challenge(response: Message) -> str:
+    """The challenge in a 401 or 407 that this phone can answer."""
+    for name in ("www-authenticate", "proxy-authenticate"):
+        for value in response.headers.get(name, ()):
+            if "algorithm" not in value.lower() or re.search(r'algorithm="?MD5"?(,|\s|$)', value):
+                return value
+    return ""
+
+
+def sdp(media: Address) -> str:
+    """An audio session with A-law and telephone-event (:rfc:`8866`)."""
+    host, port = media
+    lines = ["v=0", f"o=bench 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
+    lines += [f"m=audio {port} RTP/AVP 8 101", "a=rtpmap:8 PCMA/8000"]
+    lines += ["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=ptime:20", "a=sendrecv"]
+    return CRLF.join(lines) + CRLF
+
+
+def media_address(body: str) -> Address | None:
+    """Where the session's audio wants to be sent to."""
+    connection = re.search(r"^c=IN IP4 (\S+)", body, re.MULTILINE)
+    media = re.search(r"^m=audio ([0-9]+) ", body, re.MULTILINE)
+    if connection is None or media is None or media[1] == "0":
+        return None
+    return connection[1], int(media[1])
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """An extension of the server."""
+
+    user: str
+    password: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One dialog of this phone, as caller or callee; instants are CLOCK_MONOTONIC seconds."""
+
+    call_id: str
+    local: str
+    "From of our own requests, tag included."
+    remote: str
+    "To of our own requests; gets its tag with the answer."
+    target: str
+    "Request-URI of what we send."
+    peer: str
+    "The other party's number."
+    account: Account
+    outgoing: bool
+    cseq: int = 1
+    routes: list[str] = field(default_factory=list)
+    body: str = ""
+    media: Address | None = None
+    "Where the server wants our audio."
+    tried: bool = False
+    "Already sent with credentials."
+    begun_at: float = 0.0
+    ringing_at: float = 0.0
+    answered_at: float = 0.0
+    hung_up_at: float = 0.0
+    "When we sent BYE, or took the other side's."
+    ended_at: float = 0.0
+    "When the dialog was over on our side."
+    failure: str = ""
+    invite: Message | None = None
+    "The INVITE that we answered."
+    last: bytes = b""
+    "ACK of the caller, 200 of the callee: what a retransmission is answered with."
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pending:
+    """A request waiting for its answer (:rfc:`3261#section-17.1`)."""
+
+    data: bytes
+    call: Call | None
+    account: Account
+    method: str
+    begun_at: float
+    interval_s: float = T1_S
+    proceeding: bool = False
+
+
+class Phone:
+    """One socket, any number of accounts and calls."""
+
+    def __init__(self, host: str, server: Address, media: Address) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.bind((host, 0))
+        self.socket.setblocking(False)
+        self.address: Address = self.socket.getsockname()
+        self.calls: dict[str, Call] = {}
+        self.registered: set[str] = set()
+        self.problems: list[str] = []
+        self.retransmissions = 0
+        self.on_end: Callable[[Call], None] | None = None
+        self._server = server
+        self._media = media
+        self._pending: dict[str, _Pending] = {}
+        self._unacknowledged: dict[str, tuple[Call, float, float]] = {}
+        self._timers: list[tuple[float, str, str]] = []
+        self._serial = 0
+        self._salt = os.urandom(4).hex()
+
+    # --- what its user asks for
+
+    def register(self, account: Account, expires_s: int = 3600) -> None:
+        """Bind this phone's address to the account."""
+        self._register(account, f"{self._token()}@{self.address[0]}", 1, expires_s, "")
+
+    def dial(self, account: Account, number: str) -> Call:
+        """Begin a call."""
+        host, port = self._server
+        own = f"<sip:{account.user}@{host}>;tag={self._token()}"
+        target = f"sip:{number}@{host}:{port}"
+        call = Call(
+            call_id=f"{self._token()}@{self.address[0]}",
+            local=own,
+            remote=f"<{target}>",
+            target=target,
+            peer=number,
+            account=account,
+            outgoing=True,
+            body=sdp(self._media),
+            begun_at=time.monotonic(),
+        )
+        self.calls[call.call_id] = call
+        self._request(call, "INVITE", body=call.body)
+        return call
+
+    def hang_up(self, call: Call) -> None:
+        """End an answered call."""
+        call.cseq += 1
+        call.hung_up_at = time.monotonic()
+        self._request(call, "BYE")
+
+    # --- the loop's side
+
+    def read(self, limit: int = 256) -> int:
+        """Handle what is waiting; return how many datagrams it were."""
+        for count in range(limit):
+            try:
+                data, source = self.socket.recvfrom(65535)
+            except BlockingIOError:
+                return count
+            except ConnectionRefusedError:
+                continue
+            if source != self._server:
+                self.problems.append(f"datagram from {source}")
+                continue
+            message = Message(data)
+            if message.status:
+                self._response(message)
+            elif message.start.endswith(" SIP/2.0"):
+                self._incoming(message)
+        return limit
+
+    def retransmit(self, now: float) -> None:
+        """Send again what is due, give up what is too old."""
+        while self._timers and self._timers[0][0] <= now:
+            _, kind, key = heapq.heappop(self._timers)
+            if kind == "request":
+                self._again(key, now)
+            else:
+                self._answer_again(key, now)
+
+    @property
+    def next_timer(self) -> float | None:
+        return self._timers[0][0] if self._timers else None
+
+    # --- requests
+
+    def _register(
+        self, account: Account, call_id: str, cseq: int, expires_s: int, credentials: str
+    ) -> None:
+        host, port = self._server
+        uri = f"sip:{host}:{port}"
+        aor = f"<sip:{account.user}@{host}>"
+        branch = self._branch()
+        own, own_port = self.address
+        lines = [f"REGISTER {uri} SIP/2.0", self._via(branch), "Max-Forwards: 70"]
+        lines += [f"From: {aor};tag={self._token()}", f"To: {aor}", f"Call-ID: {call_id}"]
+        lines += [f"CSeq: {cseq} REGISTER", f"Contact: <sip:{account.user}@{own}:{own_port}>"]
+        lines += [f"Expires: {expires_s}"]
+        lines += [f"Authorization: {credentials}"] if credentials else []
+        self._transmit(branch, _octets(lines, ""), None, account, "REGISTER")
+
+    def _request(self, call: Call, method: str, body: str = "", credentials: str = "") -> None:
+        branch = self._branch()
+        lines = self._dialog_lines(call, method, branch)
+        lines += [f"Authorization: {credentials}"] if credentials else []
+        lines += ["Content-Type: application/sdp"] if body else []
+        self._transmit(branch, _octets(lines, body), call, call.account, method)
+
+    def _dialog_lines(self, call: Call, method: str, branch: str) -> list[str]:
+        own, port = self.address
+        lines = [f"{method} {call.target} SIP/2.0", self._via(branch), "Max-Forwards: 70"]
+        lines += [f"Route: {route}" for route in call.routes]
+        lines += [f"From: {call.local}", f"To: {call.remote}", f"Call-ID: {call.call_id}"]
+        lines += [f"CSeq: {call.cseq} {method}", f"Contact: <sip:{call.account.user}@{own}:{port}>"]
+        return [*lines, "User-Agent: bench"]
+
+    def _transmit(
+        self, branch: str, data: bytes, call: Call | None, account: Account, method: str
+    ) -> None:
+        now = time.monotonic()
+        self._pending[branch] = _Pending(
+            data=data, call=call, account=account, method=method, begun_at=now
+        )
+        heapq.heappush(self._timers, (now + T1_S, "request", branch))
+        self._send(data)
+
+    def _again(self, branch: str, now: float) -> None:
+        pending = self._pending.get(branch)
+        if pending is None:
+            return
+        if now - pending.begun_at > TIMEOUT_S:
+            del self._pending[branch]
+            self._failed(pending, f"{pending.method} timed out")
+            return
+        if pending.proceeding and pending.method == "INVITE":
+            heapq.heappush(self._timers, (pending.begun_at + TIMEOUT_S + 1, "request", branch))
+            return
+        self.retransmissions += 1
+        self._send(pending.data)
+        limit = TIMEOUT_S if pending.method == "INVITE" else T2_S
+        pending.interval_s = min(2 * pending.interval_s, limit)
+        heapq.heappush(self._timers, (now + pending.interval_s, "request", branch))
+
+    # --- responses
+
+    def _response(self, message: Message) -> None:
+        branch = message.branch
+        pending = self._pending.get(branch)
+        if pending is None:
+            call = self.calls.get(message.one("call-id"))
+            if call is not None and message.method == "INVITE" and message.status >= 200:
+                self._send(call.last)  # our ACK was lost
+            return
+        status = message.status
+        if status < 200:
+            pending.proceeding = True
+            if status == 180 and pending.call is not None:
+                pending.call.ringing_at = time.monotonic()
+            return
+        del self._pending[branch]
+        if pending.call is None:
+            self._registered(pending, message)
+        elif pending.method == "INVITE":
+            self._invite_answered(pending.call, pending, message)
+        elif pending.method == "BYE":
+            if status != 200:
+                pending.call.failure = f"BYE: {message.start}"
+            self._over(pending.call)
+
+    def _registered(self, pending: _Pending, message: Message) -> None:
+        user = pending.account.user
+        if message.status == 200:
+            self.registered.add(user)
+        elif message.status == 401 and b"\r\nAuthorization:" not in pending.data:
+            host, port = self._server
+            value = authorization(
+                md5_challenge(message),
+                user,
+                pending.account.password,
+                "REGISTER",
+                f"sip:{host}:{port}",
+            )
+            self._register(pending.account, message.one("call-id"), 2, 3600, value)
+        else:
+            self.problems.append(f"REGISTER {user}: {message.start}")
+
+    def _invite_answered(self, call: Call, pending: _Pending, message: Message) -> None:
+        if message.status < 300:
+            call.answered_at = time.monotonic()
+            call.remote = message.one("to")
+            call.target = uri_of(message.one("contact"))
+            call.routes = [
+                route
+                for value in reversed(message.headers.get("record-route", []))
+                for route in reversed(re.split(r"\s*,\s*", value))
+            ]
+            call.media = media_address(message.body)
+            call.last = _octets(self._dialog_lines(call, "ACK", self._branch()), "")
+            self._send(call.last)
+            return
+        lines = self._dialog_lines(call, "ACK", message.branch)
+        acknowledged = [line for line in lines if not line.startswith("To: ")]
+        call.last = _octets([*acknowledged, f"To: {message.one('to')}"], "")
+        self._send(call.last)
+        if message.status in {401, 407} and not call.tried:
+            call.tried = True
+            call.cseq += 1
+            account = call.account
+            value = authorization(
+                md5_challenge(message), account.user, account.password, "INVITE", call.target
+            )
+            self._request(call, "INVITE", call.body, value)
+        else:
+            self._failed(pending, message.start)
+
+    def _failed(self, pending: _Pending, why: str) -> None:
+        if pending.call is None:
+            self.problems.append(f"{pending.account.user}: {why}")
+            return
+        pending.call.failure = why
+        self._over(pending.call)
+
+    # --- the callee's side
+
+    def _incoming(self, message: Message) -> None:
+        method = message.method
+        call = self.calls.get(message.one("call-id"))
+        if method == "INVITE":
+            if call is None:
+                self._ring(message)
+            elif call.last:
+                self._send(call.last)
+        elif method == "ACK":
+            self._unacknowledged.pop(message.one("call-id"), None)
+        elif method == "BYE":
+            self._send(_reply(message, 481 if call is None else 200, ""))
+            if call is not None:
+                call.hung_up_at = call.hung_up_at or time.monotonic()
+                self._over(call)
+        elif method == "OPTIONS":
+            self._send(_reply(message, 200, ""))
+        else:
+            self.problems.append(f"unexpected {message.start}")
+            self._send(_reply(message, 405, ""))
+
+    def _ring(self, message: Message) -> None:
+        """Ring once and answer at once."""
+        now = time.monotonic()
+        tag = self._token()
+        own, port = self.address
+        user = user_of(message.start)
+        caller = message.one("from")
+        call = Call(
+            call_id=message.one("call-id"),
+            local=f"{message.one('to')};tag={tag}",
+            remote=caller,
+            target=uri_of(message.one("contact")),
+            peer=user_of(caller),
+            account=Account(user=user, password=""),
+            outgoing=False,
+            media=media_address(message.body),
+            begun_at=now,
+            ringing_at=now,
+            answered_at=now,
+            invite=message,
+        )
+        self.calls[call.call_id] = call
+        contact = f"Contact: <sip:{user}@{own}:{port}>"
+        self._send(_reply(message, 180, tag, contact))
+        call.last = _reply(message, 200, tag, contact, sdp(self._media))
+        self._send(call.last)
+        self._unacknowledged[call.call_id] = (call, now, T1_S)
+        heapq.heappush(self._timers, (now + T1_S, "answer", call.call_id))
+
+    def _answer_again(self, call_id: str, now: float) -> None:
+        waiting = self._unacknowledged.get(call_id)
+        if waiting is None:
+            return
+        call, begun, interval = waiting
+        if now - begun > TIMEOUT_S:
+            del self._unacknowledged[call_id]
+            call.failure = "no ACK"
+            self._over(call)
+            return
+        self.retransmissions += 1
+        self._send(call.last)
+        interval = min(2 * interval, T2_S)
+        self._unacknowledged[call_id] = (call, begun, interval)
+        heapq.heappush(self._timers, (now + interval, "answer", call_id))
+
+    # --- small things
+
+    def _over(self, call: Call) -> None:
+        call.ended_at = time.monotonic()
+        self._unacknowledged.pop(call.call_id, None)
+        if self.on_end is not None:
+            self.on_end(call)
+
+    def _send(self, data: bytes) -> None:
+        if data:
+            self.socket.sendto(data, self._server)
+
+    def _via(self, branch: str) -> str:
+        host, port = self.address
+        return f"Via: SIP/2.0/UDP {host}:{port};branch={branch};rport"
+
+    def _branch(self) -> str:
+        return f"z9hG4bK{self._token()}"
+
+    def _token(self) -> str:
+        self._serial += 1
+        return f"{self._salt}{self._serial:x}"
+
+
+def _octets(lines: Sequence[str], body: str) -> bytes:
+    return (CRLF.join([*lines, f"Content-Length: {len(body)}", "", ""]) + body).encode()
+
+
+REASONS = {180: "Ringing", 200: "OK", 405: "Method Not Allowed", 481: "No Such Call"}
+
+
+def _reply(request: Message, status: int, tag: str, contact: str = "", body: str = "") -> bytes:
+    lines = [f"SIP/2.0 {status} {REASONS[status]}"]
+    lines += [f"Via: {via}" for via in request.headers.get("via", ())]
+    lines += [f"Record-Route: {route}" for route in request.headers.get("record-route", ())]
+    to = request.one("to")
+    lines += [f"From: {request.one('from')}", f"To: {to};tag={tag}" if tag else f"To: {to}"]
+    lines += [f"Call-ID: {request.one('call-id')}", f"CSeq: {request.one('cseq')}"]
+    lines += [contact] if contact else []
+    lines += ["Content-Type: application/sdp"] if body else []
+    return _octets(lines, body)
+
+
+class Loop:
+    """Turns the phones over until something has happened."""
+
+    def __init__(self, *phones: Phone) -> None:
+        self._phones = phones
+        self._poll = select.poll()
+        for phone in phones:
+            self._poll.register(phone.socket.fileno(), select.POLLIN)
+
+    def turn(self, until: float) -> None:
+        """Wait for work, at most until this instant, and do it."""
+        now = time.monotonic()
+        timers = [phone.next_timer for phone in self._phones]
+        wake = min([until, *(timer for timer in timers if timer is not None)])
+        self._poll.poll(max(0.0, wake - now) * 1000)
+        now = time.monotonic()
+        for phone in self._phones:
+            phone.read()
+            phone.retransmit(now)
+
+    def run(self, done: Callable[[], bool], timeout_s: float) -> bool:
+        """Turn until `done`; False where it took too long."""
+        end = time.monotonic() + timeout_s
+        while not done():
+            if time.monotonic() > end:
+                return False
+            self.turn(min(end, time.monotonic() + 0.1))
+        return True
+
+    def paced(self, rate: float, begin: float, count: int) -> Iterator[tuple[int, float]]:
+        """Yield 0 … count-1 at their instants, with how late each is, s; turn in between."""
+        for number in range(count):
+            at = begin + number / rate
+            while (now := time.monotonic()) < at:
+                self.turn(at)
+            yield number, now - at
+            if now - at > 0:
+                self.turn(now)
