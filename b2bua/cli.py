@@ -187,7 +187,9 @@ def ext_add(
 
     password, made = _read_password(from_stdin=password_stdin)
     _change(
-        AddExtension(number=number, name=name or number, password=password, mode=mode, opt_in=opt_in),
+        AddExtension(
+            number=number, name=name or number, password=password, mode=mode, opt_in=opt_in
+        ),
         data,
         config,
     )

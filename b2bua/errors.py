@@ -1,11 +1,11 @@
 """Errors that end a command or a start with a clear message, not with a traceback.
 
-    MitschnittError
-    ├── UsageError        the call's words are off: exit code 2
-    ├── ConfigError       the configuration can't be used: where and why
-    ├── DataFolderError   the data folder is in use or can't be used
-    ├── StartError        a port is taken, a limit is too low
-    └── ControlError      the running server refused or did not answer
+MitschnittError
+├── UsageError        the call's words are off: exit code 2
+├── ConfigError       the configuration can't be used: where and why
+├── DataFolderError   the data folder is in use or can't be used
+├── StartError        a port is taken, a limit is too low
+└── ControlError      the running server refused or did not answer
 """
 
 

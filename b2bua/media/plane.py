@@ -289,9 +289,7 @@ class MediaPlane:
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
         """Choose the recorder for a recording of `leg`'s call."""
-        index = min(
-            range(len(self._recorders)), key=lambda i: len(self._recorders[i].recordings)
-        )
+        index = min(range(len(self._recorders)), key=lambda i: len(self._recorders[i].recordings))
         recording = OpenRecording(
             recording_id=next(self._ids),
             recorder=index,
