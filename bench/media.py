@@ -9,7 +9,6 @@ ends with exit code 1; one whose figures are bad ends with 0: the figures are th
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -249,7 +248,7 @@ def main() -> int:
             options.keep.mkdir(parents=True)
             folder = options.keep
         else:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            folder = stack.enter_context(report.scratch())
         try:
             figures = drive(options, folder, stack)
         except ServerError as error:

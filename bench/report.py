@@ -4,6 +4,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,21 @@ def traffic_figures(plan: Plan, outcome: Outcome) -> Figures:
         "valid": outcome.invalid is None,
         "invalid_because": outcome.invalid,
     }
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a run's files, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        yield Path(folder)
+
+
+def table(rows: Sequence[Figures]) -> None:
+    """Print rows of the same keys as a Markdown table."""
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
 
 
 def show(figures: Figures, *, as_json: bool) -> int:

@@ -10,7 +10,6 @@ import argparse
 import json
 import resource
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,7 +130,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON line (else a table)")
     options = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        folder = stack.enter_context(report.scratch())
         try:
             figures = drive(options, folder, stack)
         except ServerError as error:
