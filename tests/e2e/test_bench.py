@@ -1,0 +1,48 @@
+"""The benches against the running server, in their shortest form."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_bench(*words: str) -> dict[str, Any]:
+    """Return the bench's line. Whether the figures are valid depends on the machine's load."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout, done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+@pytest.mark.peer("ffmpeg")
+def test_five_calls_are_relayed_and_recorded_to_the_last_second() -> None:
+    figures = run_bench("bench.media", "--smoke")
+    assert figures["lost"] == 0
+    assert figures["strangers"] == 0
+    assert figures["recordings_ok"] == 5
+    assert figures["calls_not_ended_in_order"] == 0
+    assert figures["server_exit_code"] == 0
+
+
+def test_without_recording_there_is_no_file_and_nothing_is_lost() -> None:
+    figures = run_bench("bench.media", "--calls", "3", "--seconds", "2")
+    assert figures["lost"] == 0
+    assert figures["recordings"] == 0
+
+
+def test_calls_are_set_up_and_ended_and_written_down() -> None:
+    figures = run_bench("bench.signalling", "--rate", "20", "--seconds", "2", "--hold", "0.2")
+    assert figures["failed"] == 0
+    assert figures["cdr_rows"] == figures["calls"] == 40
