@@ -1,0 +1,340 @@
+"""The tolerant, bounded front of `sipmessage`: octets to messages (RFC 3261 section 7).
+
+`sipmessage` knows the grammar of single values; this file knows how hostile octets become
+header lines. Rules that are ours:
+
+- Only CRLF and LF end a line (`str.splitlines` would also split at VT, FS or U+2028 and let
+  headers be smuggled); a bare CR anywhere in the header is refused.
+- Numbers are ASCII digits of a bounded length: `int` alone also takes `1_0`, `+5` and Arabic.
+- Blanks between header name and colon are legal (RFC 3261 section 7.3.1) and removed here, so
+  `Via :` is the same header as `Via:` for everyone and can't bypass a check.
+- Octets that are no UTF-8 are read as Latin-1. What identifies transactions and dialogs has to
+  be ASCII, so this can change no more than a display name.
+- A datagram may be longer than its message: the body is cut to Content-Length.
+
+A bad request raises `RemoteProtocolError` with as much of the request as was read, so that it
+can be answered; a bad response is never answered.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sipmessage
+from sipmessage import URI, Address, CSeq, MediaType, Parameters, Via
+
+from sip.errors import RemoteProtocolError
+from sip.headers import CANONICAL, Headers
+from sip.via import TopVia, parse_top_via
+
+__all__ = [
+    "URI",
+    "Address",
+    "CSeq",
+    "Headers",
+    "MediaType",
+    "Parameters",
+    "Request",
+    "Response",
+    "Via",
+    "contact_uri",
+    "is_keepalive",
+    "parse",
+    "parse_address",
+    "parse_uri",
+    "tag_of",
+]
+
+MAX_MESSAGE = 65_535
+"Octets of a whole message: what a UDP datagram can carry."
+MAX_HEADERS = 100
+"Header lines; RFC 4475 longreq has 45."
+MAX_HEADER = 8_192
+"Characters of one header value."
+
+_SINGLE = frozenset(
+    ("call-id", "content-length", "content-type", "cseq", "expires", "from", "max-forwards", "to")
+)
+_METHODS = frozenset(
+    ("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK")
+    + ("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE")
+)
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_FOLD = re.compile(r"[ \t]*\n[ \t]+")
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_VERSION = re.compile(r"SIP/[0-9]{1,3}\.[0-9]{1,3}", re.IGNORECASE)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({_TOKEN.pattern})")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TAG = re.compile(rf";\s*tag\s*=\s*({_TOKEN.pattern})\s*(?=;|$)", re.IGNORECASE)
+_URI_HEADERS = re.compile(r"<([^<>?]*)\?[^<>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What names the transaction and the dialog of a message, each read once."""
+
+    call_id: str
+    cseq: int
+    method: str
+    "The method in CSeq: for responses the only one."
+    from_tag: str
+    to_tag: str
+    "Empty where there is none."
+    via: TopVia
+
+
+class _Message(sipmessage.Message):
+    _identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """The fields that were checked by `parse`; read again for a message built by hand."""
+        if self._identity is None:
+            self._identity = _identify(self.headers)
+        return self._identity
+
+    @property
+    def contact(self) -> list[Address]:
+        """The Contact values; URI headers (`?Route=...`) are dropped, never obeyed."""
+        values = [_URI_HEADERS.sub(r"<\1>", line) for line in self.headers.getlist("Contact")]
+        return [address for value in values for address in Address.parse_many(value)]
+
+    @contact.setter
+    def contact(self, value: list[Address]) -> None:
+        self.headers.setlist("Contact", [str(address) for address in value])
+
+
+class Request(_Message, sipmessage.Request):
+    """A request; `identity` holds the parsed mandatory headers."""
+
+    def __init__(self, method: str, uri: URI, body: bytes = b"") -> None:
+        super().__init__(method, uri, body)
+        self.headers = Headers()
+
+
+class Response(_Message, sipmessage.Response):
+    """A response; `identity` holds the parsed mandatory headers."""
+
+    def __init__(self, code: int, phrase: str, body: bytes = b"") -> None:
+        super().__init__(code, phrase, body)
+        self.headers = Headers()
+
+
+def is_keepalive(data: bytes) -> bool:
+    """Whether a datagram or a line of a stream is only CRLFs or NULs (RFC 5626 section 3.5.1)."""
+    return not data.strip(b"\r\n\0")
+
+
+def parse(data: bytes) -> Request | Response:
+    """Return the message in a datagram or a framed piece of a stream.
+
+    Raises `RemoteProtocolError`; its `request` is set where an answer can be addressed.
+    """
+    if len(data) > MAX_MESSAGE:
+        raise RemoteProtocolError(513, "Message Too Large")
+    data = data.lstrip(b"\r\n")
+    blank = _BLANK_LINE.search(data)
+    head = data[: blank.start()] if blank else data.rstrip(b"\r\n")
+    lines, bare_cr = _lines(head)
+    message, problem = _start(lines[0])
+    problem = _read_headers(lines, message.headers) or problem
+    if bare_cr:
+        problem = problem or (400, "Bare CR In Header")
+    if blank is None:
+        problem = problem or (400, "Missing Blank Line")
+    elif not problem:
+        problem = _read_body(data[blank.end() :], message)
+    if not problem:
+        problem = _check(message)
+    if problem:
+        request = message if isinstance(message, Request) else None
+        raise RemoteProtocolError(*problem, request=request)
+    return message
+
+
+Problem = tuple[int, str] | None
+
+
+def _lines(head: bytes) -> tuple[list[str], bool]:
+    """Return the unfolded header lines, and whether a CR stood where none may."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    text = text.replace("\r\n", "\n")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    bare_cr = "\r" in text
+    return (text.replace("\r", " ") if bare_cr else text).split("\n"), bare_cr
+
+
+def _start(line: str) -> tuple[Request | Response, Problem]:
+    """Read the request line or status line (RFC 3261 sections 7.1 and 7.2)."""
+    if line[:4].upper() == "SIP/":
+        return _status_line(line)
+    parts = line.split(" ")
+    method = parts[0]
+    if _TOKEN.fullmatch(method) is None:
+        raise RemoteProtocolError(400, "Not SIP")
+    version = parts[-1] if len(parts) > 1 else ""
+    if _VERSION.fullmatch(version) is None:
+        # With one blank too many the line still is a request and gets its 400; a line without
+        # a version at all is something else.
+        if not any(_VERSION.fullmatch(part) for part in parts):
+            raise RemoteProtocolError(400, "Not SIP")
+        return Request(method, _NOWHERE), (400, "Bad Request Line")
+    if version.upper() != "SIP/2.0":
+        return Request(method, _NOWHERE), (505, "Version Not Supported")
+    if len(parts) != 3:
+        return Request(method, _NOWHERE), (400, "Bad Request Line")
+    try:
+        return Request(method, parse_uri(parts[1])), None
+    except RemoteProtocolError as error:
+        return Request(method, _NOWHERE), (error.status, error.reason)
+
+
+def _status_line(line: str) -> tuple[Response, Problem]:
+    version, _, rest = line.partition(" ")
+    code, _, phrase = rest.partition(" ")
+    well_formed = (
+        version.upper() == "SIP/2.0" and len(code) == 3 and code.isascii() and code.isdigit()
+    )
+    if not well_formed or not 100 <= int(code) <= 699:
+        return Response(0, phrase), (400, "Bad Status Line")
+    return Response(int(code), phrase), None
+
+
+def _read_headers(lines: list[str], headers: Headers | sipmessage.Headers) -> Problem:
+    """Fill `headers` and return the first problem; what can be read is read in spite of it."""
+    problem: Problem = None
+    add = headers.add
+    for line in lines[1 : MAX_HEADERS + 1]:
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        lower = name.lower()
+        canonical = CANONICAL.get(lower)
+        if not colon or (canonical is None and _TOKEN.fullmatch(name) is None):
+            problem = problem or (400, "Bad Header Line")
+            continue
+        if len(value) > MAX_HEADER:
+            problem = problem or (400, "Header Too Long")
+            continue
+        name = canonical or name
+        if name.lower() in _SINGLE and headers.get(name) is not None:
+            problem = problem or (400, f"Several {name}")
+            continue
+        add(name, value.strip(" \t"))
+    if len(lines) > MAX_HEADERS + 1:
+        problem = problem or (400, "Too Many Headers")
+    return problem
+
+
+def _read_body(rest: bytes, message: Request | Response) -> Problem:
+    """Cut the body to Content-Length (RFC 3261 section 18.3)."""
+    text = message.headers.get("Content-Length")
+    if text is None:
+        message.body = rest
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        return 400, "Bad Content-Length"
+    length = int(text)
+    if length > len(rest):
+        return 400, "Body Shorter Than Content-Length"
+    message.body = rest[:length]
+    return None
+
+
+def _identify(headers: sipmessage.Headers) -> Identity:
+    """Read the mandatory headers (RFC 3261 section 8.1.1); raises `RemoteProtocolError`."""
+    missing = [name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not headers.get(name)]
+    if missing:
+        raise RemoteProtocolError(400, f"Missing {missing[0]}")
+    call_id = headers["Call-ID"]
+    if not (call_id.isascii() and call_id.isprintable() and " " not in call_id):
+        raise RemoteProtocolError(400, "Bad Call-ID")
+    cseq = _CSEQ.fullmatch(headers["CSeq"])
+    if cseq is None or int(cseq[1]) >= 1 << 31:
+        raise RemoteProtocolError(400, "Bad CSeq")
+    try:
+        via = parse_top_via(headers["Via"])
+    except ValueError as error:
+        raise RemoteProtocolError(400, "Bad Via") from error
+    return Identity(
+        call_id=call_id,
+        cseq=int(cseq[1]),
+        method=cseq[2],
+        from_tag=tag_of(headers["From"]),
+        to_tag=tag_of(headers["To"]),
+        via=via,
+    )
+
+
+def _check(message: Request | Response) -> Problem:
+    """Check the mandatory headers once and keep what they say."""
+    try:
+        identity = message.identity
+    except RemoteProtocolError as error:
+        return error.status, error.reason
+    hops = message.headers.get("Max-Forwards")
+    if hops is not None and not (hops.isascii() and hops.isdigit() and len(hops) <= 5):
+        return 400, "Bad Max-Forwards"
+    if isinstance(message, Request) and identity.method != message.method:
+        known = message.method in _METHODS
+        return (400, "CSeq Method Mismatch") if known else (501, "Not Implemented")
+    return None
+
+
+_NOWHERE = URI(scheme="sip", host="invalid")
+
+
+@lru_cache(maxsize=1024)
+def parse_uri(text: str) -> URI:
+    """Parse a Request-URI; raises `RemoteProtocolError` 416 for a foreign scheme, else 400."""
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() not in ("sip", "sips", "tel"):
+        raise RemoteProtocolError(416, "Unsupported URI Scheme")
+    if not text.isascii():
+        raise RemoteProtocolError(400, "Bad URI")
+    try:
+        return URI.parse(text)
+    except ValueError as error:
+        raise RemoteProtocolError(400, "Bad URI") from error
+
+
+@lru_cache(maxsize=1024)
+def parse_address(text: str) -> Address:
+    """Parse one From, To or Contact value; raises `RemoteProtocolError` 400."""
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise RemoteProtocolError(400, "Bad Address") from error
+
+
+@lru_cache(maxsize=1024)
+def tag_of(value: str) -> str:
+    """Return the tag of a From or To value as it is written, or the empty string.
+
+    The whole value is checked on the way. The tag is taken from the text, because the typed
+    parameters have their escapes resolved, and tags are compared octet by octet.
+    """
+    address = parse_address(value)
+    plain = _QUOTED.sub("", value) if '"' in value else value
+    tags: list[str] = _TAG.findall(plain.rpartition(">")[2])
+    if len(tags) > 1 or (not tags and "tag" in {name.lower() for name in address.parameters}):
+        raise RemoteProtocolError(400, "Bad Tag")
+    return tags[0] if tags else ""
+
+
+def contact_uri(message: Request | Response) -> URI | None:
+    """Return the URI of the only Contact, the remote target (RFC 3261 section 12.1).
+
+    None where there is none; raises `RemoteProtocolError` where it can't be read.
+    """
+    try:
+        contacts = message.contact
+    except ValueError as error:
+        raise RemoteProtocolError(400, "Bad Contact") from error
+    if len(contacts) > 1:
+        raise RemoteProtocolError(400, "Several Contacts")
+    return contacts[0].uri if contacts else None
