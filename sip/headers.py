@@ -2,7 +2,7 @@
 
 import sipmessage
 
-_CANONICAL_NAMES = (
+_WRITTEN = (
     "Accept Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info "
     "Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding "
     "Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires "
@@ -14,7 +14,8 @@ _CANONICAL_NAMES = (
     "Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject "
     "Subscription-State Supported Target-Dialog Timestamp To Unsupported User-Agent Via Warning "
     "WWW-Authenticate"
-).split()  # noqa: SIM905 - a word list reads better than 75 quoted names
+)
+"The names in the spelling of their RFCs; cheap phones compare them by case."
 
 _COMPACT_FORMS = {
     "a": "Accept-Contact",
@@ -38,8 +39,14 @@ _COMPACT_FORMS = {
     "y": "Identity",
 }
 
-CANONICAL = {name.lower(): name for name in _CANONICAL_NAMES} | _COMPACT_FORMS
-"Lower-case or compact name to the one that we write."
+CANONICAL = {
+    key.lower(): (name.lower(), name)
+    for key, name in [
+        *zip(_WRITTEN.split(), _WRITTEN.split(), strict=True),
+        *_COMPACT_FORMS.items(),
+    ]
+}
+"Lower-case or compact name to the storage key and the name that we write."
 
 
 class Headers(sipmessage.Headers):
@@ -53,14 +60,18 @@ class Headers(sipmessage.Headers):
         self._names: dict[str, str] = {}
 
     def _key(self, name: str) -> str:
-        lower = name.lower()
-        canonical = CANONICAL.get(lower)
-        if canonical is None:
-            self._names.setdefault(lower, name)
-            return lower
-        lower = canonical.lower()
-        self._names[lower] = canonical
+        lower, written = CANONICAL.get(name.lower()) or (name.lower(), name)
+        self._names.setdefault(lower, written)
         return lower
+
+    def add_parsed(self, lower: str, name: str, value: str) -> None:
+        """Add one value under a key and name that are canonical already."""
+        values = self._values.get(lower)
+        if values is not None:
+            values.append(value)
+        else:
+            self._values[lower] = [value]
+            self._names[lower] = name
 
     def add(self, key: str, value: str) -> None:
         """Add one value."""

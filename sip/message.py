@@ -55,10 +55,8 @@ MAX_HEADER = 8_192
 _SINGLE = frozenset(
     ("call-id", "content-length", "content-type", "cseq", "expires", "from", "max-forwards", "to")
 )
-_METHODS = frozenset(
-    ("ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK")
-    + ("PUBLISH", "REFER", "REGISTER", "SUBSCRIBE", "UPDATE")
-)
+_KNOWN_METHODS = "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE"
+_METHODS = frozenset(_KNOWN_METHODS.split())
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -85,6 +83,7 @@ class Identity:
 
 
 class _Message(sipmessage.Message):
+    headers: Headers
     _identity: Identity | None = None
 
     @property
@@ -205,26 +204,27 @@ def _status_line(line: str) -> tuple[Response, Problem]:
     return Response(int(code), phrase), None
 
 
-def _read_headers(lines: list[str], headers: Headers | sipmessage.Headers) -> Problem:
+def _read_headers(lines: list[str], headers: Headers) -> Problem:
     """Fill `headers` and return the first problem; what can be read is read in spite of it."""
     problem: Problem = None
-    add = headers.add
+    canonical_name = CANONICAL.get
     for line in lines[1 : MAX_HEADERS + 1]:
         name, colon, value = line.partition(":")
         name = name.rstrip(" \t")
         lower = name.lower()
-        canonical = CANONICAL.get(lower)
-        if not colon or (canonical is None and _TOKEN.fullmatch(name) is None):
+        canonical = canonical_name(lower)
+        if canonical is not None:
+            lower, name = canonical
+        elif _TOKEN.fullmatch(name) is None:
+            colon = ""
+        if not colon:
             problem = problem or (400, "Bad Header Line")
-            continue
-        if len(value) > MAX_HEADER:
+        elif len(value) > MAX_HEADER:
             problem = problem or (400, "Header Too Long")
-            continue
-        name = canonical or name
-        if name.lower() in _SINGLE and headers.get(name) is not None:
+        elif lower in _SINGLE and headers.get(lower) is not None:
             problem = problem or (400, f"Several {name}")
-            continue
-        add(name, value.strip(" \t"))
+        else:
+            headers.add_parsed(lower, name, value.strip(" \t"))
     if len(lines) > MAX_HEADERS + 1:
         problem = problem or (400, "Too Many Headers")
     return problem
