@@ -39,13 +39,8 @@ _COMPACT_FORMS = {
     "y": "Identity",
 }
 
-CANONICAL = {
-    key.lower(): (name.lower(), name)
-    for key, name in [
-        *zip(_WRITTEN.split(), _WRITTEN.split(), strict=True),
-        *_COMPACT_FORMS.items(),
-    ]
-}
+CANONICAL = {name.lower(): (name.lower(), name) for name in _WRITTEN.split()}
+CANONICAL |= {compact: (name.lower(), name) for compact, name in _COMPACT_FORMS.items()}
 "Lower-case or compact name to the storage key and the name that we write."
 
 

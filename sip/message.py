@@ -55,8 +55,24 @@ MAX_HEADER = 8_192
 _SINGLE = frozenset(
     ("call-id", "content-length", "content-type", "cseq", "expires", "from", "max-forwards", "to")
 )
-_KNOWN_METHODS = "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE"
-_METHODS = frozenset(_KNOWN_METHODS.split())
+_METHODS = frozenset(
+    (
+        "INVITE",
+        "ACK",
+        "CANCEL",
+        "BYE",
+        "REGISTER",
+        "OPTIONS",
+        "INFO",
+        "MESSAGE",
+        "NOTIFY",
+        "PRACK",
+        "PUBLISH",
+        "REFER",
+        "SUBSCRIBE",
+        "UPDATE",
+    )
+)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -83,7 +99,6 @@ class Identity:
 
 
 class _Message(sipmessage.Message):
-    headers: Headers
     _identity: Identity | None = None
 
     @property
