@@ -1,0 +1,120 @@
+"""The audit log: a chain of hashes, so that a change, a gap or a cut is seen.
+
+Each row's hash covers its own values and the hash of the row before. The newest row's number
+and hash also stand in `meta`, written in the same transaction, so that rows cut off at the end
+are missed too. (Who can rewrite the whole database can rewrite the chain: an operator who
+wants to exclude that keeps copies of the head elsewhere.)
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from cdr.records import AuditEntry
+from cdr.rows import AuditRow
+from cdr.schema import audit, meta
+from cdr.statements import Row, clean, compact, encode_rows, insert, upsert
+
+HEAD_KEY = "audit_head"
+GENESIS = "0" * 64
+"Stands where the first row has no predecessor."
+
+_COLUMNS = ("seq", "at", "actor", "action", "object", "detail", "prev_hash", "hash")
+_INSERT = insert(audit, _COLUMNS)
+_SET_HEAD = upsert(meta, ("key", "value"))
+
+
+class ChainHead(NamedTuple):
+    """The newest row: its number and hash."""
+
+    seq: int
+    hash: str
+
+
+EMPTY_CHAIN = ChainHead(0, GENESIS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What a look over the chain found."""
+
+    checked: int
+    fault: str | None
+    "In words, with the row's number; None where the chain is whole."
+
+    @property
+    def intact(self) -> bool:
+        return self.fault is None
+
+
+def row_hash(values: Row) -> str:
+    """Return the hash over a row's values up to and including `prev_hash`."""
+    return sha256(compact(values).encode("utf-8")).hexdigest()
+
+
+def link(head: ChainHead, entry: AuditEntry) -> Row:
+    """Return the entry as the row that follows `head`."""
+    values = (
+        head.seq + 1,
+        entry.at,
+        clean(entry.actor),
+        clean(entry.action),
+        clean(entry.object),
+        clean(compact(dict(entry.detail))),
+        head.hash,
+    )
+    return (*values, row_hash(values))
+
+
+def append(connection: Connection, head: ChainHead, entries: Iterable[AuditEntry]) -> ChainHead:
+    """Write the entries behind `head` and return the new head."""
+    rows: list[Row] = []
+    for entry in entries:
+        rows.append(link(head, entry))
+        head = ChainHead(rows[-1][0], rows[-1][-1])
+    connection.exec_driver_sql(_INSERT, (encode_rows(rows),))
+    connection.exec_driver_sql(_SET_HEAD, (encode_rows([(HEAD_KEY, compact(head))]),))
+    return head
+
+
+def stored_head(connection: Connection) -> ChainHead:
+    """Return the head as `meta` has it."""
+    value = connection.execute(select(meta.c.value).where(meta.c.key == HEAD_KEY)).scalar()
+    return parse_head(value)
+
+
+def parse_head(value: str | None) -> ChainHead:
+    """Return the head from its stored form."""
+    if value is None:
+        return EMPTY_CHAIN
+    seq, digest = json.loads(value)
+    return ChainHead(seq, digest)
+
+
+def check_chain(rows: Iterable[AuditRow], head: ChainHead) -> AuditReport:
+    """Check the rows, in ascending order from the first on, against each other and the head."""
+    last = EMPTY_CHAIN
+    for row in rows:
+        fault = _fault(row, last)
+        if fault is not None:
+            return AuditReport(checked=last.seq, fault=fault)
+        last = ChainHead(row.seq, row.hash)
+    if last != head:
+        fault = f"the chain ends at row {last.seq}, but row {head.seq} was written"
+        return AuditReport(checked=last.seq, fault=fault)
+    return AuditReport(checked=last.seq, fault=None)
+
+
+def _fault(row: AuditRow, last: ChainHead) -> str | None:
+    if row.seq != last.seq + 1:
+        return f"row {last.seq + 1} is missing"
+    if row.prev_hash != last.hash:
+        return f"row {row.seq} does not follow row {last.seq}"
+    values = (row.seq, row.at, row.actor, row.action, row.object, row.detail, row.prev_hash)
+    if row_hash(values) != row.hash:
+        return f"row {row.seq} was altered"
+    return None

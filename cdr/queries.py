@@ -1,0 +1,309 @@
+"""Reading: typed values over connections that can't write.
+
+Calls are listed newest first, in the order of the ledger, not of the wall clock, which may be
+set back. A cursor is the ledger number of the last call shown: it stays right while new calls
+come in. Each method reads all it needs within one short transaction (a long one would keep
+SQLite's write-ahead log from being cut).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
+
+from sqlalchemy import ColumnElement, Select, Table, exists, or_, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cdr.audit import HEAD_KEY, AuditReport, check_chain, parse_head
+from cdr.errors import StoreError
+from cdr.ledger import LedgerReport, check_ledger
+from cdr.rows import (
+    AuditRow,
+    BindingRow,
+    CallRow,
+    EvidenceRow,
+    ExtensionRow,
+    PartyRow,
+    PromptRow,
+    SegmentRow,
+    TokenRow,
+    columns,
+    value,
+)
+from cdr.schema import (
+    audit,
+    bindings,
+    calls,
+    evidence,
+    extensions,
+    meta,
+    parties,
+    prompts,
+    segments,
+    tokens,
+)
+from cdr.store import reading_engine
+
+READ_TIMEOUT_S = 5.0
+
+Value = TypeVar("Value")
+
+Narrowing: TypeAlias = Callable[[Select[Any]], Select[Any]]
+"Adds conditions and order to a query."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Which calls; a field that is None doesn't matter."""
+
+    number: str | None = None
+    "Part of `src`, `dst` or `did`."
+    since: int | None = None
+    until: int | None = None
+    "`calldate` from `since` on and before `until`."
+    outcome: str | None = None
+    direction: str | None = None
+    linkedid: str | None = None
+    extensions: tuple[str, ...] | None = None
+    "Only calls in which one of these took part: what a user may see."
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the filter as SQL conditions with bound values."""
+        found: list[ColumnElement[bool]] = []
+        if self.number is not None:
+            fields = (calls.c.src, calls.c.dst, calls.c.did)
+            found.append(or_(*(field.contains(self.number, autoescape=True) for field in fields)))
+        if self.since is not None:
+            found.append(calls.c.calldate >= self.since)
+        if self.until is not None:
+            found.append(calls.c.calldate < self.until)
+        for name in ("outcome", "direction", "linkedid"):
+            wanted = getattr(self, name)
+            if wanted is not None:
+                found.append(calls.c[name] == wanted)
+        if self.extensions is not None:
+            found.append(
+                exists().where(
+                    parties.c.call_id == calls.c.id, parties.c.extension.in_(self.extensions)
+                )
+            )
+        return found
+
+
+EVERY_CALL = CallFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """Some calls, newest first."""
+
+    calls: tuple[CallRow, ...]
+    cursor: int | None
+    "For the next page; None where this is the last one."
+
+
+class ReadOnly:
+    """A reader of the database; an asynchronous context manager."""
+
+    def __init__(self, database: str | Path) -> None:
+        self._engine = reading_engine(database)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._engine.dispose()
+
+    # --- calls
+
+    async def calls(
+        self, limit: int = 50, cursor: int | None = None, where: CallFilter = EVERY_CALL
+    ) -> CallPage:
+        """Return up to `limit` calls that are older than `cursor`, with segments and parties."""
+        query = select(*columns(CallRow, calls)).where(*where.conditions())
+        if cursor is not None:
+            query = query.where(calls.c.ledger < cursor)
+        query = query.order_by(calls.c.ledger.desc()).limit(limit + 1)
+        async with self._reading() as connection:
+            found = [value(CallRow, row) for row in await connection.execute(query)]
+            shown = await _completed(connection, found[:limit])
+        more = len(found) > limit
+        return CallPage(calls=tuple(shown), cursor=shown[-1].ledger if more and shown else None)
+
+    async def call(self, call_id: str) -> CallRow | None:
+        """Return one call by its public id."""
+        query = select(*columns(CallRow, calls)).where(calls.c.id == call_id)
+        async with self._reading() as connection:
+            found = [value(CallRow, row) for row in await connection.execute(query)]
+            completed = await _completed(connection, found)
+        return completed[0] if completed else None
+
+    async def open_calls(self) -> tuple[CallRow, ...]:
+        """Return the calls that were never closed, oldest first: after a crash, its victims."""
+        query = (
+            select(*columns(CallRow, calls)).where(calls.c.state == "open").order_by(calls.c.ledger)
+        )
+        async with self._reading() as connection:
+            found = [value(CallRow, row) for row in await connection.execute(query)]
+            return tuple(await _completed(connection, found))
+
+    async def evidence(self, call_id: str) -> tuple[EvidenceRow, ...]:
+        """Return what the permits of a call rest on, in order of time."""
+        return await self._all(
+            EvidenceRow,
+            evidence,
+            lambda query: query.where(evidence.c.call_id == call_id).order_by(
+                evidence.c.decided_at
+            ),
+        )
+
+    # --- recordings
+
+    async def recordings(self, limit: int = 50) -> tuple[SegmentRow, ...]:
+        """Return the newest recordings, newest first."""
+        return await self._all(
+            SegmentRow,
+            segments,
+            lambda query: query.order_by(
+                segments.c.started_at.desc(), segments.c.number.desc()
+            ).limit(limit),
+        )
+
+    async def recording(self, recording_id: str) -> SegmentRow | None:
+        """Return one recording by its public id."""
+        found = await self._all(
+            SegmentRow, segments, lambda query: query.where(segments.c.id == recording_id)
+        )
+        return found[0] if found else None
+
+    async def recording_by_path(self, relative_path: str) -> SegmentRow | None:
+        """Return the recording whose file this is."""
+        found = await self._all(
+            SegmentRow,
+            segments,
+            lambda query: query.where(segments.c.relative_path == relative_path),
+        )
+        return found[0] if found else None
+
+    async def open_segments(self) -> tuple[SegmentRow, ...]:
+        """Return the recordings that were never closed, oldest first."""
+        return await self._all(
+            SegmentRow,
+            segments,
+            lambda query: query.where(segments.c.state == "open").order_by(segments.c.started_at),
+        )
+
+    # --- what the server knows at its start
+
+    async def extensions(self) -> tuple[ExtensionRow, ...]:
+        """Return all extensions by number, with their HA1 values."""
+        return await self._all(
+            ExtensionRow, extensions, lambda query: query.order_by(extensions.c.number)
+        )
+
+    async def bindings(self, now: int) -> tuple[BindingRow, ...]:
+        """Return the registrations that have not expired at `now`."""
+        return await self._all(
+            BindingRow,
+            bindings,
+            lambda query: query.where(bindings.c.expires_at > now).order_by(
+                bindings.c.aor, bindings.c.registered_at
+            ),
+        )
+
+    async def prompts(self) -> tuple[PromptRow, ...]:
+        """Return all versions of all announcements."""
+        return await self._all(
+            PromptRow,
+            prompts,
+            lambda query: query.order_by(prompts.c.name, prompts.c.language, prompts.c.version),
+        )
+
+    async def tokens(self) -> tuple[TokenRow, ...]:
+        """Return all API tokens, revoked ones too."""
+        return await self._all(TokenRow, tokens, lambda query: query.order_by(tokens.c.name))
+
+    # --- proofs
+
+    async def audit(self, limit: int = 100, before: int | None = None) -> tuple[AuditRow, ...]:
+        """Return the newest audit rows, newest first."""
+        return await self._all(
+            AuditRow,
+            audit,
+            lambda query: (
+                query.where(*([audit.c.seq < before] if before is not None else []))
+                .order_by(audit.c.seq.desc())
+                .limit(limit)
+            ),
+        )
+
+    async def verify_audit(self) -> AuditReport:
+        """Check the whole chain of the audit log."""
+        query = select(*columns(AuditRow, audit)).order_by(audit.c.seq)
+        async with self._reading() as connection:
+            head = await connection.execute(select(meta.c.value).where(meta.c.key == HEAD_KEY))
+            stored = parse_head(head.scalar())
+            rows = [value(AuditRow, row) for row in await connection.execute(query)]
+        return await asyncio.to_thread(check_chain, rows, stored)
+
+    async def verify_ledger(self) -> LedgerReport:
+        """Check that no call's number is missing."""
+        async with self._reading() as connection:
+            numbers = await connection.scalars(select(calls.c.ledger).order_by(calls.c.ledger))
+            return check_ledger(numbers)
+
+    # --- how
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S), self._engine.connect() as connection:
+                yield connection
+        except TimeoutError as error:
+            raise StoreError("reading the database took too long") from error
+        except SQLAlchemyError as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"the database can't be read: {reason}") from error
+
+    async def _all(self, kind: type[Value], table: Table, narrow: Narrowing) -> tuple[Value, ...]:
+        async with self._reading() as connection:
+            found = await connection.execute(narrow(select(*columns(kind, table))))
+            return tuple(value(kind, row) for row in found)
+
+
+async def _completed(connection: AsyncConnection, found: Sequence[CallRow]) -> list[CallRow]:
+    """Return the calls with their segments and parties."""
+    ids = [call.id for call in found]
+    segment_query = (
+        select(*columns(SegmentRow, segments))
+        .where(segments.c.call_id.in_(ids))
+        .order_by(segments.c.call_id, segments.c.number)
+    )
+    party_query = (
+        select(*columns(PartyRow, parties))
+        .where(parties.c.call_id.in_(ids))
+        .order_by(parties.c.call_id, parties.c.joined_at, parties.c.leg)
+    )
+    all_segments = [value(SegmentRow, row) for row in await connection.execute(segment_query)]
+    all_parties = [value(PartyRow, row) for row in await connection.execute(party_query)]
+    by_segment, by_party = _by_call(all_segments), _by_call(all_parties)
+    return [
+        replace(call, segments=by_segment.get(call.id, ()), parties=by_party.get(call.id, ()))
+        for call in found
+    ]
+
+
+def _by_call(rows: Iterable[Value]) -> dict[str, tuple[Value, ...]]:
+    call_id: Any = attrgetter("call_id")
+    return {key: tuple(group) for key, group in groupby(rows, key=call_id)}
