@@ -78,9 +78,12 @@ def self_contained(dropped: bytes, kept: bytes, following: bytes | None) -> byte
     new_header = _roomier(header, header.main_data_offset + len(main_data))
     new = parse_header(new_header)
     assert new is not None
-    side_info = b"\0" + kept[header.main_data_offset - header.side_info_octets + 1 :][
-        : header.side_info_octets - 1
-    ]
+    side_info = (
+        b"\0"
+        + kept[header.main_data_offset - header.side_info_octets + 1 :][
+            : header.side_info_octets - 1
+        ]
+    )
     crc = _crc(new_header[2:] + side_info) if header.protected else b""
     padding = bytes(new.octets - new.main_data_offset - len(main_data))
     return new_header + crc + side_info + own + padding + tail
