@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from b2bua.directory import Directory, Extension
 from sip.address import Flow
-from sip.digest import Challenger, Stale, Verified
+from sip.digest import Challenger, Ha1, Stale, Verified
 from sip.endpoint import Authorized, Refused
 from sip.message import Request
 
@@ -82,12 +82,16 @@ class Gate:
                 )
         return self._challenge(host, now, stale=False)
 
+    def _lookup(self, username: str) -> Ha1 | None:
+        extension = self._directory.get(username)
+        return extension.ha1 if extension is not None else None
+
     def _challenge(self, host: str, now: float, *, stale: bool) -> Refused:
         return Refused(401, "Unauthorized", self._challenger.challenge(host, now, stale=stale))
 
 
 def _own_address_only(request: Request, extension: Extension) -> Authorized | Refused:
-    """A phone registers its own number, nobody else's (:rfc:`3261#section-10.3`, step 3)."""
+    """Let a phone register its own number only (:rfc:`3261#section-10.3`, step 3)."""
     if request.method == "REGISTER" and request.to_address.uri.user != extension.number:
         return Refused(403, "Forbidden")
     return Authorized(extension)

@@ -15,9 +15,11 @@ from sip.offer_answer import (
     Origin,
     RoutePlan,
     audio_stream,
+    negotiated,
     relay_answer,
     relay_offer,
     routes,
+    standing_offer,
 )
 from sip.sdp import SessionDescription
 
@@ -38,13 +40,16 @@ class Bridge:
 
     def __init__(self, leg_a: MediaLeg, leg_b: MediaLeg) -> None:
         self.legs = (leg_a, leg_b)
-        self._origins = [Origin(secrets.randbits(31), 0), Origin(secrets.randbits(31), 0)]
+        self._origins = tuple(
+            Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
+            for leg in self.legs
+        )
         self._sent: list[SessionDescription | None] = [None, None]
-        "What each side was told last."
-        self._streams: list[AudioStream | None] = [None, None]
+        "What we told each side last."
+        self._heard: list[SessionDescription | None] = [None, None]
         "What each side said last."
-        self._offer: SessionDescription | None = None
-        "The offer that waits for its answer, as it came in."
+        self._streams: list[AudioStream | None] = [None, None]
+        "What each side may send and wants to receive, as negotiated."
 
     @property
     def held(self) -> bool:
@@ -52,32 +57,51 @@ class Bridge:
         return any(stream is not None and stream.held for stream in self._streams)
 
     def forward_offer(self, side: Side, body: bytes) -> bytes:
-        """Return the offer for the other side; raises `SdpError` (488)."""
+        """Return the offer for the other side; raises `SdpError` (488).
+
+        An empty body (a re-INVITE that asks for an offer) is the business of `own_offer`.
+        """
         offer = SessionDescription.parse(body)
-        stream = audio_stream(offer)
-        self._offer = offer
-        self._streams[side] = stream
-        self._connect(side, stream)
-        return self._tell(
-            side.other,
-            lambda origin: relay_offer(offer, local=self.legs[side.other].local, origin=origin),
+        self._connect(side, audio_stream(offer))
+        self._heard[side] = offer
+        other = side.other
+        told = relay_offer(
+            offer,
+            local=self.legs[other].local,
+            origin=self._origins[other],
+            standing=self._sent[other],
         )
+        self._sent[other] = told
+        return bytes(told)
 
     def forward_answer(self, side: Side, body: bytes) -> bytes:
         """Return the answer for the side that offered; joins the legs; raises `SdpError`."""
-        offer = self._offer
+        other = side.other
+        offer, ours = self._heard[other], self._sent[side]
         assert offer is not None
+        assert ours is not None
         answer = SessionDescription.parse(body)
-        stream = audio_stream(answer)
-        self._streams[side] = stream
-        local = self.legs[side.other].local
-        told = self._tell(
-            side.other,
-            lambda origin: relay_answer(offer, answer, local=local, origin=origin),
+        stream = negotiated(ours, answer)
+        told = relay_answer(
+            offer,
+            answer,
+            local=self.legs[other].local,
+            origin=self._origins[other],
+            standing=self._sent[other],
         )
+        self._heard[side], self._sent[other] = answer, told
+        self._streams[side] = stream
+        self._streams[other] = negotiated(told, offer)
         self._connect(side, stream)
         self._join()
-        return told
+        return bytes(told)
+
+    def own_offer(self, side: Side) -> bytes:
+        """Return the offer for a side that asks for one (:rfc:`3261#section-14.2`)."""
+        standing = self._sent[side]
+        assert standing is not None
+        self._sent[side] = standing_offer(standing)
+        return bytes(self._sent[side] or b"")
 
     def formats(self, side: Side) -> tuple[StreamFormat, ...]:
         """Return what `side` may send, as the recorder must decode it."""
@@ -86,17 +110,16 @@ class Bridge:
             return ()
         return tuple(
             StreamFormat(
-                payload_type=payload.payload_type,
+                payload_type=number,
                 encoding=payload.encoding.upper(),
                 clock_rate=payload.clock_rate,
                 channels=payload.channels,
             )
-            for payload in stream.payloads
+            for number, payload in stream.incoming().items()
         )
 
     def _connect(self, side: Side, stream: AudioStream) -> None:
-        types = tuple(payload.payload_type for payload in stream.payloads)
-        self.legs[side].set_remote(stream.remote, "exact", types)
+        self.legs[side].set_remote(stream.remote, "exact", tuple(stream.incoming()))
 
     def _join(self) -> None:
         first, second = self._streams
@@ -107,4 +130,4 @@ class Bridge:
 
 
 def _route(plan: RoutePlan) -> Route:
-    return Route(payload_types=dict(plan.payload_types), transcode=dict(plan.transcode))
+    return Route(payload_types=plan.payload_types, transcode=plan.transcode)

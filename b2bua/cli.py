@@ -85,12 +85,22 @@ def _config_path(config: Path | None, data: DataFolder) -> Path | None:
 
 
 @app.command()
-def serve(config: ConfigOption = None, data: DataOption = DEFAULT_DATA) -> None:
+def serve(
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+    *,
+    first_run: Annotated[
+        bool,
+        typer.Option("--first-run", help="Where the data folder is new: init it with samples."),
+    ] = False,
+) -> None:
     """Run the server in the foreground until SIGTERM or Ctrl-C."""
     from b2bua.config import load
     from b2bua.server import run_server
 
     folder = DataFolder(data)
+    if first_run and not folder.database.exists():
+        init(data, config, sample=True)
     run_server(load(_config_path(config, folder)), folder)
 
 

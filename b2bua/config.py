@@ -14,15 +14,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from b2bua.errors import ConfigError
 from sip.address import HostPort
+from sip.errors import LocalProtocolError
 
 RTP_PORTS_PER_LEG = 2
 LEGS_PER_CALL = 2
 
 
 def _host_port(value: object) -> object:
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    try:
         return HostPort.parse(value, default_port=5060)
-    return value
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from error
 
 
 def _port_range(value: object) -> object:

@@ -7,7 +7,8 @@ call never waits for the database.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sip.digest import Ha1
+from cdr.rows import ExtensionRow
+from sip.digest import ALGORITHMS, Ha1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,28 +19,54 @@ class Extension:
     name: str
     mode: str
     "`off`, `manual`, `automatic` or `never`."
-    opt_in_at: str | None
-    "When the extension's own side agreed to be recorded; None: it did not."
+    directions: frozenset[str]
+    "Of calls that mode `automatic` is for: `incoming`, `outgoing`, `internal`."
+    user_may_stop: bool
+    opt_in_at: int | None
+    "When the extension's own side agreed to be recorded (Unix microseconds); None: it did not."
     opt_in_by: str | None
     ha1: Ha1
-    sha256_only: bool = False
 
-    @property
-    def opted_in(self) -> bool:
-        """Whether the stored opt-in stands."""
-        return self.opt_in_at is not None
+    @classmethod
+    def from_row(cls, row: ExtensionRow) -> "Extension":
+        """Read a row of the database."""
+        return cls(
+            number=row.number,
+            name=row.name,
+            mode=row.mode,
+            directions=frozenset(row.directions.split(",")),
+            user_may_stop=row.user_may_stop,
+            opt_in_at=row.opt_in_at,
+            opt_in_by=row.opt_in_by,
+            ha1=Ha1(
+                md5=row.ha1_md5,
+                sha256=row.ha1_sha256,
+                algorithms=tuple(a for a in ALGORITHMS if a in row.algorithms.split(",")),
+            ),
+        )
 
 
 class Directory:
-    """Extensions by number."""
+    """Extensions by number; a disabled one is not there."""
 
-    def __init__(self, extensions: Iterable[Extension] = ()) -> None:
+    def __init__(self) -> None:
         self._by_number: dict[str, Extension] = {}
-        self.replace(extensions)
 
-    def replace(self, extensions: Iterable[Extension]) -> None:
-        """Take the rows as they stand in the database now."""
-        self._by_number = {extension.number: extension for extension in extensions}
+    def load(self, rows: Iterable[ExtensionRow]) -> None:
+        """Take the rows as they stand in the database."""
+        self._by_number.clear()
+        for row in rows:
+            self.put(row)
+
+    def put(self, row: ExtensionRow) -> None:
+        """Take one row that was committed."""
+        if row.disabled_at is None:
+            self._by_number[row.number] = Extension.from_row(row)
+        else:
+            self.remove(row.number)
+
+    def remove(self, number: str) -> None:
+        self._by_number.pop(number, None)
 
     def get(self, number: str) -> Extension | None:
         """Return the extension of `number`, if it is one of ours."""

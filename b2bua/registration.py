@@ -3,12 +3,11 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from b2bua.config import SipConfig
 from b2bua.directory import Extension
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.queries import BindingRow
 from cdr.records import BindingRemoved, BindingStored
 from sip.address import Flow, HostPort
 from sip.endpoint import Endpoint
@@ -17,9 +16,11 @@ from sip.registrar import Binding, BindingChange, Registrar
 
 logger = logging.getLogger("b2bua.registration")
 
+MICROSECONDS = 1_000_000
+
 
 class Registrations:
-    """The registrar with its memory."""
+    """The registrar with its memory. Bindings live on the monotonic clock, rows on the wall's."""
 
     def __init__(
         self, config: SipConfig, journal: Journal, endpoint: Endpoint, kick: Callable[[], None]
@@ -32,3 +33,53 @@ class Registrations:
         self._journal = journal
         self._endpoint = endpoint
         self._kick = kick
+
+    def restore(self, rows: Iterable[BindingRow], local: HostPort) -> None:
+        """Take up what was registered before a restart, so that phones are callable at once."""
+        ahead = time.monotonic() - time.time()
+        self.registrar.restore(_from_row(row, local, ahead) for row in rows)
+
+    def register(self, event: RequestOffered) -> None:
+        """Answer a REGISTER whose sender the gate has verified."""
+        assert isinstance(event.identity, Extension)
+        now = time.monotonic()
+        result = self.registrar.process(event.request, event.identity.number, event.flow, now)
+        self._endpoint.respond(event.transaction, result.code, now, headers=result.headers)
+        self._write(result.changes)
+
+    def expire(self) -> None:
+        """Forget what has run out."""
+        self._write(self.registrar.expire(time.monotonic()))
+
+    def _write(self, changes: Iterable[BindingChange]) -> None:
+        ahead = time.time() - time.monotonic()
+        for change in changes:
+            binding = change.binding
+            logger.info(
+                "registered" if change.stored else "unregistered",
+                extra={"aor": binding.aor, "source": str(binding.flow.remote)},
+            )
+            if change.stored:
+                self._journal.put(_to_row(binding, ahead))
+            else:
+                self._journal.put(BindingRemoved(aor=binding.aor, contact=binding.contact))
+
+
+def _to_row(binding: Binding, ahead: float) -> BindingStored:
+    return BindingStored(
+        aor=binding.aor,
+        contact=binding.contact,
+        transport=binding.flow.transport,
+        local_host=binding.flow.local.host,
+        local_port=binding.flow.local.port,
+        remote_host=binding.flow.remote.host,
+        remote_port=binding.flow.remote.port,
+        registered_at=time.time_ns() // 1000,
+        expires_at=int((binding.expires_at + ahead) * MICROSECONDS),
+        call_id=binding.call_id,
+        cseq=binding.cseq,
+        instance=binding.instance,
+        path=binding.path,
+        user_agent=binding.user_agent,
+        q=binding.q,
+    )

@@ -20,6 +20,9 @@ class Route(msgspec.Struct, frozen=True):
     "Payload type in -> payload type out; a packet of another type is dropped and counted."
     transcode: dict[int, str]
     "Payload type in -> `PCMA>PCMU` or `PCMU>PCMA`, for the types that need conversion."
+    clock_rates: dict[int, int] = {}
+    "Payload type in -> Hz, where it is not 8,000: timestamps go on at this rate when the"
+    "source of a stream changes."
 
 
 # --- signalling process -> media worker

@@ -76,3 +76,8 @@ def test_a_port_range_too_small_for_the_calls_is_refused_with_the_figures() -> N
 def test_a_port_range_must_be_one(ports: str) -> None:
     with pytest.raises(ConfigError, match="media"):
         parse(f"[media]\nports = {ports}\n", "f")
+
+
+def test_listen_must_be_a_numeric_address() -> None:
+    with pytest.raises(ConfigError, match=r"f:2: sip\.listen: not a numeric address: 'phones\.example'"):
+        parse('[sip]\nlisten = "phones.example"\n', "f")

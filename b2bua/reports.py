@@ -1,0 +1,98 @@
+"""Rows for the command line's lists, read from the database as it stands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from b2bua.datadir import DataFolder
+from b2bua.errors import DataFolderError
+from cdr.queries import ReadOnly
+from cdr.rows import CallRow, ExtensionRow, SegmentRow
+from recording.reasons import sentence
+
+T = TypeVar("T")
+
+
+def _read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
+    if not folder.database.exists():
+        raise DataFolderError(f"{folder.path}: no database here; run `mitschnitt init` first")
+
+    async def read() -> T:
+        async with ReadOnly(folder.database) as database:
+            return await query(database)
+
+    return asyncio.run(read())
+
+
+def extension_rows(folder: DataFolder) -> list[dict[str, Any]]:
+    """Return the extensions, without anything secret."""
+    return [_extension(row) for row in _read(folder, ReadOnly.extensions)]
+
+
+def call_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
+    """Return the newest calls, newest first."""
+    page = _read(folder, lambda database: database.calls(limit=limit))
+    return [_call(row) for row in page.calls]
+
+
+def recording_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
+    """Return the newest recordings, newest first."""
+    return [_segment(row) for row in _read(folder, lambda database: database.recordings(limit))]
+
+
+def _extension(row: ExtensionRow) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "name": row.name,
+        "mode": row.mode,
+        "opt_in_at": iso(row.opt_in_at),
+        "opt_in_by": row.opt_in_by,
+    }
+
+
+def _call(row: CallRow) -> dict[str, Any]:
+    return {
+        "calldate": iso(row.calldate),
+        "src": row.src,
+        "dst": row.dst,
+        "duration": row.duration,
+        "billsec": row.billsec,
+        "disposition": row.disposition,
+        "outcome": row.outcome,
+        "outcome_reason": row.outcome_reason,
+        "why": sentence(row.outcome_reason, row.params, "en") if row.outcome_reason else "",
+        "recordingfile": row.recordingfile,
+        "state": row.state,
+        "recovered": row.recovered,
+        "hangup_side": row.hangup_side,
+        "ledger": row.ledger,
+        "id": row.id,
+        "uniqueid": row.uniqueid,
+        "linkedid": row.linkedid,
+    }
+
+
+def _segment(row: SegmentRow) -> dict[str, Any]:
+    return {
+        "started_at": iso(row.started_at),
+        "duration_s": row.duration_s,
+        "octets": row.octets,
+        "state": row.state,
+        "failure": row.failure,
+        "missing_s": row.missing_s,
+        "channels": row.channels,
+        "relative_path": row.relative_path,
+        "sha256": row.sha256,
+        "recovered": row.recovered,
+        "id": row.id,
+        "call_id": row.call_id,
+    }
+
+
+def iso(at: int | None) -> str | None:
+    """Return a wall time (Unix microseconds) as ISO 8601 in UTC, to the second."""
+    if at is None:
+        return None
+    moment = datetime.fromtimestamp(at / 1_000_000, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
