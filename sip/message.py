@@ -85,7 +85,7 @@ _URI_HEADERS = re.compile(r"<([^<>?]*)\?[^<>]*>")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Head:
     """What names the transaction and the dialog of a message, each read once."""
 
     call_id: str
@@ -99,14 +99,14 @@ class Identity:
 
 
 class _Message(sipmessage.Message):
-    _identity: Identity | None = None
+    _head: Head | None = None
 
     @property
-    def identity(self) -> Identity:
+    def head(self) -> Head:
         """The fields that were checked by `parse`; read again for a message built by hand."""
-        if self._identity is None:
-            self._identity = _identify(self.headers)
-        return self._identity
+        if self._head is None:
+            self._head = _read_head(self.headers)
+        return self._head
 
     @property
     def contact(self) -> list[Address]:
@@ -120,7 +120,9 @@ class _Message(sipmessage.Message):
 
 
 class Request(_Message, sipmessage.Request):
-    """A request; `identity` holds the parsed mandatory headers."""
+    """A request; `head` holds the parsed mandatory headers."""
+
+    headers: Headers
 
     def __init__(self, method: str, uri: URI, body: bytes = b"") -> None:
         super().__init__(method, uri, body)
@@ -128,7 +130,9 @@ class Request(_Message, sipmessage.Request):
 
 
 class Response(_Message, sipmessage.Response):
-    """A response; `identity` holds the parsed mandatory headers."""
+    """A response; `head` holds the parsed mandatory headers."""
+
+    headers: Headers
 
     def __init__(self, code: int, phrase: str, body: bytes = b"") -> None:
         super().__init__(code, phrase, body)
@@ -260,7 +264,7 @@ def _read_body(rest: bytes, message: Request | Response) -> Problem:
     return None
 
 
-def _identify(headers: sipmessage.Headers) -> Identity:
+def _read_head(headers: sipmessage.Headers) -> Head:
     """Read the mandatory headers (RFC 3261 section 8.1.1); raises `RemoteProtocolError`."""
     missing = [name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not headers.get(name)]
     if missing:
@@ -275,7 +279,7 @@ def _identify(headers: sipmessage.Headers) -> Identity:
         via = parse_top_via(headers["Via"])
     except ValueError as error:
         raise RemoteProtocolError(400, "Bad Via") from error
-    return Identity(
+    return Head(
         call_id=call_id,
         cseq=int(cseq[1]),
         method=cseq[2],
@@ -288,13 +292,13 @@ def _identify(headers: sipmessage.Headers) -> Identity:
 def _check(message: Request | Response) -> Problem:
     """Check the mandatory headers once and keep what they say."""
     try:
-        identity = message.identity
+        head = message.head
     except RemoteProtocolError as error:
         return error.status, error.reason
     hops = message.headers.get("Max-Forwards")
     if hops is not None and not (hops.isascii() and hops.isdigit() and len(hops) <= 5):
         return 400, "Bad Max-Forwards"
-    if isinstance(message, Request) and identity.method != message.method:
+    if isinstance(message, Request) and head.method != message.method:
         known = message.method in _METHODS
         return (400, "CSeq Method Mismatch") if known else (501, "Not Implemented")
     return None
