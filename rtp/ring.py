@@ -113,7 +113,7 @@ class RingLayout:
 
     @classmethod
     def read(cls, memory: memoryview) -> "RingLayout":
-        """Return the geometry that `format` wrote into `memory`; raises `RingError`."""
+        """Return the geometry that `initialise` wrote into `memory`; raises `RingError`."""
         if len(memory) < HEADER_PAGE:
             raise RingError(f"{len(memory)} octets are too few for a ring")
         magic, entries, granules, reserved_entries, reserved_granules = _GEOMETRY.unpack_from(
@@ -141,20 +141,21 @@ class RingLayout:
         """Octets of the whole ring, in whole pages."""
         return (self.data_offset + self.granules * GRANULE + GUARD + 4095) & ~4095
 
-    def format(self, memory: memoryview) -> None:
-        """Make `memory` an empty ring (the one who created it, before anyone attaches)."""
-        if len(memory) < self.size:
-            raise RingError(f"a ring of {self.size} octets in {len(memory)} octets of memory")
-        memory[:HEADER_PAGE] = bytes(HEADER_PAGE)
-        _GEOMETRY.pack_into(
-            memory,
-            0,
-            MAGIC,
-            self.entries,
-            self.granules,
-            self.reserved_entries,
-            self.reserved_granules,
-        )
+
+def initialise(memory: memoryview, layout: RingLayout) -> None:
+    """Make `memory` an empty ring: the creator's duty, before anyone attaches."""
+    if len(memory) < layout.size:
+        raise RingError(f"a ring of {layout.size} octets in {len(memory)} octets of memory")
+    memory[:HEADER_PAGE] = bytes(HEADER_PAGE)
+    _GEOMETRY.pack_into(
+        memory,
+        0,
+        MAGIC,
+        layout.entries,
+        layout.granules,
+        layout.reserved_entries,
+        layout.reserved_granules,
+    )
 
 
 class RingWriter:

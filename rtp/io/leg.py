@@ -1,0 +1,357 @@
+"""A media leg: a port pair, the search for its peer, and what its packets go through.
+
+The socket's life: bound and unread (the kernel keeps what comes early) → `set_remote` →
+learning, packet by packet with `recvfrom_into` → connected, and still asking each packet's
+source until nothing that was queued before `connect` can be left → the fast path, where
+the kernel has dropped the strangers. A leg in NAT mode that falls silent goes back to
+learning, since its peer's NAT may have given it another port.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import Final
+
+from rtp.fast_path import PacketBuffer, Send, Sink
+from rtp.io.loop import EventLoop
+from rtp.io.socket import PortPair, disconnect, usable
+from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
+from rtp.relay import OutgoingStream, Relay
+from rtp.statistics import NO_SSRC
+
+SETTLING_NS: Final = 100_000_000
+"""After `connect`, for how long sources are still checked. A packet that the kernel was
+just delivering on another processor may be queued behind the first empty read.
+"""
+
+NAT_SILENCE_NS: Final = 2_000_000_000
+"A leg in NAT mode that is silent for this long is unlatched."
+
+BURST: Final = 32
+"Packets that a learning leg reads per turn."
+
+
+class State(Enum):
+    """What is done with the RTP socket."""
+
+    UNREAD = auto()
+    "Nothing: the peer is not signalled yet, or the leg is muted or released."
+    LEARNING = auto()
+    FAST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LegRoute:
+    """How packets of one leg leave on another; see `Relay.accept`."""
+
+    payload_types: Mapping[int, int]
+    tables: Mapping[int, bytes]
+    clock_rates: Mapping[int, int]
+
+
+@dataclass(slots=True)
+class LegObserver:
+    """Whom a leg tells."""
+
+    first_packet: Callable[[int, int], None]
+    "The leg latched: leg id, time in ns."
+    silent: Callable[[int, int], None]
+    "The leg has been silent for the media timeout: leg id, for how many ns."
+
+
+class Leg:
+    """One party's media. All times are ns of the monotonic clock."""
+
+    __slots__ = (
+        "_connected",
+        "_connected_ns",
+        "_heard",
+        "_latch",
+        "_loop",
+        "_mode",
+        "_observer",
+        "_outgoing",
+        "_pair",
+        "_peer",
+        "_recvfrom_into",
+        "_send",
+        "_signalled",
+        "_silence_from",
+        "_silence_told",
+        "_state",
+        "_types",
+        "leg_id",
+        "relay",
+    )
+
+    def __init__(
+        self,
+        leg_id: int,
+        pair: PortPair,
+        *,
+        loop: EventLoop,
+        buffer: PacketBuffer,
+        observer: LegObserver,
+    ) -> None:
+        self.leg_id = leg_id
+        self._pair = pair
+        self._loop = loop
+        self._observer = observer
+        self._recvfrom_into = pair.rtp.recvfrom_into
+        self._outgoing = OutgoingStream()
+        self._peer: Leg | None = None
+        self._mode = LatchMode.EXACT
+        self._signalled: Source | None = None
+        self._latch: Latch | None = None
+        self._connected: Source | None = None
+        self._connected_ns = 0
+        self._state = State.UNREAD
+        self._heard = False
+        self._send: Send = _nowhere
+        self._silence_from = 0
+        self._silence_told = False
+        self._types: Mapping[int, int] = {n: n for n in range(128)}
+        self.relay = Relay(leg_id, pair.rtp.recv_into, buffer, self.wire)
+        loop.set(pair.rtcp.fileno(), self._discard_rtcp)
+
+    @property
+    def port(self) -> int:
+        """The RTP port."""
+        return self._pair.port
+
+    @property
+    def packets_sent(self) -> int:
+        """Packets sent to this leg's party."""
+        running = 0 if self._peer is None else self._peer.relay.forwarded
+        return self._outgoing.packets + running
+
+    def descriptors(self) -> tuple[int, int]:
+        """Return the descriptors of the RTP and the RTCP socket."""
+        return self._pair.rtp.fileno(), self._pair.rtcp.fileno()
+
+    # --- what the negotiation says
+
+    def set_remote(
+        self, remote: Source, mode: LatchMode, payload_types: tuple[int, ...], now: int
+    ) -> None:
+        """Take `remote` as what SDP names and search for the peer anew.
+
+        Raises `ValueError` where the address is no numeric one and `OSError` where the
+        kernel does not take it; the leg is as it was before then.
+        """
+        signalled = (usable(remote[0]), remote[1])
+        known = self._resumption() if signalled == self._signalled else None
+        if mode is LatchMode.EXACT:
+            self._pair.rtp.connect(signalled)
+            self._connected = signalled
+            self._use_send(self._pair.rtp.send)
+        else:
+            self._disconnect()
+            self._latch = Latch(mode, signalled, known)
+            # A peer that was found already goes on hearing us meanwhile.
+            self._use_send(self._to(known.source if known else signalled))
+        self._mode = mode
+        self._signalled = signalled
+        self._types = {n: n for n in payload_types or range(128)}
+        if self._peer is None:
+            self.relay.accept(self._types, {})
+        self._connected_ns = self._silence_from = now
+        self._heard = self._silence_told = False
+        self._learn_from_now_on()
+
+    def part(self) -> None:
+        """Undo `join`, for both legs."""
+        peer, self._peer = self._peer, None
+        self.relay.stop_forwarding()
+        self.relay.accept(self._types, {})
+        self.wire()
+        if peer is not None:
+            peer.part()
+
+    def forward_to(self, peer: "Leg", route: LegRoute) -> None:
+        """Send this leg's packets to `peer` from now on: one half of `join`."""
+        self._peer = peer
+        self.relay.clock_rates = route.clock_rates
+        self.relay.accept(route.payload_types, route.tables)
+        peer.take_over(self)
+
+    def take_over(self, source: "Leg") -> None:
+        """Let `source` send to this leg's party, as the stream that the party knows."""
+        source.relay.forward_to(self._outgoing, self._send)
+        source.wire()
+
+    def tap(self, sink: Sink | None) -> None:
+        """Hand each good packet to `sink` as well."""
+        self.relay.sink = sink
+        self.wire()
+
+    def mute(self) -> None:
+        """Read nothing any more; what comes is the kernel's to drop."""
+        self._state = State.UNREAD
+        for fd in self.descriptors():
+            self._loop.remove(fd)
+
+    def release(self) -> None:
+        """Close the sockets, and let go of everything: nobody collects cycles here."""
+        self.mute()
+        if self._peer is not None:
+            self.part()
+        self._pair.close()
+        self.relay.sink = None
+        self.relay.on_change = _nothing
+
+    @property
+    def joined(self) -> "Leg | None":
+        """The leg that this one is joined with."""
+        return self._peer
+
+    # --- time
+
+    def sweep(self, now: int, media_timeout_ns: int) -> None:
+        """Look after silence; to be called about twice a second."""
+        if self._state is State.UNREAD:
+            return
+        arrival = self.relay.received.arrival_ns
+        if arrival > self._silence_from:
+            self._silence_from = arrival
+            self._silence_told = False
+        silence = now - self._silence_from
+        if silence >= media_timeout_ns and not self._silence_told:
+            self._silence_told = True
+            self._observer.silent(self.leg_id, silence)
+        if silence >= NAT_SILENCE_NS and self._mode is LatchMode.NAT and self._connected:
+            self._unlatch()
+
+    # --- the search for the peer
+
+    def _learn(self, now: int) -> None:
+        """Read packets together with their sources."""
+        relay = self.relay
+        for _ in range(BURST):
+            try:
+                length, address = self._recvfrom_into(relay.buffer.octets)
+            except BlockingIOError:
+                settled = self._connected and now - self._connected_ns >= SETTLING_NS
+                if settled and self._heard:
+                    self._state = State.FAST
+                    self.wire()
+                return
+            except OSError as error:
+                relay.receive_failed(error)
+                return
+            source = (address[0].partition("%")[0], address[1])
+            if self._connected is None:
+                self._offer(source, length, now)
+            elif source != self._connected:
+                relay.drops.wrong_source += 1
+            else:
+                self._take(length, now)
+
+    def _offer(self, source: Source, length: int, now: int) -> None:
+        """Let the latch judge a packet, and take the first good one."""
+        assert self._latch is not None
+        header = self.relay.check(length)
+        if header is None:
+            return
+        drops = self.relay.drops
+        match self._latch.offer(source, header.ssrc, header.sequence):
+            case Verdict.WRONG_SOURCE:
+                drops.wrong_source += 1
+            case Verdict.WRONG_SSRC:
+                drops.wrong_ssrc += 1
+            case Verdict.PROBATION:
+                drops.probation += 1
+            case Verdict.LATCHED:
+                try:
+                    self._latch_to(source, now)
+                except OSError:
+                    drops.wrong_source += 1
+                else:
+                    self._take(length, now)
+
+    def _latch_to(self, source: Source, now: int) -> None:
+        """Connect; raises `OSError` for a source that can't be one (port 0)."""
+        self._pair.rtp.connect(source)
+        self._connected = source
+        self._connected_ns = now
+        self._use_send(self._pair.rtp.send)
+
+    def _take(self, length: int, now: int) -> None:
+        if self.relay.unusual(length, now) and not self._heard:
+            self._heard = True
+            self._observer.first_packet(self.leg_id, now)
+
+    def _unlatch(self) -> None:
+        """Search again: the same stream may come from elsewhere."""
+        resumption = self._resumption()
+        assert self._signalled is not None
+        self._disconnect()
+        self._latch = Latch(self._mode, self._signalled, resumption, strict=True)
+        self._use_send(self._to(resumption.source if resumption else self._signalled))
+        self._learn_from_now_on()
+
+    def _resumption(self) -> Resumption | None:
+        received = self.relay.received
+        if self._connected is None or received.ssrc == NO_SSRC:
+            return None
+        return Resumption(
+            source=self._connected, ssrc=received.ssrc, sequence=received.highest_sequence
+        )
+
+    def _disconnect(self) -> None:
+        if self._connected is not None:
+            disconnect(self._pair.rtp)
+        self._connected = None
+
+    # --- wiring
+
+    def wire(self) -> None:
+        """Put the right handler in place after a change, once the fast path has begun."""
+        if self._state is State.FAST:
+            self._loop.set(self._pair.rtp.fileno(), self.relay.handler())
+
+    def _learn_from_now_on(self) -> None:
+        self._state = State.LEARNING
+        self._loop.set(self._pair.rtp.fileno(), self._learn)
+
+    def _use_send(self, send: Send) -> None:
+        """Let the joined leg send with `send` from now on."""
+        self._send = send
+        if self._peer is not None:
+            self.take_over(self._peer)
+
+    def _to(self, destination: Source) -> Send:
+        return partial(_send_to, self._pair.rtp.sendto, destination)
+
+    def _discard_rtcp(self, now: int) -> None:  # noqa: ARG002 - a callback of the loop
+        """Read and count; reports are made and judged elsewhere in time."""
+        try:
+            self._pair.rtcp.recv_into(self.relay.buffer.octets)
+        except OSError as error:
+            self.relay.receive_failed(error)
+            return
+        self.relay.drops.rtcp += 1
+
+
+def _send_to(
+    sendto: Callable[[memoryview, Source], int], destination: Source, packet: memoryview
+) -> None:
+    sendto(packet, destination)
+
+
+def _nowhere(packet: memoryview) -> None:
+    """Drop."""
+
+
+def _nothing() -> None:
+    """Tell nobody."""
+
+
+def join(a: Leg, b: Leg, a_to_b: LegRoute, b_to_a: LegRoute) -> None:
+    """Let two legs hear each other; also changes the routes of legs that do already."""
+    for leg, other in ((a, b), (b, a)):
+        if leg.joined is not None and leg.joined is not other:
+            leg.part()
+    a.forward_to(b, a_to_b)
+    b.forward_to(a, b_to_a)

@@ -1,0 +1,294 @@
+"""The path of one leg's packets: check the header, forward at once, hand to the tap.
+
+`rtp/fast_path.py` takes what is in order; here is what decides which of its handlers fits,
+and what handles all the rest itself: a gap or a wrap in the numbers, CSRCs, extension or
+padding, another SSRC, other types, no RTP at all.
+
+Towards the receiving party a stream begins with the numbers of its source, untouched.
+When the source changes (an announcement, a bridge, a transfer, a new SSRC), SSRC, sequence
+number and timestamp go on where they were, and packets are rewritten from then on.
+
+Sans-IO: `receive` and `send` are the bound methods of sockets, but any callables do.
+Times are nanoseconds of the monotonic clock.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from rtp.fast_path import (
+    FIELDS,
+    Handler,
+    PacketBuffer,
+    Path,
+    Receive,
+    Send,
+    Shift,
+    Sink,
+    rewriting,
+    transcoding,
+    untouched,
+    words_of,
+)
+from rtp.header import MalformedRtpError, RtpHeader
+from rtp.statistics import NO_SSRC, Drops, ReceivedStream
+
+DEFAULT_CLOCK_RATE: Final = 8000
+"Hz; of all types for which the negotiation told no other."
+
+
+class OutgoingStream:
+    """The one stream that a party hears from us, whoever is its source at the moment."""
+
+    __slots__ = ("packets", "sent_ns", "sequence", "ssrc", "timestamp")
+
+    def __init__(self) -> None:
+        self.ssrc = NO_SSRC
+        self.sequence = 0
+        self.timestamp = 0
+        self.sent_ns = 0
+        self.packets = 0
+        "Sent by sources that have ended."
+
+
+class Relay:
+    """What a leg does with each packet that it receives.
+
+    The owner asks for a new `handler` after each change; `on_change` tells of those that
+    packets bring about.
+    """
+
+    __slots__ = (
+        "_forwarded_from",
+        "_outgoing",
+        "_sequence_delta",
+        "_synchronised",
+        "_tables",
+        "_timestamp_delta",
+        "_unforwarded",
+        "_words",
+        "buffer",
+        "clock_rates",
+        "drops",
+        "leg",
+        "on_change",
+        "receive",
+        "received",
+        "send",
+        "sink",
+    )
+
+    def __init__(
+        self, leg: int, receive: Receive, buffer: PacketBuffer, on_change: Callable[[], None]
+    ) -> None:
+        self.leg = leg
+        self.receive = receive
+        self.buffer = buffer
+        self.on_change = on_change
+        self.received = ReceivedStream()
+        self.drops = Drops()
+        self.clock_rates: Mapping[int, int] = {}
+        "Hz by payload type as it arrives."
+        self.sink: Sink | None = None
+        "Where packets go for the recorder; None: nowhere."
+        self.send: Send | None = None
+        "Of the other leg; set by `forward_to`, and by the owner when its socket changes."
+        self._words: Mapping[int, int] = words_of({n: n for n in range(128)})
+        self._tables: Mapping[int, bytes] = {}
+        self._outgoing: OutgoingStream | None = None
+        self._synchronised = False
+        self._sequence_delta = 0
+        self._timestamp_delta = 0
+        self._forwarded_from = 0
+        self._unforwarded = 0
+
+    @property
+    def forwarded(self) -> int:
+        """Packets sent on since `forward_to`."""
+        if self._outgoing is None:
+            return 0
+        return self.received.packets - self._forwarded_from - self._unforwarded
+
+    def accept(self, payload_types: Mapping[int, int], tables: Mapping[int, bytes]) -> None:
+        """Take these types, with the numbers that they get towards the other party.
+
+        `tables`: payload type in -> 256 octets for `bytes.translate`.
+        """
+        self._words = words_of(payload_types)
+        self._tables = tables
+
+    def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
+        """Send packets on from now on, as `outgoing`."""
+        if outgoing is self._outgoing:
+            self.send = send
+            return
+        self.stop_forwarding()
+        self._outgoing = outgoing
+        self.send = send
+        self._synchronised = False
+        self._forwarded_from = self.received.packets
+        self._unforwarded = 0
+
+    def stop_forwarding(self) -> None:
+        """Only receive from now on (and tap, where there is a sink)."""
+        if self._outgoing is not None:
+            self._settle(self._outgoing)
+            self._outgoing.packets += self.forwarded
+        self._outgoing = None
+        self.send = None
+
+    def handler(self) -> Handler:
+        """Return the cheapest function that does right by the next packets."""
+        outgoing = self._outgoing
+        if outgoing is None or self.send is None or not self._synchronised:
+            return self._receive_any
+        path = self._path(self.send)
+        shift = Shift(
+            ssrc=outgoing.ssrc, sequence=self._sequence_delta, timestamp=self._timestamp_delta
+        )
+        if self._tables:
+            return transcoding(path, shift, self._tables)
+        as_it_is = Shift(ssrc=self.received.ssrc, sequence=0, timestamp=0)
+        if shift == as_it_is and all(source == target for source, target in self._words.items()):
+            return untouched(path)
+        return rewriting(path, shift)
+
+    def _path(self, send: Send) -> Path:
+        return Path(
+            leg=self.leg,
+            receive=self.receive,
+            send=send,
+            buffer=self.buffer,
+            received=self.received,
+            words=self._words,
+            sink=self.sink,
+            unusual=self.unusual,
+            receive_failed=self.receive_failed,
+            send_failed=self._send_failed,
+        )
+
+    # Everything else, one packet at a time.
+
+    def _receive_any(self, now: int) -> None:
+        try:
+            length = self.receive(self.buffer.octets)
+        except OSError as error:
+            self.receive_failed(error)
+            return
+        self.unusual(length, now)
+
+    def check(self, length: int) -> RtpHeader | None:
+        """Return the header of the packet in the buffer, or count why it is none of ours."""
+        view = self.buffer.views[length]
+        try:
+            header = None if view is None else RtpHeader.parse(view)
+        except MalformedRtpError:
+            header = None
+        if header is None:
+            self.drops.malformed += 1
+            return None
+        if 0x8000 | header.payload_type not in self._words:
+            self.drops.wrong_type += 1
+            # Its number is used up all the same, unless it is something else altogether
+            # (RTCP on the RTP port has its SSRC elsewhere).
+            if self.received.continues(header.sequence, header.ssrc):
+                self._unforwarded += 1
+                self._observe(header, length, self.received.arrival_ns)
+            return None
+        return header
+
+    def unusual(self, length: int, now: int) -> bool:
+        """Do with the packet in the buffer what is right in any case; tell if it was good."""
+        header = self.check(length)
+        if header is None:
+            return False
+        outgoing = self._outgoing
+        restarted = not self.received.continues(header.sequence, header.ssrc)
+        if restarted and outgoing is not None:
+            self._settle(outgoing)
+        self._observe(header, length, now)
+        if outgoing is not None and not self._synchronised:
+            self._synchronise(outgoing, header, now)
+            restarted = True
+        self._pass_on(outgoing, header, length, now)
+        if restarted:
+            self.on_change()
+        return True
+
+    def _pass_on(
+        self, outgoing: OutgoingStream | None, header: RtpHeader, length: int, now: int
+    ) -> None:
+        view = self.buffer.views[length]
+        assert view is not None
+        if self.sink is not None:
+            self.sink(
+                view,
+                self.leg,
+                now,
+                view[0],
+                view[1],
+                header.sequence,
+                header.timestamp,
+                header.ssrc,
+            )
+        if outgoing is None or self.send is None:
+            return
+        table = self._tables.get(header.payload_type)
+        if table is not None:
+            payload = view[header.payload_offset : length - header.padding]
+            payload[:] = payload.tobytes().translate(table)
+        FIELDS.pack_into(
+            view,
+            0,
+            # CSRC count, extension and padding stay as they are.
+            view[0] << 8 | self._words[0x8000 | view[1]] & 0xFF,
+            header.sequence + self._sequence_delta & 0xFFFF,
+            header.timestamp + self._timestamp_delta & 0xFFFFFFFF,
+            outgoing.ssrc,
+        )
+        try:
+            self.send(view)
+        except OSError as error:
+            self._send_failed(error)
+
+    def _observe(self, header: RtpHeader, length: int, now: int) -> None:
+        self.received.observe(
+            sequence=header.sequence,
+            timestamp=header.timestamp,
+            ssrc=header.ssrc,
+            arrival_ns=now,
+            length=length,
+        )
+
+    def _settle(self, outgoing: OutgoingStream) -> None:
+        """Write down where the outgoing stream is; what comes next must be synchronised."""
+        if self._synchronised:
+            received = self.received
+            outgoing.sequence = received.highest_sequence + self._sequence_delta & 0xFFFF
+            outgoing.timestamp = received.timestamp + self._timestamp_delta & 0xFFFFFFFF
+            outgoing.sent_ns = received.arrival_ns
+        self._synchronised = False
+
+    def _synchronise(self, outgoing: OutgoingStream, header: RtpHeader, now: int) -> None:
+        """Let the outgoing stream go on with this packet, or begin as its source does."""
+        self._synchronised = True
+        if outgoing.ssrc == NO_SSRC:
+            outgoing.ssrc = header.ssrc
+            self._sequence_delta = self._timestamp_delta = 0
+            return
+        rate = self.clock_rates.get(header.payload_type, DEFAULT_CLOCK_RATE)
+        # Never the same timestamp twice, however close the packets are.
+        elapsed_ts = max(1, (now - outgoing.sent_ns) * rate // 1_000_000_000)
+        self._sequence_delta = outgoing.sequence + 1 - header.sequence
+        self._timestamp_delta = outgoing.timestamp + elapsed_ts - header.timestamp
+
+    def receive_failed(self, error: OSError) -> None:
+        """Count what a `recv` said. Asking a connected socket also clears its error."""
+        if not isinstance(error, BlockingIOError):
+            self.drops.refused += 1
+
+    def _send_failed(self, error: OSError) -> None:
+        """Count a packet that was not sent: a full buffer, a closed port, no route."""
+        self._unforwarded += 1
+        self.drops.unsent += 1
+        if isinstance(error, ConnectionRefusedError):
+            self.drops.refused += 1
