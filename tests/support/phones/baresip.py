@@ -1,0 +1,214 @@
+"""Baresip as a phone: driven over its control port, netstrings of JSON both ways."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support import audio, ports
+from tests.support.audio import Pcm
+from tests.support.phones.phone import PhoneError, PhoneSetup
+from tests.support.process import Child
+
+MODULES = "/usr/lib/baresip/modules"
+
+Event = Mapping[str, Any]
+
+
+class Baresip:
+    """A running baresip. Events (`CALL_ESTABLISHED`, `REGISTER_OK`, ...) are kept in order."""
+
+    def __init__(
+        self,
+        setup: PhoneSetup,
+        child: Child,
+        port: int,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self.setup = setup
+        self.child = child
+        self.port = port
+        self.events: list[Event] = []
+        self._reader, self._writer = streams
+        self._responses: dict[str, Event] = {}
+        self._changed = asyncio.Condition()
+        self._tokens = 0
+
+    @property
+    def address(self) -> str:
+        """SIP URI that reaches the phone without a registrar."""
+        return f"sip:{self.setup.account.user}@{ports.LOOPBACK}:{self.port}"
+
+    async def command(self, command: str, params: str = "", *, timeout_s: float = 5.0) -> str:
+        """Have a command carried out and return what it answered."""
+        self._tokens += 1
+        token = str(self._tokens)
+        body = json.dumps({"command": command, "params": params, "token": token}).encode()
+        self._writer.write(b"%d:%s," % (len(body), body))
+        await self._writer.drain()
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(lambda: token in self._responses)
+        except TimeoutError:
+            raise PhoneError(f"{self.child.name}: no answer to {command}") from None
+        response = self._responses.pop(token)
+        if not response["ok"]:
+            raise PhoneError(f"{self.child.name}: {command} {params}: {response['data']}")
+        return str(response["data"])
+
+    async def wait_event(
+        self, kind: str, *, after: int = 0, timeout_s: float = 10.0, **fields: str
+    ) -> Event:
+        """Return the first event of the kind (and with these fields) from place `after` on."""
+
+        place = after
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                while True:
+                    for event in self.events[place:]:
+                        if event["type"] == kind and fields.items() <= event.items():
+                            return event
+                    place = len(self.events)
+                    await self._changed.wait()
+        except TimeoutError:
+            seen = [event["type"] for event in self.events]
+            raise PhoneError(
+                f"{self.child.name}: no {kind} {fields or ''} in {timeout_s} s, but {seen}"
+            ) from None
+
+    def has_seen(self, kind: str) -> bool:
+        return any(event["type"] == kind for event in self.events)
+
+    async def registered(self) -> None:
+        """Wait until the registrar has agreed."""
+        # It may have registered before anybody listened to events; a later event is seen.
+        if " OK " not in await self.command("reginfo"):
+            await self.wait_event("REGISTER_OK")
+
+    async def dial(self, target: str) -> None:
+        """Call a number of the registrar, or a SIP URI."""
+        await self.command("dial", target)
+
+    async def ringing(self, *, timeout_s: float = 10.0) -> None:
+        """Wait for an incoming call."""
+        await self.wait_event("CALL_INCOMING", timeout_s=timeout_s)
+
+    async def answer(self) -> None:
+        await self.command("accept")
+
+    async def established(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until the call stands on this phone's side (the caller: 200; the callee: ACK)."""
+        await self.wait_event("CALL_ESTABLISHED", timeout_s=timeout_s)
+
+    async def hears(self, *, timeout_s: float = 10.0) -> None:
+        """Wait for the first RTP packet of the other party."""
+        await self.wait_event("CALL_RTPESTAB", timeout_s=timeout_s)
+
+    async def hang_up(self) -> None:
+        """End the call: BYE, CANCEL, or 486 to a call that is not answered."""
+        await self.command("hangup")
+
+    async def closed(self, *, timeout_s: float = 10.0) -> str:
+        """Wait for the end of a call and return its reason, such as `486 Busy Here`."""
+        return str((await self.wait_event("CALL_CLOSED", timeout_s=timeout_s))["param"])
+
+    async def digit(self, digit: str) -> None:
+        """Press a key: RFC 4733 packets."""
+        await self.command("sndcode", digit)
+
+    def heard(self) -> Pcm:
+        """Return what the last ended call's other party sent, decoded by baresip."""
+        dumps = sorted(self.setup.folder.glob("dump-*-dec.wav"))
+        if not dumps:
+            raise PhoneError(f"{self.child.name} heard nothing at all")
+        return audio.decode(dumps[-1])
+
+    async def read(self) -> None:
+        """Take in events and responses until the control connection ends."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length = await self._reader.readuntil(b":")
+                body = await self._reader.readexactly(int(length[:-1]))
+                await self._reader.readexactly(1)
+                message = json.loads(body)
+                async with self._changed:
+                    if message.get("event"):
+                        self.events.append(message)
+                    else:
+                        self._responses[message.get("token", "")] = message
+                    self._changed.notify_all()
+
+
+def _settings(folder: Path, port: int, control: int, rtp: int) -> str:
+    modules = ["g711", "aufile", "sndfile"]
+    lines = [
+        "poll_method epoll",
+        f"sip_listen {ports.LOOPBACK}:{port}",
+        # The address, not `lo`: with the name baresip finds no local network.
+        f"net_interface {ports.LOOPBACK}",
+        "call_local_timeout 120",
+        "call_max_calls 4",
+        f"audio_source aufile,{folder}/says.wav",
+        f"audio_player aufile,{folder}/player.wav",
+        f"audio_alert aufile,{folder}/alert.wav",
+        "audio_level no",
+        "jitter_buffer_delay 1-10",
+        f"rtp_ports {rtp}-{rtp + 15}",
+        f"snd_path {folder}",
+        f"module_path {MODULES}",
+        *(f"module {name}.so" for name in modules),
+        "module_tmp uuid.so",
+        "module_tmp account.so",
+        "module_app menu.so",
+        "module_app ctrl_tcp.so",
+        f"ctrl_tcp_listen {ports.LOOPBACK}:{control}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _account_line(setup: PhoneSetup, codecs: str, parameters: str) -> str:
+    account = setup.account
+    words = [f"audio_codecs={codecs}", "answermode=manual"]
+    if account.server:
+        words += [f"auth_user={account.user}", f"auth_pass={account.password}", "regint=60"]
+    else:
+        words += ["regint=0"]
+    if parameters:
+        words.append(parameters)
+    return f"<sip:{account.user}@{account.server or ports.LOOPBACK}>;{';'.join(words)}\n"
+
+
+@contextlib.asynccontextmanager
+async def baresip(
+    setup: PhoneSetup, *, codecs: str = "pcma,pcmu", parameters: str = "", settings: str = ""
+) -> AsyncIterator[Baresip]:
+    """Start baresip; with a registrar in the account, wait until it is registered.
+
+    `parameters` are further ones of the account (`ptime=30`), `settings` further lines of
+    the configuration.
+    """
+    folder = setup.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    # The source falls silent at the end of the file: a minute is longer than any test call.
+    audio.write_wav(folder / "says.wav", setup.says)
+    port, control, rtp = ports.take(2), ports.take(2), ports.take(16)
+    (folder / "config").write_text(_settings(folder, port, control, rtp) + settings)
+    (folder / "accounts").write_text(_account_line(setup, codecs, parameters))
+    (folder / "contacts").write_text("")
+    name = f"baresip {setup.account.user}"
+    async with Child(name, ["baresip", "-v", "-f", folder], env={"HOME": str(folder)}) as child:
+        await child.wait_for("baresip is ready")
+        streams = await asyncio.open_connection(ports.LOOPBACK, control)
+        phone = Baresip(setup, child, port, streams)
+        reading = asyncio.create_task(phone.read(), name=f"events of {name}")
+        try:
+            if setup.account.server:
+                await phone.registered()
+            yield phone
+        finally:
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+            streams[1].close()

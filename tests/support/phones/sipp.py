@@ -1,0 +1,80 @@
+"""SIPp: scripted peers that do exactly what a scenario file says."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from tests.support import ports
+from tests.support.phones.phone import PhoneError
+from tests.support.process import Child
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "e2e" / "scenarios"
+
+
+class Sipp:
+    """One run of a scenario."""
+
+    def __init__(self, child: Child, folder: Path, port: int) -> None:
+        self.child = child
+        self.port = port
+        self._folder = folder
+
+    async def listening(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until the scenario's socket is open: SIPp says so nowhere that can be waited for."""
+        wanted = f":{self.port:04X} "
+        async with asyncio.timeout(timeout_s):
+            while wanted not in Path("/proc/net/udp").read_text():
+                if self.child.returncode is not None:
+                    raise PhoneError(f"{self.child.name} ended\n{self.messages()}")
+                await asyncio.sleep(0.02)
+
+    async def finished(self, *, timeout_s: float = 30.0) -> None:
+        """Wait for the end of the scenario and assert that it went as written."""
+        status = await self.child.wait(timeout_s=timeout_s)
+        if status:
+            raise PhoneError(f"{self.child.name}: exit {status}\n{self.messages()}")
+
+    def messages(self) -> str:
+        """Return the SIP messages and complaints of the run."""
+        texts = [path.read_text("utf-8", "replace") for path in sorted(self._folder.glob("*.log"))]
+        return "\n".join(texts) or self.child.report()
+
+
+def _injection(folder: Path, fields: Mapping[str, str]) -> Path:
+    """Write the one-line file that SIPp takes [field0], [field1], ... from."""
+    path = folder / "fields.csv"
+    path.write_text("SEQUENTIAL\n" + ";".join(fields.values()) + ";\n")
+    return path
+
+
+@contextlib.asynccontextmanager
+async def sipp(
+    scenario: str,
+    folder: Path,
+    *,
+    target: str = "",
+    fields: Mapping[str, str] | None = None,
+    port: int | None = None,
+    calls: int = 1,
+    options: tuple[str, ...] = (),
+) -> AsyncIterator[Sipp]:
+    """Run `tests/e2e/scenarios/SCENARIO.xml` against `host:port`, or wait there to be called.
+
+    `fields` become [field0], [field1], ... in their order; credentials must be a whole field
+    (`[authentication username=101 password=secret]`), nothing is expanded inside of it.
+    The `port` is for a scenario that goes on where another one registered.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port, media = port or ports.take(2), ports.take(4)
+    argv: list[str | Path] = ["sipp", "-sf", SCENARIOS / f"{scenario}.xml", "-m", str(calls)]
+    argv += ["-i", ports.LOOPBACK, "-p", str(port), "-mi", ports.LOOPBACK, "-mp", str(media)]
+    argv += ["-nostdin", "-trace_err", "-error_file", folder / "errors.log"]
+    argv += ["-trace_msg", "-message_file", folder / "messages.log"]
+    argv += ["-timeout", "60s", "-timeout_error", "-cp", str(ports.take(2)), *options]
+    if fields:
+        argv += ["-inf", _injection(folder, fields)]
+    if target:
+        argv.append(target)
+    async with Child(f"sipp {scenario}", argv, cwd=folder, env={"TERM": "dumb"}) as child:
+        yield Sipp(child, folder, port)
