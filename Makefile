@@ -17,7 +17,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(VENV)/run.stamp ## install the server into .venv and serve from var/ (made at first use)
-	$(BIN)/mitschnitt serve --data var --first-run
+	@test -e var/mitschnitt.db || $(BIN)/mitschnitt init --data var --sample-extensions
+	$(BIN)/mitschnitt serve --data var
 
 test: $(VENV)/dev.stamp ## run all tests; installs the test peers where it may
 	@sh scripts/peers --if-possible

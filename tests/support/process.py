@@ -60,7 +60,7 @@ class Child:
     async def __aexit__(self, kind: object, *_: object) -> None:
         await self.kill()
         if kind is not None:
-            print(self.report())  # noqa: T201 - pytest shows it with the failure
+            print(self.report())
 
     @property
     def process(self) -> asyncio.subprocess.Process:

@@ -1,0 +1,250 @@
+"""The server under test: a child process on loopback ports of its own, driven as users drive it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support import ports
+from tests.support.audio import Pcm
+from tests.support.phones.phone import Account, PhoneSetup
+from tests.support.process import Child, ChildError
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = (sys.executable, "-m", "b2bua.cli")
+
+MAX_CALLS = 20
+COOLING_PORTS = 64
+"RTP ports beyond those of MAX_CALLS, for pairs that wait to be used again."
+
+
+class CommandError(Exception):
+    """A command of the command line ended with another exit status than wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    number: str
+    password: str = field(repr=False)
+
+
+class NotifySocket:
+    """The service manager's end of sd_notify: tells when the server is ready, and where."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(path))
+
+    async def ready(self) -> dict[str, str]:
+        """Wait for READY=1 and return all variables that came with it or before."""
+        seen: dict[str, str] = {}
+        while "READY" not in seen:
+            message = await asyncio.get_running_loop().sock_recv(self._socket, 8192)
+            pairs = (line.partition("=") for line in message.decode().splitlines())
+            seen.update((name, value) for name, _, value in pairs)
+        return seen
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Server:
+    """One data folder and, between `start` and `stop`, the server that works on it."""
+
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.sip = ""
+        "`127.0.0.1:PORT`, once started."
+        self.children: list[Child] = []
+        self._config = folder / "mitschnitt.toml"
+        self._settings = settings
+        self._stack = contextlib.AsyncExitStack()
+
+    @property
+    def recordings(self) -> Path:
+        return self.data / "recordings"
+
+    @property
+    def child(self) -> Child:
+        return self.children[-1]
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        host, _, port = self.sip.rpartition(":")
+        return host, int(port)
+
+    def write_config(self) -> None:
+        """Write a configuration with a free SIP port and enough RTP ports of this worker."""
+        count = MAX_CALLS * 4 + COOLING_PORTS
+        low = ports.take(count)
+        text = (
+            f'[sip]\nlisten = "{ports.LOOPBACK}:{ports.take(2)}"\n'
+            f'[media]\nports = "{low}-{low + count - 1}"\nmax_calls = {MAX_CALLS}\n'
+        )
+        self._config.write_text(_merge(text, self._settings))
+
+    async def start(self) -> None:
+        """Start the server on its data folder and wait until it says that it is ready."""
+        if not self._config.exists():
+            self.write_config()
+        path = self.folder / f"notify{len(self.children)}"
+        manager = NotifySocket(path)
+        self._stack.callback(manager.close)
+        argv = [*PROGRAM, "serve", "--config", str(self._config), "--data", str(self.data)]
+        child = Child("mitschnitt", argv, cwd=ROOT, env={"NOTIFY_SOCKET": str(path)})
+        await self._stack.enter_async_context(child)
+        self.children.append(child)
+        self.sip = await self._ready(child, manager)
+
+    @staticmethod
+    async def _ready(child: Child, manager: NotifySocket) -> str:
+        ready = asyncio.create_task(manager.ready())
+        ended = asyncio.create_task(child.process.wait())
+        done, _ = await asyncio.wait(
+            {ready, ended}, timeout=30.0, return_when=asyncio.FIRST_COMPLETED
+        )
+        ended.cancel()
+        if ready in done:
+            return ready.result()["STATUS"].removeprefix("sip ")
+        ready.cancel()
+        raise ChildError(f"the server is not ready\n{child.report()}")
+
+    async def stop(self) -> None:
+        """Stop the server as systemd would and assert that it ends well."""
+        status = await self.child.stop(timeout_s=15.0)
+        assert status == 0, self.child.report()
+
+    async def cli(self, *words: str, stdin: str = "", expect: int = 0) -> str:
+        """Run a command on the data folder and return what it printed."""
+        argv = [*PROGRAM, *words, "--data", str(self.data)]
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(30.0):
+            output, errors = await process.communicate(stdin.encode())
+        if process.returncode != expect:
+            raise CommandError(
+                f"mitschnitt {' '.join(words)}: exit {process.returncode}\n"
+                f"{output.decode()}{errors.decode()}"
+            )
+        return output.decode()
+
+    async def rows(self, *words: str) -> list[dict[str, Any]]:
+        """Run a command that lists and return its rows."""
+        rows: list[dict[str, Any]] = json.loads(await self.cli(*words, "--json"))
+        return rows
+
+    async def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(await self.cli("status", "--json"))
+        return status
+
+    async def add_extension(
+        self, number: str, *, mode: str = "off", opt_in: bool = False
+    ) -> Extension:
+        password = f"secret of {number}"
+        words = ["ext", "add", number, "--name", f"Test {number}", "--mode", mode]
+        words += ["--password-stdin", *(["--opt-in"] if opt_in else [])]
+        await self.cli(*words, stdin=f"{password}\n")
+        return Extension(number=number, password=password)
+
+    def setup(self, extension: Extension, says: Pcm) -> PhoneSetup:
+        """Return what a phone of the extension is started with."""
+        account = Account(user=extension.number, password=extension.password, server=self.sip)
+        return PhoneSetup(account=account, folder=self.folder / extension.number, says=says)
+
+    async def the_call(self, *, timeout_s: float = 5.0) -> dict[str, Any]:
+        """Return the newest call's row, once it is closed (its outcome is the last word)."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                rows = await self.rows("calls", "--limit", "1")
+                if rows and rows[0]["outcome"]:
+                    return rows[0]
+                # The row is closed shortly after the hang-up; its file is no event for us.
+                await asyncio.sleep(0.05)
+
+    def recording(self, row: dict[str, Any]) -> Path:
+        """Return the file that a row names, and assert that it is there."""
+        path = self.recordings / str(row["recordingfile"])
+        assert path.is_file(), f"{row} has no file"
+        return path
+
+    def files(self) -> list[Path]:
+        """Return all recordings, open ones as well."""
+        return sorted(path for path in self.recordings.rglob("*.mp3*") if path.is_file())
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+
+def _merge(base: str, settings: str) -> str:
+    """Put further settings under the section headings that the base has already."""
+    sections: dict[str, list[str]] = {}
+    for text in (base, settings):
+        heading = ""
+        for line in text.splitlines():
+            if line.startswith("["):
+                heading = line
+            lines = sections.setdefault(heading, [])
+            if line and line != heading:
+                name = line.partition("=")[0].strip()
+                lines[:] = [kept for kept in lines if kept.partition("=")[0].strip() != name]
+                lines.append(line)
+    return "".join(
+        "\n".join([heading, *lines]) + "\n"
+        for heading, lines in sections.items()
+        if heading or lines
+    )
+
+
+@contextlib.asynccontextmanager
+async def server(
+    settings: str = "", extensions: Sequence[tuple[str, str, bool]] = ()
+) -> AsyncIterator[Server]:
+    """Start a server in a new folder with these extensions: (number, mode, opt-in).
+
+    The folder's path is short, because a unix socket's must be; it is kept when a test fails.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ms-"))
+    under_test = Server(folder, settings)
+    try:
+        await under_test.start()
+        for number, mode, opt_in in extensions:
+            await under_test.add_extension(number, mode=mode, opt_in=opt_in)
+        yield under_test
+    except BaseException:
+        print(f"kept: {folder}")
+        for child in under_test.children:
+            print(child.report())
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        await under_test.close()
+        assert not _left_behind(under_test), "children of the server outlived it"
+
+
+def _left_behind(under_test: Server) -> list[int]:
+    """Return the processes that still run in the sessions of the server's processes."""
+    sessions = {child.pid for child in under_test.children}
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, ProcessLookupError):
+            if os.getsid(int(entry.name)) in sessions:
+                found.append(int(entry.name))
+    return found
