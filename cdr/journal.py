@@ -101,7 +101,7 @@ class Journal:
             await self._in_thread(self._writer.open)
         except SQLAlchemyError as error:
             await self._let_go()
-            raise StoreError(f"the database can't be opened: {error}") from error
+            raise StoreError(f"the database can't be opened: {_reason(error)}") from error
         except BaseException:
             await self._let_go()
             raise
@@ -329,8 +329,7 @@ class Journal:
     def _fail(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            reason = getattr(error, "orig", None) or error
-            logger.error("the database can't be written, trying on: %s", reason)
+            logger.error("the database can't be written, trying on: %s", _reason(error))
 
     def _recover(self) -> None:
         if self._failing:
@@ -357,3 +356,8 @@ class Journal:
             await self._in_thread(self._writer.close)
         finally:
             self._thread.shutdown(wait=False)
+
+
+def _reason(error: Exception) -> object:
+    """Return the database's own words, without statement and values."""
+    return getattr(error, "orig", None) or error

@@ -121,8 +121,17 @@ class Writer:
         return answers
 
     def open(self) -> None:
-        """Connect, and learn where ledger and audit chain stand."""
-        self._connected()
+        """Connect, and learn where ledger and audit chain stand.
+
+        A lock that another process holds just now is met again, and waited for, at the first
+        write.
+        """
+        try:
+            self._connected()
+        except OperationalError as error:
+            if _code(error) not in BUSY:
+                raise
+            logger.warning("another process holds the database's lock")
 
     def close(self) -> None:
         """Let the connection go."""
