@@ -68,6 +68,7 @@ class Server:
         self.children: list[Child] = []
         self._config = folder / "mitschnitt.toml"
         self._settings = settings
+        self._extensions: dict[str, Extension] = {}
         self._stack = contextlib.AsyncExitStack()
 
     @property
@@ -159,12 +160,18 @@ class Server:
         words = ["ext", "add", number, "--name", f"Test {number}", "--mode", mode]
         words += ["--password-stdin", *(["--opt-in"] if opt_in else [])]
         await self.cli(*words, stdin=f"{password}\n")
-        return Extension(number=number, password=password)
+        self._extensions[number] = Extension(number=number, password=password)
+        return self._extensions[number]
 
-    def setup(self, extension: Extension, says: Pcm) -> PhoneSetup:
-        """Return what a phone of the extension is started with."""
+    def extension(self, number: str) -> Extension:
+        """Return an extension that the test has added."""
+        return self._extensions[number]
+
+    def setup(self, extension: Extension, says: Pcm, *, folder: str | None = None) -> PhoneSetup:
+        """Return what a phone of the extension is started with; its second needs a folder."""
         account = Account(user=extension.number, password=extension.password, server=self.sip)
-        return PhoneSetup(account=account, folder=self.folder / extension.number, says=says)
+        place = self.folder / (folder or extension.number)
+        return PhoneSetup(account=account, folder=place, says=says)
 
     async def the_call(self, *, timeout_s: float = 5.0) -> dict[str, Any]:
         """Return the newest call's row, once it is closed (its outcome is the last word)."""

@@ -81,11 +81,14 @@ class Baresip:
     def has_seen(self, kind: str) -> bool:
         return any(event["type"] == kind for event in self.events)
 
-    async def registered(self) -> None:
+    def count(self, kind: str) -> int:
+        return sum(event["type"] == kind for event in self.events)
+
+    async def registered(self, *, timeout_s: float = 10.0) -> None:
         """Wait until the registrar has agreed."""
         # It may have registered before anybody listened to events; a later event is seen.
         if " OK " not in await self.command("reginfo"):
-            await self.wait_event("REGISTER_OK")
+            await self.wait_event("REGISTER_OK", timeout_s=timeout_s)
 
     async def dial(self, target: str) -> None:
         """Call a number of the registrar, or a SIP URI."""
@@ -182,7 +185,12 @@ def _account_line(setup: PhoneSetup, codecs: str, parameters: str) -> str:
 
 @contextlib.asynccontextmanager
 async def baresip(
-    setup: PhoneSetup, *, codecs: str = "pcma,pcmu", parameters: str = "", settings: str = ""
+    setup: PhoneSetup,
+    *,
+    codecs: str = "pcma,pcmu",
+    parameters: str = "",
+    settings: str = "",
+    register_timeout_s: float = 10.0,
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 
@@ -205,7 +213,7 @@ async def baresip(
         reading = asyncio.create_task(phone.read(), name=f"events of {name}")
         try:
             if setup.account.server:
-                await phone.registered()
+                await phone.registered(timeout_s=register_timeout_s)
             yield phone
         finally:
             reading.cancel()
