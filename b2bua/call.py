@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord
@@ -20,6 +21,8 @@ from b2bua.media.messages import MediaTimeout
 from b2bua.media.plane import LegEvent, MediaLeg, MediaPlane, NoPortError
 from b2bua.routing import NoRoute, route
 from cdr.journal import Journal
+from cdr.records import Disposition
+from recording.reasons import Reason, ReasonKey, because
 from sip.endpoint import Endpoint
 from sip.errors import RemoteProtocolError
 from sip.events import (
@@ -44,8 +47,10 @@ logger = logging.getLogger("b2bua.call")
 INBOX_SIZE = 256
 "Events. A peer that sends more than the call can read is ended with it."
 
-Q850_NORMAL = "Q.850;cause=16"
-Q850_NO_ANSWER = "Q.850;cause=19"
+RELEASE_PATIENCE_S = 1.0
+"For the media worker's last words about a leg."
+
+NOBODY = because(ReasonKey.NOT_CONNECTED)
 
 BUSY_CODES = frozenset({486, 600, 603})
 "As Asterisk maps them to BUSY."
@@ -67,14 +72,24 @@ CallEvent = Event | LegEvent | LegLost | Shutdown
 class CallOver(Exception):  # noqa: N818 - the end of a call is no error
     """The call ends: what the caller is told, and what the row says."""
 
-    def __init__(self, code: int, reason: str, disposition: str, why: str) -> None:
-        super().__init__(why)
+    def __init__(
+        self,
+        code: int,
+        phrase: str,
+        disposition: Disposition,
+        why: Reason | None = None,
+        *,
+        side: str = "server",
+    ) -> None:
+        super().__init__(phrase)
         self.code = code
         "SIP status for a caller who was not answered yet."
-        self.reason = reason
+        self.phrase = phrase
         self.disposition = disposition
         self.why = why
-        "Key of the sentence in the row."
+        "Why the parties never talked."
+        self.side = side
+        "Who ended it: caller, callee or server."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +104,7 @@ class CallServices:
     directory: Directory
     registrar: Registrar
     media_host: str
+    recordings: Path
     clock: Callable[[], float]
     attach: Callable[[int, "Call"], None]
     "Have a usage's events delivered to a call."
@@ -100,6 +116,7 @@ class Call:
     def __init__(self, services: CallServices, offered: InviteOffered, caller: Extension) -> None:
         self._s = services
         self._caller = caller
+        self._callee = caller
         self._request = offered.request
         self._a = offered.usage
         self._b: int | None = None
@@ -110,8 +127,15 @@ class Call:
         self._silent: set[int] = set()
         self._answered = False
         self._inbox: asyncio.Queue[CallEvent] = asyncio.Queue(INBOX_SIZE)
-        self._record = CallRecord.open(services.journal, offered, caller)
-        self._recording = CallRecording(services, self._record)
+        self._record = CallRecord(services.journal, services.clock)
+        self._record.open(offered, caller)
+        self._recording = CallRecording(
+            plane=services.plane,
+            journal=services.journal,
+            record=self._record,
+            folder=services.recordings,
+            minimum_s=services.config.recording.min_duration_s,
+        )
 
     @property
     def call_id(self) -> str:
@@ -135,7 +159,7 @@ class Call:
 
     async def run(self) -> None:
         """Carry the call from offer to closed row; never raises for what a peer did."""
-        over = CallOver(500, "Server Internal Error", "FAILED", "internal_error")
+        over = CallOver(500, "Server Internal Error", "FAILED", NOBODY)
         try:
             await self._connect()
             await self._talk()
@@ -143,14 +167,16 @@ class Call:
             over = reason
         except Exception:
             logger.exception("call failed", extra={"call_id": self.call_id})
-        finally:
-            self._hang_up(over)
-        await self._finish(over)
+        ended_after = self._record.elapsed()
+        self._hang_up(over)
+        await self._finish(over, ended_after)
 
     # --- connecting
 
     async def _connect(self) -> None:
         callee, bindings = self._find()
+        self._callee = callee
+        self._record.routed(callee)
         self._recording.decide(self._caller, callee)
         self._bridge = await self._lend_legs()
         offer = self._negotiate(self._bridge.forward_offer, Side.A, self._request.body)
@@ -161,17 +187,20 @@ class Call:
             async with asyncio.timeout(self._s.config.sip.ring_timeout_s):
                 answered = await self._ring()
         except TimeoutError:
-            raise CallOver(480, "Temporarily Unavailable", "NO ANSWER", "no_answer") from None
+            why = because(ReasonKey.NOT_ANSWERED)
+            raise CallOver(480, "Temporarily Unavailable", "NO ANSWER", why) from None
         self._accept(answered)
 
     def _find(self) -> tuple[Extension, tuple[Binding, ...]]:
-        destination = route(self._request.uri.user or "", self._s.directory)
+        dialled = self._request.uri.user or ""
+        why = because(ReasonKey.UNREACHABLE, number=dialled)
+        destination = route(dialled, self._s.directory)
         if isinstance(destination, NoRoute):
-            raise CallOver(destination.code, destination.reason, "FAILED", "unknown_number")
+            raise CallOver(destination.code, destination.reason, "FAILED", why)
         callee = destination.extension
         bindings = self._s.registrar.bindings(callee.number, self._s.clock())
         if not bindings:
-            raise CallOver(480, "Temporarily Unavailable", "NO ANSWER", "not_registered")
+            raise CallOver(480, "Temporarily Unavailable", "NO ANSWER", why)
         return callee, bindings
 
     async def _lend_legs(self) -> Bridge:
@@ -182,7 +211,7 @@ class Call:
             self._adopt_leg(second)
         except NoPortError as error:
             logger.warning("no media leg", extra={"call_id": self.call_id, "reason": str(error)})
-            raise CallOver(503, "Service Unavailable", "FAILED", "no_port") from error
+            raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error
         return Bridge(first, second)
 
     def _adopt_leg(self, leg: MediaLeg) -> None:
@@ -195,7 +224,7 @@ class Call:
             return step(side, body)
         except RemoteProtocolError as error:
             logger.info("no media", extra={"call_id": self.call_id, "reason": str(error)})
-            raise CallOver(488, "Not Acceptable Here", "FAILED", "no_common_media") from error
+            raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
 
     def _invite(self, binding: Binding, callee: Extension, offer: bytes) -> None:
         endpoint = self._s.endpoint
@@ -231,13 +260,12 @@ class Call:
                     self._branches.discard(event.usage)
                     failures.append(event.code)
                     if not self._branches:
-                        raise _all_failed(failures)
+                        raise _all_failed(failures, self._request.uri.user or "")
                 case InviteCancelled():
-                    raise CallOver(487, "Request Terminated", "NO ANSWER", "caller_gave_up")
-                case LegLost():
-                    raise CallOver(503, "Service Unavailable", "FAILED", "media_worker_died")
-                case Shutdown():
-                    raise CallOver(503, "Service Unavailable", "FAILED", "server_stopped")
+                    why = because(ReasonKey.CANCELLED)
+                    raise CallOver(487, "Request Terminated", "NO ANSWER", why, side="caller")
+                case LegLost() | Shutdown():
+                    raise CallOver(503, "Service Unavailable", "FAILED", NOBODY)
                 case _:
                     self._small_talk(event)
 
@@ -261,7 +289,8 @@ class Call:
         self._s.endpoint.answer(self._a, body, self._s.clock())
         self._s.kick()
         self._answered = True
-        self._record.answered()
+        self._record.join(self._callee, side=Side.B)
+        self._record.answered(self._callee)
 
     # --- talking
 
@@ -273,17 +302,18 @@ class Call:
                     assert self._bridge is not None
                     self._recording.start_automatic(self._bridge)
                 case UsageEnded():
-                    raise CallOver(0, "", "ANSWERED", f"ended_by_{self._side(event.usage)}")
+                    raise CallOver(0, "", "ANSWERED", side=self._side(event.usage))
                 case AckMissing():
-                    raise CallOver(0, "", "ANSWERED", "no_ack")
+                    raise CallOver(0, "", "ANSWERED")
                 case ReinviteReceived():
                     await self._renegotiate(event)
                 case MediaTimeout():
                     self._fall_silent(event)
                 case LegLost():
-                    raise CallOver(0, "", "ANSWERED", "media_worker_died")
+                    self._recording.worker_died()
+                    raise CallOver(0, "", "ANSWERED")
                 case Shutdown():
-                    raise CallOver(0, "", "ANSWERED", "server_stopped")
+                    raise CallOver(0, "", "ANSWERED")
                 case _:
                     self._small_talk(event)
 
@@ -293,7 +323,7 @@ class Call:
     def _fall_silent(self, event: MediaTimeout) -> None:
         self._silent.add(event.leg_id)
         if len(self._silent) == len(self._legs) and not (self._bridge and self._bridge.held):
-            raise CallOver(0, "", "ANSWERED", "media_timeout")
+            raise CallOver(0, "", "ANSWERED")
 
     def _small_talk(self, event: CallEvent) -> None:
         """Answer what needs an answer and changes nothing."""
@@ -352,7 +382,7 @@ class Call:
         endpoint = self._s.endpoint
         self._recording.stop()
         if not self._answered and over.code != 487:
-            endpoint.reject(self._a, over.code, now, reason=over.reason)
+            endpoint.reject(self._a, over.code, now, reason=over.phrase)
         for usage in (self._a, self._b, *self._branches):
             if usage is not None:
                 endpoint.abandon(usage, now)
@@ -360,16 +390,26 @@ class Call:
         for leg in self._legs:
             leg.release()
 
-    async def _finish(self, over: CallOver) -> None:
-        outcome = await self._recording.outcome(over, talked=self._answered)
-        self._record.close(over.disposition, over.why, outcome)
+    async def _finish(self, over: CallOver, ended_after: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_PATIENCE_S):
+                for leg in self._legs:
+                    await leg.released.wait()
+        for side, leg in enumerate(self._legs):
+            self._record.leave(side, leg.statistics)
+        verdict = await self._recording.verdict(connected=self._answered, not_connected=over.why)
+        self._record.close(over.disposition, verdict, ended_after=ended_after, side=over.side)
 
 
-def _all_failed(codes: list[int]) -> CallOver:
+def _all_failed(codes: list[int], number: str) -> CallOver:
     """Choose what the caller hears when every contact failed (:rfc:`3261#section-16.7`)."""
-    best = next((c for c in codes if c in BUSY_CODES), None) or min(codes)
+    best = next((code for code in codes if code in BUSY_CODES), None) or min(codes)
     if best in BUSY_CODES:
-        return CallOver(best, "Busy Here" if best == 486 else "Decline", "BUSY", "busy")
+        key = ReasonKey.REJECTED if best == 603 else ReasonKey.BUSY
+        phrase = "Decline" if best == 603 else "Busy Here"
+        return CallOver(best, phrase, "BUSY", because(key, number=number), side="callee")
     if best in {408, 480, 503}:
-        return CallOver(480, "Temporarily Unavailable", "NO ANSWER", "unreachable")
-    return CallOver(best, "Call Failed", "FAILED", "rejected")
+        why = because(ReasonKey.UNREACHABLE, number=number)
+        return CallOver(480, "Temporarily Unavailable", "NO ANSWER", why, side="callee")
+    why = because(ReasonKey.REJECTED, number=number)
+    return CallOver(best, "Call Failed", "FAILED", why, side="callee")

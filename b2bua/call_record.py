@@ -103,16 +103,14 @@ class CallRecord:
         return f"{self.uniqueid}/{'ab'[side]}"
 
     def answered(self, callee: Extension) -> None:
-        """The wanted party answered: `billsec` runs."""
+        """Note the wanted party's answer: `billsec` runs."""
         self._answered_after = self._clock() - self._began
         self._put(
-            CallAnswered(
-                id=self.id, answered_at=self.now_us(), dstchannel=f"SIP/{callee.number}"
-            )
+            CallAnswered(id=self.id, answered_at=self.now_us(), dstchannel=f"SIP/{callee.number}")
         )
 
     def leave(self, side: int, statistics: LegReleased | None) -> None:
-        """A leg is gone; its worker's last words, if there were any."""
+        """Note that a leg is gone, with its worker's last words if there were any."""
         if self.party_id(side) not in self._parties:
             return
         self._put(

@@ -30,11 +30,12 @@ def _host_port(value: object) -> object:
 
 
 def _port_range(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value)):
-        return {"low": int(match[1]), "high": int(match[2])}
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value)
+    if match is None:
         raise ValueError('expected a range such as "20000-29999"')
-    return value
+    return {"low": int(match[1]), "high": int(match[2])}
 
 
 class Section(BaseModel):

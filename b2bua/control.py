@@ -82,6 +82,8 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 Reply = Done | Refused | Status
 
+_REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
 Handler = Callable[[Request, str], Awaitable[Reply]]
 "From a request and its actor to the reply; `MitschnittError` becomes `Refused`."
 
@@ -101,7 +103,7 @@ async def control_server(path: Path, handler: Handler) -> AsyncIterator[None]:
         finally:
             writer.close()
 
-    path.unlink(missing_ok=True)
+    _remove(path)
     mask = os.umask(0o177)
     try:
         server = await asyncio.start_unix_server(serve, path, limit=MAX_REQUEST)
@@ -113,7 +115,11 @@ async def control_server(path: Path, handler: Handler) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
-        path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 async def _serve_one(
@@ -163,4 +169,4 @@ def ask(path: Path, request: Request) -> Reply | None:
             raise ControlError(f"the server at {path} gave no answer: {error}") from error
     if not line:
         raise ControlError(f"the server at {path} closed without an answer")
-    return msgspec.json.decode(line, type=Reply)  # type: ignore[arg-type]  # a union is no type
+    return _REPLY.decode(line)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from b2bua.config import SipConfig
 from b2bua.directory import Extension
 from cdr.journal import Journal
-from cdr.queries import BindingRow
 from cdr.records import BindingRemoved, BindingStored
-from sip.address import Flow, HostPort
+from cdr.rows import BindingRow
+from sip.address import Flow, HostPort, Transport
 from sip.endpoint import Endpoint
 from sip.events import RequestOffered
 from sip.registrar import Binding, BindingChange, Registrar
@@ -17,6 +17,8 @@ from sip.registrar import Binding, BindingChange, Registrar
 logger = logging.getLogger("b2bua.registration")
 
 MICROSECONDS = 1_000_000
+
+_TRANSPORTS: dict[str, Transport] = {"UDP": "UDP", "TCP": "TCP", "TLS": "TLS"}
 
 
 class Registrations:
@@ -39,12 +41,20 @@ class Registrations:
         ahead = time.monotonic() - time.time()
         self.registrar.restore(_from_row(row, local, ahead) for row in rows)
 
+    @property
+    def count(self) -> int:
+        """How many bindings there are."""
+        return len(self.registrar)
+
     def register(self, event: RequestOffered) -> None:
         """Answer a REGISTER whose sender the gate has verified."""
         assert isinstance(event.identity, Extension)
         now = time.monotonic()
         result = self.registrar.process(event.request, event.identity.number, event.flow, now)
-        self._endpoint.respond(event.transaction, result.code, now, headers=result.headers)
+        self._endpoint.respond(
+            event.transaction, result.code, now, reason=result.reason, headers=result.headers
+        )
+        self._kick()
         self._write(result.changes)
 
     def expire(self) -> None:
@@ -78,8 +88,30 @@ def _to_row(binding: Binding, ahead: float) -> BindingStored:
         expires_at=int((binding.expires_at + ahead) * MICROSECONDS),
         call_id=binding.call_id,
         cseq=binding.cseq,
+        reg_id=binding.reg_id,
         instance=binding.instance,
         path=binding.path,
         user_agent=binding.user_agent,
         q=binding.q,
+    )
+
+
+def _from_row(row: BindingRow, local: HostPort, ahead: float) -> Binding:
+    """Read a stored binding; it now lives on the address where this server listens."""
+    return Binding(
+        aor=row.aor,
+        contact=row.contact,
+        flow=Flow(
+            transport=_TRANSPORTS[row.transport],
+            local=local,
+            remote=HostPort(row.remote_host, row.remote_port),
+        ),
+        expires_at=row.expires_at / MICROSECONDS + ahead,
+        call_id=row.call_id,
+        cseq=row.cseq,
+        instance=row.instance,
+        reg_id=row.reg_id,
+        path=row.path,
+        user_agent=row.user_agent,
+        q=row.q,
     )

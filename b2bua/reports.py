@@ -9,7 +9,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError
 from cdr.queries import ReadOnly
 from cdr.rows import CallRow, ExtensionRow, SegmentRow
-from recording.reasons import sentence
+from recording.reasons import decode, render
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def _call(row: CallRow) -> dict[str, Any]:
         "disposition": row.disposition,
         "outcome": row.outcome,
         "outcome_reason": row.outcome_reason,
-        "why": sentence(row.outcome_reason, row.params, "en") if row.outcome_reason else "",
+        "why": _why(row),
         "recordingfile": row.recordingfile,
         "state": row.state,
         "recovered": row.recovered,
@@ -96,3 +96,9 @@ def iso(at: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(at / 1_000_000, UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _why(row: CallRow) -> str:
+    if not row.outcome_reason:
+        return ""
+    return render(decode(row.outcome_reason, row.outcome_params), "en")

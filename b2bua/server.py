@@ -67,7 +67,7 @@ def _run(main: Coroutine[None, None, None]) -> None:
     """Run on uvloop where it is installed: signalling is two to three times cheaper."""
     gc.freeze()
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - works without it
     except ImportError:
         logger.info("uvloop is not installed, running on asyncio's own loop")
         asyncio.run(main)

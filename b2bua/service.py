@@ -14,7 +14,8 @@ from importlib.metadata import version as package_version
 from b2bua import control
 from b2bua.administration import Administration
 from b2bua.authentication import Gate
-from b2bua.call import CallServices
+from b2bua.call import Call, CallServices
+from b2bua.call_record import wall_us
 from b2bua.config import Config, is_wildcard
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
@@ -24,8 +25,12 @@ from b2bua.notify import notify
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.switchboard import Switchboard
+from cdr.errors import CdrError
 from cdr.journal import Journal
-from recording.storage import check_writable
+from cdr.queries import ReadOnly
+from cdr.store import prepare
+from recording.folder import Folder
+from recording.storage import check as check_storage
 from sip.address import HostPort
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
@@ -53,15 +58,15 @@ class Service:
         """Serve until `stop` is set."""
         async with contextlib.AsyncExitStack() as stack:
             enter = stack.enter_async_context
+            await self._prepare()
             journal = await enter(Journal.open(self._folder.database))
             administration = Administration(journal, self._config.sip.realm, self._directory)
-            await administration.reload()
-            await recover_after_crash(self._folder, self._recordings, journal)
+            await recover_after_crash(self._folder.database, self._recordings, journal)
             plane = await enter(self._open_plane())
             endpoint = self._make_endpoint()
             transport = await enter(self._open_transport(endpoint))
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
-            await registrations.restore(self._folder.database, transport.local)
+            await self._load(registrations, transport.local)
             services = self._services(endpoint, transport, plane, journal, registrations)
             status = self._status(endpoint, plane, journal, registrations)
             handler = _handler(administration, status)
@@ -74,6 +79,22 @@ class Service:
             notify("STOPPING=1")
             logger.info("stopping", extra={"calls": len(self._switchboard)})
         logger.info("stopped")
+
+    async def _prepare(self) -> None:
+        """Make sure of database and folder before anything else depends on them."""
+        try:
+            await asyncio.to_thread(prepare, self._folder.database)
+        except CdrError as error:
+            raise StartError(str(error)) from error
+        state = await asyncio.to_thread(check_storage, Folder(self._recordings))
+        if state.trouble is not None:
+            raise StartError(f"recordings' folder {self._recordings}: {state.trouble}")
+
+    async def _load(self, registrations: Registrations, local: HostPort) -> None:
+        """Read what calls must not wait for: extensions and registrations."""
+        async with ReadOnly(self._folder.database) as database:
+            self._directory.load(await database.extensions())
+            registrations.restore(await database.bindings(wall_us()), local)
 
     # --- parts
 
@@ -137,9 +158,13 @@ class Service:
             directory=self._directory,
             registrar=registrations.registrar,
             media_host=endpoint.contact.host,
+            recordings=self._recordings,
             clock=time.monotonic,
-            attach=lambda usage, call: self._board.attach(usage, call),
+            attach=self._attach,
         )
+
+    def _attach(self, usage: int, call: Call) -> None:
+        self._board.attach(usage, call)
 
     @property
     def _board(self) -> Switchboard:

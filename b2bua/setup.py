@@ -10,6 +10,7 @@ from b2bua.config import load
 from b2bua.control import AddExtension
 from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, DataFolderError
+from cdr.errors import CdrError
 from cdr.store import prepare
 
 PASSWORD_LENGTH = 24
@@ -31,7 +32,10 @@ def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: st
         raise DataFolderError(f"{data.path} is in use already; nothing was changed")
     with data.locked():
         lines = [_write_config(data)] if config is None else []
-        prepare(data.database)
+        try:
+            prepare(data.database)
+        except CdrError as error:
+            raise DataFolderError(str(error)) from error
     settings = load(config if config is not None else data.config_file)
     lines.append(f"data folder: {data.path}")
     if sample:

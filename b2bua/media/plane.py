@@ -45,8 +45,7 @@ from b2bua.media.messages import (
 )
 from recording.permit import RecordingPermit, encode
 from recording.spec import TapSpec, encode_tap
-from rtp.ring import RingLayout
-from rtp.ring import initialise as initialise_ring
+from rtp.ring import RingLayout, initialise
 from sip.address import HostPort
 
 logger = logging.getLogger("b2bua.media")
@@ -325,7 +324,7 @@ class MediaPlane:
                 fd = os.memfd_create(f"mitschnitt-ring-{worker}-{recorder}", os.MFD_CLOEXEC)
                 os.ftruncate(fd, layout.size)
                 with mmap.mmap(fd, layout.size) as memory, memoryview(memory) as view:
-                    initialise_ring(view, layout)
+                    initialise(view, layout)
                 row.append(fd)
             rings.append(row)
         return rings

@@ -1,0 +1,347 @@
+"""The main of a media worker: `python -m b2bua.media.worker`.
+
+It wires legs (`rtp/io/leg.py`), rings (`rtp/ring.py`) and the channel to the signalling
+process into one epoll loop, and decides nothing. Everything that may go wrong with one leg
+ends with that leg: it is muted, a log record goes out, and the loop runs on.
+"""
+
+import argparse
+import gc
+import logging
+import mmap
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from b2bua.media.channel import ChannelError, ChildChannel
+from b2bua.media.messages import (
+    AllocateLeg,
+    Bridge,
+    CloseTap,
+    Counters,
+    FirstPacket,
+    LegAllocated,
+    LegRefused,
+    LegReleased,
+    LogLine,
+    MediaTimeout,
+    OpenTap,
+    ReleaseLeg,
+    Route,
+    SetRemote,
+    StopRecording,
+    ToMediaWorker,
+    Unbridge,
+)
+from b2bua.media.tally import Tally
+from b2bua.media.tap import Tap, TapRefusedError
+from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
+from recording.permit import InvalidPermitError, decode
+from rtp.fast_path import PacketBuffer
+from rtp.io.leg import Leg, LegObserver, LegRoute, join
+from rtp.io.loop import EventLoop
+from rtp.io.socket import NoPortsError, PortRange
+from rtp.latch import LatchMode
+from rtp.ring import Kind, RingWriter
+
+LOGGER = "b2bua.media.worker"
+
+TURN_S = 0.05
+"Between two turns of the legs' housekeeping."
+
+TURNS = 10
+"In as many turns each leg is looked after once, so twice a second."
+
+RECORDING_ID = struct.Struct("<I")
+
+TABLES = {"PCMA>PCMU": PCMA_TO_PCMU, "PCMU>PCMA": PCMU_TO_PCMA}
+
+
+class UnknownError(Exception):
+    """A message names a leg, a recorder or a conversion that is not there."""
+
+
+class Worker:
+    """All legs of one process, and what the signalling process asks of them."""
+
+    def __init__(
+        self,
+        *,
+        loop: EventLoop,
+        channel: ChildChannel[ToMediaWorker],
+        rings: Sequence[RingWriter],
+        ports: PortRange,
+        media_timeout_s: float,
+    ) -> None:
+        self._loop = loop
+        self._channel = channel
+        self._rings = rings
+        self._ports = ports
+        self._media_timeout_ns = int(media_timeout_s * 1e9)
+        self._buffer = PacketBuffer()
+        self._observer = LegObserver(first_packet=self._first_packet, silent=self._silent)
+        self._legs: dict[int, Leg] = {}
+        self._by_fd: dict[int, Leg] = {}
+        self._taps: dict[int, Tap] = {}
+        self._turn: deque[Leg] = deque()
+        self._tally = Tally()
+        self._refused = 0
+        # The rings outlive this process, and the totals must not.
+        self._ring_base = [(r.lost_packets, r.gaps, r.marks_lost) for r in rings]
+
+    def start(self) -> None:
+        """Begin to listen to the channel, and to do what is due now and then."""
+        self._loop.set(self._channel.fileno(), self.receive)
+        self._loop.every(TURN_S, self.housekeeping)
+        self._loop.every(1.0, self.report)
+
+    # --- from the signalling process
+
+    def receive(self, now: int) -> None:
+        """Obey what has arrived on the channel; leave when it has ended."""
+        try:
+            for message in self._channel.receive():
+                self._obey(message, now)
+        except ChannelError as error:
+            self.log(logging.ERROR, f"leaving, the channel is broken: {error}")
+            self._channel.closed = True
+        if self._channel.closed:
+            self._loop.stop()
+
+    def _obey(self, message: ToMediaWorker, now: int) -> None:
+        try:
+            self._dispatch(message, now)
+        except UnknownError as error:
+            # A crossing of messages, e.g. with the release of the leg: no harm.
+            self.log(logging.WARNING, f"{type(message).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - a bulkhead: one message, not the worker
+            self.log(logging.ERROR, f"{type(message).__name__} failed: {error!r}")
+
+    def _dispatch(self, message: ToMediaWorker, now: int) -> None:
+        match message:
+            case AllocateLeg(leg_id, host):
+                self._allocate(leg_id, host)
+            case SetRemote(leg_id, host, port, latch, payload_types):
+                leg = self._leg(leg_id)
+                leg.set_remote((host, port), LatchMode(latch), payload_types, now)
+            case Bridge(leg_a, leg_b, a_to_b, b_to_a):
+                join(self._leg(leg_a), self._leg(leg_b), _leg_route(a_to_b), _leg_route(b_to_a))
+            case Unbridge(leg_a, leg_b):
+                first, second = self._leg(leg_a), self._leg(leg_b)
+                if first.joined is second:
+                    first.part()
+            case OpenTap():
+                self._open_tap(message, now)
+            case CloseTap(leg_id):
+                self._close_tap(self._leg(leg_id), now)
+            case StopRecording(recorder, recording_id):
+                mark = RECORDING_ID.pack(recording_id)
+                self._ring(recorder).mark(Kind.STOPPED, 0, now, mark)
+            case ReleaseLeg(leg_id):
+                self._release(leg_id, now)
+
+    def _leg(self, leg_id: int) -> Leg:
+        try:
+            return self._legs[leg_id]
+        except KeyError:
+            raise UnknownError(f"there is no leg {leg_id}") from None
+
+    def _ring(self, recorder: int) -> RingWriter:
+        if not 0 <= recorder < len(self._rings):
+            raise UnknownError(f"there is no recorder {recorder}")
+        return self._rings[recorder]
+
+    def _allocate(self, leg_id: int, host: str) -> None:
+        if leg_id in self._legs:
+            self._channel.send(LegRefused(leg_id, f"leg {leg_id} exists already"))
+            return
+        try:
+            pair = self._ports.bind(host)
+        except NoPortsError as error:
+            self._refused += 1
+            self._channel.send(LegRefused(leg_id, str(error)))
+            return
+        leg = Leg(leg_id, pair, loop=self._loop, buffer=self._buffer, observer=self._observer)
+        self._legs[leg_id] = leg
+        self._turn.append(leg)
+        for fd in leg.descriptors():
+            self._by_fd[fd] = leg
+        self._channel.send(LegAllocated(leg_id, pair.port))
+
+    def _release(self, leg_id: int, now: int) -> None:
+        leg = self._legs.pop(leg_id, None)
+        if leg is None:
+            # Whoever releases waits for an answer.
+            self._channel.send(LegReleased(leg_id, 0, 0, 0, 0))
+            return
+        self._close_tap(leg, now)
+        self._turn.remove(leg)
+        for fd in leg.descriptors():
+            del self._by_fd[fd]
+        # The joined leg's figures settle only when the two are parted.
+        peer = leg.joined
+        leg.release()
+        self._tally.forget(leg)
+        if peer is not None:
+            self._tally.count(peer)
+        received, drops = leg.relay.received, leg.relay.drops
+        self._channel.send(
+            LegReleased(
+                leg_id=leg_id,
+                packets_received=received.packets,
+                packets_sent=leg.packets_sent,
+                packets_dropped=drops.packets,
+                packets_lost=received.lost,
+            )
+        )
+
+    # --- taps
+
+    def _open_tap(self, message: OpenTap, now: int) -> None:
+        leg, ring = self._leg(message.leg_id), self._ring(message.recorder)
+        try:
+            tap = Tap(
+                decode(message.permit),
+                party_id=message.party_id,
+                epoch=message.epoch,
+                leg_id=leg.leg_id,
+                ring=ring,
+                spec=message.spec,
+            )
+        except (InvalidPermitError, TapRefusedError) as error:
+            self.log(logging.ERROR, f"no tap on leg {leg.leg_id}: {error}")
+            return
+        self._close_tap(leg, now)
+        self._taps[leg.leg_id] = tap
+        leg.tap(tap.open(now))
+
+    def _close_tap(self, leg: Leg, now: int) -> None:
+        leg.tap(None)
+        tap = self._taps.pop(leg.leg_id, None)
+        if tap is not None:
+            tap.close(now)
+
+    # --- to the signalling process
+
+    def _first_packet(self, leg_id: int, now: int) -> None:
+        self._channel.send(FirstPacket(leg_id, now / 1e9))
+
+    def _silent(self, leg_id: int, silence_ns: int) -> None:
+        self._channel.send(MediaTimeout(leg_id, silence_ns / 1e9))
+
+    def log(self, level: int, text: str) -> None:
+        """Send a log record on its way; lost and counted where nobody reads."""
+        self._channel.send(LogLine(level, LOGGER, text))
+
+    def failed(self, fd: int, error: Exception) -> None:
+        """Mute the leg whose callback raised: the others go on."""
+        leg = self._by_fd.get(fd)
+        where = "housekeeping" if leg is None else f"leg {leg.leg_id}, which is mute now"
+        place = _place(error)
+        self.log(logging.ERROR, f"{type(error).__name__}: {error} at {place} in {where}")
+        if leg is not None:
+            leg.mute()
+
+    # --- now and then
+
+    def housekeeping(self, now: int) -> None:
+        """Look after some of the legs, and after what the channel could not take."""
+        for _ in range(-(-len(self._turn) // TURNS)):
+            leg = self._turn[0]
+            self._turn.rotate(-1)
+            try:
+                leg.sweep(now, self._media_timeout_ns)
+            except Exception as error:  # noqa: BLE001 - a bulkhead: one leg
+                self.failed(leg.descriptors()[0], error)
+            self._tally.count(leg)
+        for ring in self._rings:
+            ring.flush(now)
+        self._channel.flush()
+
+    def report(self, now: int) -> None:  # noqa: ARG002 - a callback of the loop
+        """Send the totals."""
+        lost = gaps = marks_lost = 0
+        for ring, base in zip(self._rings, self._ring_base, strict=True):
+            lost += ring.lost_packets - base[0]
+            gaps += ring.gaps - base[1]
+            marks_lost += ring.marks_lost - base[2]
+        values: dict[str, float] = {
+            **self._tally.totals,
+            "legs_refused": self._refused,
+            "ring_packets_lost": lost,
+            "ring_gaps": gaps,
+            "ring_marks_lost": marks_lost,
+            "channel_dropped": self._channel.dropped,
+            "cpu_seconds": time.process_time(),
+            "relay_delay_seconds": self._loop.batch_ns / 1e9,
+            "relay_delay_samples": self._loop.batches_sampled,
+        }
+        self._channel.send(Counters(values))
+
+
+def _leg_route(route: Route) -> LegRoute:
+    tables = {}
+    for payload_type, conversion in route.transcode.items():
+        if conversion not in TABLES:
+            raise UnknownError(f"there is no conversion {conversion}")
+        tables[payload_type] = TABLES[conversion]
+    return LegRoute(payload_types=route.payload_types, tables=tables, clock_rates=route.clock_rates)
+
+
+def _place(error: Exception) -> str:
+    """Return file and line where `error` was raised, for a log without a traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+
+
+def attach(fd: int) -> RingWriter:
+    """Return the writer of the ring in the shared memory `fd`."""
+    return RingWriter(memoryview(mmap.mmap(fd, 0)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a media worker until its channel ends."""
+    parser = argparse.ArgumentParser(prog="b2bua.media.worker")
+    parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel")
+    parser.add_argument("--ring", required=True, help="descriptors of the rings, FD[,FD...]")
+    parser.add_argument("--ports", type=PortRange.parse, required=True, help="LOW-HIGH")
+    parser.add_argument("--media-timeout", type=float, required=True, help="seconds")
+    options = parser.parse_args(arguments)
+    # The terminal's Ctrl-C reaches the whole process group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no audio in core dumps
+    channel: ChildChannel[ToMediaWorker] = ChildChannel(
+        socket.socket(fileno=options.channel), ToMediaWorker
+    )
+    rings = [attach(int(fd)) for fd in options.ring.split(",")]
+    loop = EventLoop()
+    worker = Worker(
+        loop=loop,
+        channel=channel,
+        rings=rings,
+        ports=options.ports,
+        media_timeout_s=options.media_timeout,
+    )
+    loop.on_error = worker.failed
+    worker.start()
+    # Nothing here makes cycles once it runs (a test holds the legs to that), and a
+    # collection over everything that was imported would make packets wait.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    loop.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
