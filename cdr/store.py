@@ -44,11 +44,15 @@ def writing_engine(database: str | Path) -> Engine:
 def reading_engine(database: str | Path) -> AsyncEngine:
     """Return an engine whose connections can't write."""
     url = database_url(database)
-    if url.get_backend_name() == "sqlite" and url.database is not None:
-        # A path may hold characters that mean something in a URI.
-        uri = Path(url.database).absolute().as_uri()
-        url = url.set(database=uri, query={"mode": "ro", "uri": "true"})
-    return create_async_engine(url, pool_size=2, max_overflow=2)
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return create_async_engine(url)
+    # A path may hold characters that mean something in a URI.
+    uri = Path(url.database).absolute().as_uri()
+    url = url.set(database=uri, query={"mode": "ro", "uri": "true"})
+    engine = create_async_engine(url, pool_size=2, max_overflow=2)
+    event.listen(engine.sync_engine, "connect", _on_reading_connect)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
 
 
 def _on_writing_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -61,6 +65,16 @@ def _on_writing_connect(connection: sqlite3.Connection, _record: object) -> None
         cursor.execute("PRAGMA synchronous=NORMAL")
     finally:
         cursor.close()
+
+
+def _on_reading_connect(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver would begin no transaction for a SELECT: each would see its own moment.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    """All that follows sees one moment."""
+    connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: Connection) -> None:

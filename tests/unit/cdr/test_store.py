@@ -126,3 +126,18 @@ async def test_reading_what_is_not_there_is_told_in_words(tmp_path: Path) -> Non
     async with ReadOnly(tmp_path / "nothing.db") as reader:
         with pytest.raises(StoreError, match="can't be read: unable to open"):
             await reader.calls()
+
+
+async def test_one_reading_sees_one_moment(database: Path) -> None:
+    engine = reading_engine(database)
+    count = text("SELECT count(*) FROM meta")
+    try:
+        async with engine.connect() as connection:
+            assert (await connection.execute(count)).scalar() == 0
+            with closing(sqlite3.connect(database)) as writer, writer:
+                writer.execute("INSERT INTO meta VALUES ('key', 'value')")
+            assert (await connection.execute(count)).scalar() == 0
+        async with engine.connect() as connection:
+            assert (await connection.execute(count)).scalar() == 1
+    finally:
+        await engine.dispose()
