@@ -118,6 +118,30 @@ class Folder:
                     return "/".join([*folders, candidate])
         raise FileExistsError(part.relative_path)
 
+    def open_final(self, relative_path: str) -> Part:
+        """Open a file that has its final name, for reading."""
+        *folders, name = checked_parts(relative_path)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        with self._directory(folders) as directory:
+            return Part(os.open(name, flags, dir_fd=directory), relative_path)
+
+    def clear_way(self, part: Part) -> bool:
+        """Finish a `publish` that a crash cut in two; return True where that was all.
+
+        With hard links the file then has both names, and the `.part` is removed; without
+        them an empty file reserves the final name, and that is removed.
+        """
+        *folders, name = checked_parts(part.relative_path)
+        with self._directory(folders) as directory:
+            if _same_file(part.fd, name, directory):
+                os.unlink(name + PART_SUFFIX, dir_fd=directory)
+                os.fsync(directory)
+                return True
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(name, dir_fd=directory, follow_symlinks=False).st_size == 0:
+                    os.unlink(name, dir_fd=directory)
+        return False
+
     def discard(self, part: Part) -> None:
         """Remove the `.part`; it is no error when it is gone already."""
         *folders, name = checked_parts(part.relative_path)

@@ -55,6 +55,10 @@ class WriteResult:
     "Handed over but not in the file."
 
 
+class ResumeError(Exception):
+    """The file to go on with is not what it was: trying again would not help."""
+
+
 class Writer:
     """The file of one recording. All public methods return at once, from any thread."""
 
@@ -233,14 +237,14 @@ class Writer:
         """Cut an existing file to `octets` and hash what is kept."""
         size = os.fstat(part.fd).st_size
         if size < octets:
-            raise OSError(errno.EIO, f"{size} of {octets} octets are left in", part.part_path)
+            raise ResumeError(f"{size} of {octets} octets are left in {part.part_path}")
         self._folder.cut(part, octets)
         digest = hashlib.sha256()
         offset = 0
         while offset < octets:
             data = os.pread(part.fd, min(_READ_OCTETS, octets - offset), offset)
             if not data:
-                raise OSError(errno.EIO, "file became shorter", part.part_path)
+                raise ResumeError(f"{part.part_path} became shorter")
             digest.update(data)
             offset += len(data)
         self._hash = digest
