@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from b2bua.directory import Directory, Extension
 from sip.address import Flow
 from sip.digest import Challenger, Ha1, Stale, Verified
-from sip.endpoint import Authorized, Refused
+from sip.events import Authorized, Refused
 from sip.message import Request
 
 logger = logging.getLogger("b2bua.authentication")

@@ -81,7 +81,7 @@ class Child(Generic[M]):
         """Keep the child alive until `close`; the caller's task group owns this."""
         failures = 0
         loop = asyncio.get_running_loop()
-        while not self._closing:
+        while True:
             started = loop.time()
             self._start()
             try:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import resource
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,34 +12,24 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import MitschnittError, StartError
 from b2bua.logs import logging_to_stderr
 from b2bua.service import Service
-from rtp.io.socket import DESCRIPTORS_PER_LEG
+from rtp.io.socket import DescriptorLimitError, descriptors_needed, raise_descriptor_limit
 
 logger = logging.getLogger("b2bua.server")
-
-SPARE_DESCRIPTORS = 256
-"For the database, log, control, children and connections."
-
 
 def run_server(config: Config, folder: DataFolder) -> None:
     """Serve until SIGTERM or SIGINT; raises `MitschnittError` where that can't begin."""
     with folder.locked() as lock_fd, logging_to_stderr():
-        raise_descriptor_limit(config)
+        allow_descriptors(config)
         _run(_serve(config, folder, lock_fd))
 
 
-def raise_descriptor_limit(config: Config) -> None:
+def allow_descriptors(config: Config) -> None:
     """Raise the soft limit to what the configured calls need; children inherit it."""
-    per_worker = -(-config.media.max_calls // config.media.workers)
-    needed = per_worker * LEGS_PER_CALL * DESCRIPTORS_PER_LEG + SPARE_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise StartError(
-            f"max_calls = {config.media.max_calls} needs {needed} file descriptors, "
-            f"the hard limit is {hard}: raise LimitNOFILE or lower max_calls"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    legs = -(-config.media.max_calls // config.media.workers) * LEGS_PER_CALL
+    try:
+        raise_descriptor_limit(descriptors_needed(legs))
+    except DescriptorLimitError as error:
+        raise StartError(f"max_calls = {config.media.max_calls}: {error}") from error
 
 
 async def _serve(config: Config, folder: DataFolder, lock_fd: int) -> None:

@@ -79,5 +79,7 @@ def test_a_port_range_must_be_one(ports: str) -> None:
 
 
 def test_listen_must_be_a_numeric_address() -> None:
-    with pytest.raises(ConfigError, match=r"f:2: sip\.listen: not a numeric address: 'phones\.example'"):
+    with pytest.raises(
+        ConfigError, match=r"f:2: sip\.listen: not a numeric address: 'phones\.example'"
+    ):
         parse('[sip]\nlisten = "phones.example"\n', "f")
