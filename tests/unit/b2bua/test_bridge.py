@@ -1,0 +1,124 @@
+from typing import cast
+
+import pytest
+
+from b2bua.bridge import Bridge, Side
+from b2bua.media.messages import Bridge as Join
+from b2bua.media.messages import SetRemote
+from b2bua.media.plane import MediaLeg, MediaPlane
+from sip.address import HostPort
+from sip.errors import RemoteProtocolError
+from sip.sdp import SessionDescription
+
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.5\r\ns=-\r\nc=IN IP4 127.0.0.5\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 8 0 96\r\na=rtpmap:96 telephone-event/8000\r\n"
+    b"m=video 4002 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"
+)
+ANSWER = (
+    b"v=0\r\no=- 7 7 IN IP4 127.0.0.6\r\ns=-\r\nc=IN IP4 127.0.0.6\r\nt=0 0\r\n"
+    b"m=audio 5000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n"
+)
+HOLD = OFFER.replace(b"m=video", b"a=sendonly\r\nm=video")
+
+
+class RecordingPlane:
+    """Takes what would go to the media worker."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+
+    def to_worker(self, _leg: MediaLeg, message: object) -> None:
+        self.sent.append(message)
+
+    def of(self, kind: type) -> list[object]:
+        return [message for message in self.sent if isinstance(message, kind)]
+
+
+def make_bridge() -> tuple[Bridge, RecordingPlane]:
+    plane = RecordingPlane()
+    legs = [
+        MediaLeg(cast("MediaPlane", plane), number, 0, 1, HostPort("127.0.0.1", 20000 + 2 * number))
+        for number in (1, 2)
+    ]
+    return Bridge(legs[0], legs[1]), plane
+
+
+def audio(body: bytes) -> tuple[str | None, int]:
+    session = SessionDescription.parse(body)
+    return session.connection, session.media[0].port
+
+
+def test_offer_and_answer_carry_our_address_and_join_the_legs() -> None:
+    bridge, plane = make_bridge()
+    assert audio(bridge.forward_offer(Side.A, OFFER)) == ("127.0.0.1", 20004)
+    answer = bridge.forward_answer(Side.B, ANSWER)
+    assert audio(answer) == ("127.0.0.1", 20002)
+    assert [media.port for media in SessionDescription.parse(answer).media] == [20002, 0]
+    remotes = [(m.leg_id, m.host, m.port) for m in plane.of(SetRemote) if isinstance(m, SetRemote)]
+    assert remotes == [(1, "127.0.0.5", 4000), (2, "127.0.0.6", 5000)]
+    (join,) = plane.of(Join)
+    assert isinstance(join, Join)
+    assert join.a_to_b.payload_types[8] == 8
+    assert 0 not in join.a_to_b.payload_types, "our answer to A does not name it"
+    assert join.a_to_b.transcode == join.b_to_a.transcode == {}
+
+
+def test_sides_without_a_common_law_are_converted_by_table() -> None:
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER.replace(b"8 0 96", b"0 96"))
+    bridge.forward_answer(Side.B, ANSWER)
+    (join,) = plane.of(Join)
+    assert isinstance(join, Join)
+    assert (join.a_to_b.payload_types[0], join.a_to_b.transcode) == (8, {0: "PCMU>PCMA"})
+    assert (join.b_to_a.payload_types[8], join.b_to_a.transcode) == (0, {8: "PCMA>PCMU"})
+
+
+def test_what_each_side_may_send_is_known_for_the_recorder() -> None:
+    bridge, _ = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    formats = {f.payload_type: f.encoding for f in bridge.formats(Side.B)}
+    assert formats == {8: "PCMA", 96: "TELEPHONE-EVENT"}
+
+
+def test_a_hold_is_passed_on_and_noticed() -> None:
+    bridge, _ = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    assert not bridge.held
+    offer = bridge.forward_offer(Side.A, HOLD)
+    assert b"a=sendonly" in offer
+    bridge.forward_answer(Side.B, ANSWER + b"a=recvonly\r\n")
+    assert bridge.held
+
+
+def test_the_version_of_our_description_grows_only_with_a_change() -> None:
+    bridge, _ = make_bridge()
+    first = SessionDescription.parse(bridge.forward_offer(Side.A, OFFER)).origin
+    bridge.forward_answer(Side.B, ANSWER)
+    again = SessionDescription.parse(bridge.forward_offer(Side.A, OFFER)).origin
+    changed = SessionDescription.parse(bridge.forward_offer(Side.A, HOLD)).origin
+    assert again == first
+    assert (changed.session_id, changed.version) == (first.session_id, first.version + 1)
+
+
+def test_the_called_side_may_offer_later() -> None:
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    moved = ANSWER.replace(b"audio 5000", b"audio 5100")
+    bridge.forward_offer(Side.B, moved)
+    bridge.forward_answer(Side.A, OFFER.replace(b"8 0 96", b"8 96"))
+    last = plane.of(SetRemote)[-2:]
+    assert [m.port for m in last if isinstance(m, SetRemote)] == [5100, 4000]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"nonsense", OFFER.replace(b"RTP/AVP 8 0 96", b"RTP/SAVP 8")]
+)
+def test_an_offer_that_can_not_be_used_is_488(body: bytes) -> None:
+    bridge, _ = make_bridge()
+    with pytest.raises(RemoteProtocolError) as caught:
+        bridge.forward_offer(Side.A, body)
+    assert caught.value.status == 488
