@@ -121,7 +121,8 @@ class Folder:
     def open_final(self, relative_path: str) -> Part:
         """Open a file that has its final name, for reading."""
         *folders, name = checked_parts(relative_path)
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        # Without O_NONBLOCK a pipe in the place of a recording would hold us for ever.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         with self._directory(folders) as directory:
             return Part(os.open(name, flags, dir_fd=directory), relative_path)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-Octets = bytes | bytearray | memoryview
+Octets = bytes | bytearray
 
 HEADER_OCTETS = 4
 CRC_OCTETS = 2
@@ -197,10 +197,6 @@ def iter_frames(data: Octets, offset: int = 0) -> Iterator[tuple[int, FrameHeade
 
 def _next_sync(data: Octets, offset: int) -> int:
     """Return the next place that could begin a header (the end where there is none)."""
-    if isinstance(data, memoryview):
-        data = bytes(data[offset:])
-        found = data.find(b"\xff")
-        return offset + (found if found >= 0 else len(data))
     found = data.find(b"\xff", offset)
     return found if found >= 0 else len(data)
 
@@ -215,8 +211,6 @@ def _confirmed(data: Octets, header: FrameHeader, following: int) -> bool:
 
 def scan(data: Octets) -> Scan:
     """Walk over a file's contents and tell what is playable in it."""
-    if isinstance(data, memoryview):
-        data = bytes(data)
     start = min(id3_octets(data), len(data))
     frames = samples = sample_rate = channels = 0
     end, audio_start, damaged = start, start, 0

@@ -59,6 +59,10 @@ class ReasonKey(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+class UnknownReasonError(Exception):
+    """What is stored is no reason of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why, as a key and what belongs into the sentence."""
@@ -77,11 +81,15 @@ def because(key: ReasonKey, **parameters: str | float) -> Reason:
 
 
 def decode(key: str, parameters: str) -> Reason:
-    """Return the reason that was stored; raises `ValueError` where it is none of ours."""
-    values = json.loads(parameters or "{}")
+    """Return the reason that was stored, or raise `UnknownReasonError`."""
+    try:
+        values = json.loads(parameters or "{}")
+        known = ReasonKey(key)
+    except ValueError as error:
+        raise UnknownReasonError(str(error)) from error
     if not isinstance(values, dict):
-        raise ValueError("parameters of a reason are an object")  # noqa: TRY004 - stored text
-    return Reason(ReasonKey(key), tuple((str(k), str(v)) for k, v in sorted(values.items())))
+        raise UnknownReasonError("parameters of a reason are an object")
+    return Reason(known, tuple((str(k), str(v)) for k, v in sorted(values.items())))
 
 
 def render(reason: Reason, language: Language) -> str:

@@ -103,9 +103,21 @@ def test_nothing_is_nothing() -> None:
     assert mp3.whole_frames(b"\0" * 500) == 0
 
 
-def test_a_view_of_memory_will_do() -> None:
+def test_headers_that_nothing_confirms_are_no_frames() -> None:
+    """Behind damage: one that is followed by something else, and one beyond the end."""
     data = stream(1.0)
-    assert mp3.scan(memoryview(data)) == mp3.scan(data)
-    assert [o for o, _ in mp3.iter_frames(memoryview(b"\0" + data))] == list(
-        range(1, len(data), 216)
-    )
+    damaged = data + bytes(10) + MONO_24K + bytes(300) + MONO_24K + bytes(20)
+    assert mp3.scan(damaged).end == len(data)
+
+
+def test_the_last_frame_after_damage_needs_the_end_behind_it() -> None:
+    data = stream(1.0)
+    assert mp3.scan(data + bytes(10) + data[:216]).end == len(data) + 226
+
+
+def test_a_frame_of_another_stream_is_damage() -> None:
+    data = stream(1.0)
+    other = bytes.fromhex("fff338c4").ljust(108, b"\0")
+    found = mp3.scan(data[:2160] + other * 4 + data[2160:])
+    assert found.damaged_octets == 432
+    assert found.frames == len(data) // 216
