@@ -1,0 +1,140 @@
+"""What one side of a leg says about its audio: the m-line that we use, read into a value."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sip.address import HostPort
+from sip.payload import Payload, read_payloads
+from sip.sdp import MediaDescription, SdpError, SessionDescription
+
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+SENDS: dict[Direction, bool] = {
+    "sendrecv": True,
+    "sendonly": True,
+    "recvonly": False,
+    "inactive": False,
+}
+RECEIVES: dict[Direction, bool] = {
+    "sendrecv": True,
+    "sendonly": False,
+    "recvonly": True,
+    "inactive": False,
+}
+DIRECTION: dict[tuple[bool, bool], Direction] = {
+    (SENDS[each], RECEIVES[each]): each for each in get_args(Direction)
+}
+
+USABLE_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
+"SRTP (`SAVP`, `SAVPF`) is not among them: such an offer gets 488."
+
+_PACKET_TIME = re.compile(r"[ \t]*([1-9][0-9]{0,2})(?:\.[0-9]*)?[ \t]*", re.ASCII)
+
+
+class NoCommonCodec(SdpError):  # noqa: N818 - the name says what is wrong, not that it is
+    """The two sides have no codec in common, or none that we may touch: 488."""
+
+    def __init__(self, reason: str = "no common codec") -> None:
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioStream:
+    """What one side of a leg says about its audio."""
+
+    remote: HostPort
+    "Where it wants to receive. On an old-style hold the address is 0.0.0.0 or ::."
+
+    payloads: tuple[Payload, ...]
+
+    ptime_ms: int | None = None
+    "Its wish for the length of a packet; None: not said, which means 20 (RFC 3551)."
+
+    direction: Direction = "sendrecv"
+    "From its own point of view, an old-style hold (`c=0.0.0.0`) counted in."
+
+    profile: str = "RTP/AVP"
+
+    @property
+    def held(self) -> bool:
+        """Whether it wants no media: `sendonly`, `inactive` or `c=0.0.0.0`."""
+        return not RECEIVES[self.direction]
+
+    def incoming(self) -> dict[int, Payload]:
+        """Return the payload types that may arrive from this side.
+
+        These are the numbers of our own description. Peers that use their own numbers in both
+        directions are common, so those count as well where they are not taken.
+        """
+        ours = {
+            each.payload_type if each.receive_type is None else each.receive_type: each
+            for each in self.payloads
+        }
+        theirs = {each.payload_type: each for each in self.payloads}
+        return theirs | ours
+
+
+def audio_stream(session: SessionDescription) -> AudioStream:
+    """Read the one m-line that we use; raises `SdpError` where there is none.
+
+    See :rfc:`3264#section-5.1`, and :rfc:`3264#section-8.4` for both spellings of hold.
+    """
+    media = session.media[audio_index(session)]
+    payloads = read_payloads(media)
+    if not any(each.is_codec for each in payloads):
+        raise NoCommonCodec("no codec with a name")
+    address = _address(media.connection or session.connection)
+    direction = _direction(session, media)
+    if address.is_unspecified:
+        direction = DIRECTION[SENDS[direction], False]
+    return AudioStream(
+        remote=HostPort(str(address), media.port),
+        payloads=payloads,
+        ptime_ms=packet_time(media, "ptime"),
+        direction=direction,
+        profile=media.profile,
+    )
+
+
+def audio_index(session: SessionDescription) -> int:
+    """Return the place of the first audio line that is neither refused nor encrypted."""
+    audio = [each for each in session.media if each.kind == "audio" and each.port]
+    if not audio:
+        raise SdpError("no audio")
+    for index, media in enumerate(session.media):
+        if media in audio and media.profile.upper() in USABLE_PROFILES:
+            return index
+    raise NoCommonCodec(f"profile {audio[0].profile} is not supported")
+
+
+def _direction(session: SessionDescription, media: MediaDescription) -> Direction:
+    """Return the direction of the m-line, else that of the session, else `sendrecv`."""
+    for attributes in (media.attributes, session.attributes):
+        for each in get_args(Direction):
+            if any(attribute.name == each for attribute in attributes):
+                found: Direction = each
+                return found
+    return "sendrecv"
+
+
+def packet_time(media: MediaDescription, name: str) -> int | None:
+    """Return whole milliseconds; what is no length of a packet is as if it were not there."""
+    for value in media.values(name):
+        if match := _PACKET_TIME.fullmatch(value):
+            return int(match[1])
+    return None
+
+
+def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address of a `c=`: numeric and unicast, for nothing is resolved here."""
+    if host is None:
+        raise SdpError("no c=")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError as error:
+        raise SdpError("c= is not a numeric unicast address") from error
+    if address.is_multicast or "%" in host:
+        raise SdpError("c= is not a numeric unicast address")
+    return address

@@ -1,0 +1,290 @@
+"""Offer and answer of a back-to-back user agent that anchors the media (RFC 3264).
+
+Each leg is a session of its own: what goes out is written anew from what came in and carries
+our address. Nothing is passed on but payload types, packet times and direction.
+
+```
+A's offer --relay_offer--> our offer to B        B's answer --relay_answer--> our answer to A
+(ours to A, theirs) --negotiated--> AudioStream  (stream of A, stream of B) --routes--> plans
+```
+
+All functions are pure. `standing` is what we sent last on the same leg: with it an offer keeps
+the number and order of the m-lines (:rfc:`3264#section-8`), a payload number keeps its codec,
+and the version in `o=` grows by one if and only if something changed.
+
+We diverge from RFC 3264 in one place: a peer that answers `sendrecv` to `sendonly` (many do) is
+read as if it had answered what it may.
+"""
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from sip.address import HostPort
+from sip.audio_stream import (
+    DIRECTION,
+    RECEIVES,
+    SENDS,
+    AudioStream,
+    Direction,
+    NoCommonCodec,
+    audio_index,
+    audio_stream,
+    packet_time,
+)
+from sip.payload import (
+    LAWS,
+    Payload,
+    find_match,
+    read_payloads,
+    renumber,
+    with_both_laws,
+    with_telephone_events,
+    write_payloads,
+)
+from sip.sdp import Attribute, MediaDescription, Origin, SdpError, SessionDescription
+
+__all__ = [
+    "AudioStream",
+    "Direction",
+    "NoCommonCodec",
+    "Origin",
+    "Payload",
+    "RoutePlan",
+    "SdpError",
+    "audio_stream",
+    "first_offer",
+    "negotiated",
+    "relay_answer",
+    "relay_offer",
+    "revised",
+    "routes",
+    "standing_offer",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """How packets of one leg leave on the other."""
+
+    payload_types: dict[int, int]
+    "Payload type in -> payload type out; a packet of another type goes nowhere."
+
+    transcode: dict[int, str]
+    "Payload type in -> `PCMA>PCMU` or `PCMU>PCMA`, for the types that need conversion."
+
+
+def relay_offer(
+    offer: SessionDescription,
+    *,
+    local: HostPort,
+    origin: Origin,
+    standing: SessionDescription | None = None,
+) -> SessionDescription:
+    """Make the offer for the other leg out of one that came in.
+
+    Payload numbers and codecs that we don't know stay as they are. The other law of G.711 is
+    added where one is there, and telephone-event where there is none. An answer serves as
+    well: a call that began without an offer is offered what the other side answered.
+    """
+    stream = audio_stream(offer)
+    payloads = with_telephone_events(with_both_laws(stream.payloads))
+    source = offer.media[audio_index(offer)]
+    if standing is None:
+        media: tuple[MediaDescription, ...] = (
+            _audio_line(payloads, local, stream.direction, source),
+        )
+    else:
+        index = audio_index(standing)
+        payloads = renumber(payloads, read_payloads(standing.media[index]))
+        line = _audio_line(payloads, local, stream.direction, source)
+        line = replace(line, profile=standing.media[index].profile)
+        media = _in_place(standing.media, index, line)
+    return revised(standing, SessionDescription(origin=origin, connection=local.host, media=media))
+
+
+def relay_answer(
+    offer_from_a: SessionDescription,
+    answer_from_b: SessionDescription,
+    *,
+    local: HostPort,
+    origin: Origin,
+    standing: SessionDescription | None = None,
+) -> SessionDescription:
+    """Make the answer for A out of B's: as many m-lines as A offered, in A's order.
+
+    Only what A offered is answered, with A's numbers and in B's order of preference. All
+    m-lines but the one audio line are refused with port 0. See :rfc:`3264#section-6`.
+    """
+    a, b = audio_stream(offer_from_a), audio_stream(answer_from_b)
+    index = audio_index(offer_from_a)
+    line = replace(
+        _audio_line(
+            _answered(a.payloads, b.payloads),
+            local,
+            _answer_direction(a.direction, b.direction),
+            answer_from_b.media[audio_index(answer_from_b)],
+        ),
+        profile=a.profile,
+    )
+    answer = SessionDescription(
+        origin=origin,
+        connection=local.host,
+        times=offer_from_a.times,
+        media=_in_place(offer_from_a.media, index, line),
+    )
+    return revised(standing, answer)
+
+
+def standing_offer(
+    standing: SessionDescription, *, direction: Direction = "sendrecv"
+) -> SessionDescription:
+    """Make the offer that a re-INVITE without a body asks for, from what we sent last.
+
+    See :rfc:`3261#section-14.2`. The default direction lets a peer that asks in order to take
+    its call back from hold do so.
+    """
+    index = audio_index(standing)
+    media = standing.media[index]
+    kept = [each for each in media.attributes if each.name not in get_args(Direction)]
+    line = replace(media, attributes=(*kept, Attribute(name=direction)))
+    return revised(standing, replace(standing, media=_in_place(standing.media, index, line)))
+
+
+def first_offer(*, local: HostPort, origin: Origin) -> SessionDescription:
+    """Make an offer out of nothing, for a call that began without one: both laws, digits."""
+    laws = tuple(
+        Payload(payload_type=number, encoding=name, clock_rate=8000)
+        for name, number in LAWS.items()
+    )
+    line = _audio_line(with_telephone_events(laws), local, "sendrecv", None)
+    return SessionDescription(origin=origin, connection=local.host, media=(line,))
+
+
+def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStream:
+    """Return the peer's stream with only what both descriptions of a leg name.
+
+    It does not matter which of the two was the offer. Where the same codec has two numbers,
+    `Payload.payload_type` is theirs (for sending) and `receive_type` ours.
+    """
+    stream = audio_stream(theirs)
+    own = read_payloads(ours.media[audio_index(ours)])
+    payloads = tuple(
+        each
+        if match.payload_type == each.payload_type
+        else replace(each, receive_type=match.payload_type)
+        for each in stream.payloads
+        if (match := find_match(each, own)) is not None
+    )
+    if not any(each.is_codec for each in payloads):
+        raise NoCommonCodec
+    return replace(stream, payloads=payloads)
+
+
+def routes(a: AudioStream, b: AudioStream) -> tuple[RoutePlan, RoutePlan]:
+    """Plan how payload types map from A to B and back; raises `NoCommonCodec`.
+
+    A law is converted only where the far side does not have it. Where the sides share the
+    other law that is a packet which the peer was free to send and which would be lost.
+    """
+    there, back = _plan(a, b), _plan(b, a)
+    for stream, plan in ((a, there), (b, back)):
+        incoming = stream.incoming()
+        if not any(incoming[number].is_codec for number in plan.payload_types):
+            raise NoCommonCodec
+    return there, back
+
+
+def revised(standing: SessionDescription | None, new: SessionDescription) -> SessionDescription:
+    """Give `new` the session id that stands, and the next version if it is another text.
+
+    See :rfc:`3264#section-8`.
+    """
+    if standing is None:
+        return new
+    if replace(new, origin=standing.origin) == standing:
+        return standing
+    return replace(new, origin=replace(standing.origin, version=standing.origin.version + 1))
+
+
+def _plan(source: AudioStream, sink: AudioStream) -> RoutePlan:
+    payload_types: dict[int, int] = {}
+    transcode: dict[int, str] = {}
+    for number, payload in source.incoming().items():
+        match = find_match(payload, sink.payloads)
+        if match is None and payload.law is not None:
+            match = _any_law(sink.payloads)
+            if match is not None:
+                transcode[number] = f"{payload.law}>{match.law}"
+        if match is not None:
+            payload_types[number] = match.payload_type
+    return RoutePlan(payload_types=payload_types, transcode=transcode)
+
+
+def _answered(offered: tuple[Payload, ...], chosen: tuple[Payload, ...]) -> tuple[Payload, ...]:
+    """Return what A is answered when B chose `chosen`: A's numbers, B's order, B's fmtp.
+
+    A law that A didn't offer stands for the other one if nothing else is shared, or if it is
+    what B likes best and so will send.
+    """
+    shared: dict[int, Payload] = {}
+    for each in chosen:
+        match = find_match(each, offered)
+        if match is not None:
+            shared.setdefault(match.payload_type, replace(match, fmtp=each.fmtp))
+    codecs = [each for each in shared.values() if each.is_codec]
+    extras = [each for each in shared.values() if not each.is_codec]
+    best = next(each for each in chosen if each.is_codec)
+    law_wanted = best.law is not None or (not codecs and _any_law(chosen) is not None)
+    if law_wanted and _any_law(codecs) is None:
+        law = _any_law(offered)
+        codecs += [] if law is None else [law]
+    if not codecs:
+        raise NoCommonCodec
+    return (*codecs, *extras)
+
+
+def _any_law(payloads: tuple[Payload, ...] | list[Payload]) -> Payload | None:
+    return next((each for each in payloads if each.law is not None), None)
+
+
+def _answer_direction(offered: Direction, answered: Direction) -> Direction:
+    """Return `answered`, less what :rfc:`3264#section-6.1` doesn't allow as an answer."""
+    sends = SENDS[answered] and RECEIVES[offered]
+    receives = RECEIVES[answered] and SENDS[offered]
+    return DIRECTION[sends, receives]
+
+
+def _audio_line(
+    payloads: tuple[Payload, ...],
+    local: HostPort,
+    direction: Direction,
+    source: MediaDescription | None,
+) -> MediaDescription:
+    """Write our audio line; the packet times are those of `source`."""
+    times = [
+        Attribute(name=name, value=str(value))
+        for name in ("ptime", "maxptime")
+        if source is not None and (value := packet_time(source, name)) is not None
+    ]
+    return MediaDescription(
+        kind="audio",
+        port=local.port,
+        profile="RTP/AVP",
+        formats=tuple(str(each.payload_type) for each in payloads),
+        attributes=(*write_payloads(payloads), *times, Attribute(name=direction)),
+    )
+
+
+def _in_place(
+    others: tuple[MediaDescription, ...], index: int, line: MediaDescription
+) -> tuple[MediaDescription, ...]:
+    """Return the m-lines with `line` at `index` and all others refused."""
+    before = tuple(_refused(each) for each in others[:index])
+    return (*before, line, *(_refused(each) for each in others[index + 1 :]))
+
+
+def _refused(media: MediaDescription) -> MediaDescription:
+    """Return the m-line with port 0. The formats mean nothing, but one must be there."""
+    return MediaDescription(
+        kind=media.kind, port=0, profile=media.profile, formats=media.formats[:1]
+    )
