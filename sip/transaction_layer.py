@@ -190,9 +190,11 @@ class TransactionLayer:
 
     def transport_failed(self, flow: Flow, now: float) -> None:
         """Tell every transaction on a flow that nothing can be sent there."""
-        hit = [t for t in self._client.values() if t.flow == flow]
-        hit_servers = [t for t in self._server.values() if t.flow == flow]
-        for transaction in (*hit, *hit_servers):
+        hit: list[ServerTransaction | ClientTransaction] = [
+            transaction for transaction in self._client.values() if transaction.flow == flow
+        ]
+        hit += [transaction for transaction in self._server.values() if transaction.flow == flow]
+        for transaction in hit:
             self._feed(transaction, Input.TRANSPORT_ERROR, now)
 
     # --- the machine room

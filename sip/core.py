@@ -1,0 +1,179 @@
+"""What the parts of the user agent core share: timers, transactions, usages, outbox, events."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import count
+
+from sip.address import Flow, HostPort
+from sip.build import HeaderList, response
+from sip.errors import RemoteProtocolError
+from sip.events import Event
+from sip.invite_usage import InviteUsage, UsageTable
+from sip.message import Request
+from sip.timers import TimerHeap, Timers
+from sip.transaction_layer import ServerTransaction, TransactionLayer
+from sip.via import MAGIC_COOKIE
+
+COUNTERS = (
+    "received",
+    "keepalives",
+    "malformed",
+    "refused",
+    "overloaded",
+    "stray_requests",
+    "stray_responses",
+    "stray_acks",
+    "retransmissions_received",
+    "retransmissions_sent",
+    "acks_missing",
+    "transport_errors",
+    "late_calls",
+    "failed",
+)
+"""`failed`: exceptions of ours, each logged. `late_calls`: calls of the application for something
+that had ended meanwhile, which is no error of anybody."""
+
+RETRY_AFTER_S = 10
+"What a 503 asks for."
+
+
+class Core:
+    """The endpoint's common state."""
+
+    def __init__(
+        self,
+        *,
+        contact: HostPort,
+        timers: Timers,
+        user_agent: str,
+        token: Callable[[], str],
+        allow: tuple[str, ...],
+    ) -> None:
+        self.contact = contact
+        self.timers = timers
+        self.token = token
+        self.allow = ("Allow", ", ".join(allow))
+        self._user_agent = user_agent
+        self._secret = token().encode()
+        self._ids = count(1)
+        self.heap = TimerHeap()
+        self.outbox: list[tuple[bytes, Flow]] = []
+        self.events: list[Event] = []
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self.transactions = TransactionLayer(timers, self.heap, self.outbox, self.count)
+        self.usages = UsageTable()
+
+    def count(self, name: str) -> None:
+        """Count one occurrence."""
+        self.counters[name] += 1
+
+    def new_id(self) -> int:
+        """Return a number for a usage or a request."""
+        return next(self._ids)
+
+    def tell(self, usage: InviteUsage, event: Event) -> None:
+        """Tell the application about a usage, unless it has abandoned it."""
+        if not usage.silent:
+            self.events.append(event)
+
+    # --- pieces of messages
+
+    def branch(self) -> str:
+        """Return a new branch."""
+        return MAGIC_COOKIE + self.token()
+
+    def via(self, flow: Flow, branch: str) -> str:
+        """Return the Via of a request of ours (RFC 3581: with `rport`)."""
+        return f"SIP/2.0/{flow.transport} {self.contact};branch={branch};rport"
+
+    def contact_header(self, flow: Flow) -> tuple[str, str]:
+        """Return our Contact, plain: cheap phones cut it at the angle brackets."""
+        transport = f";transport={flow.transport.lower()}" if flow.reliable else ""
+        return "Contact", f"<sip:{self.contact}{transport}>"
+
+    def request_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
+        """Return the headers of a request that can refresh the target."""
+        own = [self.contact_header(flow), self.allow]
+        if self._user_agent:
+            own.append(("User-Agent", self._user_agent))
+        return with_defaults(headers, own)
+
+    def response_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
+        """Return the headers of a 2xx that sets up or refreshes a dialog."""
+        own = [self.contact_header(flow), self.allow]
+        if self._user_agent:
+            own.append(("Server", self._user_agent))
+        return with_defaults(headers, own)
+
+    # --- answers
+
+    def reply(
+        self,
+        request: Request,
+        flow: Flow,
+        code: int,
+        reason: str | None = None,
+        headers: HeaderList = (),
+    ) -> None:
+        """Send one stateless response (RFC 3261 section 8.2.7); an ACK never gets one."""
+        if request.method == "ACK":
+            return
+        data = response(
+            request,
+            flow.remote,
+            code,
+            to_tag=self._stateless_tag(request),
+            reason=reason,
+            headers=headers,
+        )
+        self.outbox.append((data, flow))
+
+    def overloaded(self, request: Request, flow: Flow) -> None:
+        """Shed load (RFC 3261 section 21.5.4)."""
+        self.count("overloaded")
+        self.reply(request, flow, 503, headers=(("Retry-After", str(RETRY_AFTER_S)),))
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        code: int,
+        now: float,
+        *,
+        to_tag: str = "",
+        reason: str | None = None,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> bytes:
+        """Send a response through its transaction and return it."""
+        data = response(
+            transaction.request,
+            transaction.flow.remote,
+            code,
+            to_tag=to_tag or (self._stateless_tag(transaction.request) if code > 100 else ""),
+            reason=reason,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+        )
+        self.transactions.respond(transaction, code, data, now)
+        return data
+
+    def _stateless_tag(self, request: Request) -> str:
+        # The same request gets the same To-tag each time, though nothing is kept of it.
+        try:
+            head = request.head
+        except RemoteProtocolError:
+            return ""
+        seed = f"{head.call_id}\n{head.from_tag}\n{head.cseq}".encode()
+        return hashlib.blake2b(seed, key=self._secret[:64], digest_size=8).hexdigest()
+
+
+def with_defaults(
+    headers: HeaderList, defaults: Iterable[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers, and of the defaults those that are not among them."""
+    given = tuple(headers)
+    names = {name.lower() for name, _ in given}
+    return (*(pair for pair in defaults if pair[0].lower() not in names), *given)

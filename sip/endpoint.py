@@ -1,0 +1,321 @@
+"""The user agent core: datagrams and a clock in, datagrams and events out (RFC 3261 section 8).
+
+`Endpoint` is the whole of SIP for the application. It reads no clock and opens no socket: a shell
+from `sip.io` calls `receive` and `handle_timeout`, and sends what `send_queue` gives out.
+
+A call of the application for something that has just ended (the peer's BYE is still in the event
+queue) is nobody's mistake: it does nothing, or completes with 481. A call that no order of
+messages allows raises `LocalProtocolError`.
+
+Deviations from the RFCs, on purpose: requests above 1,300 octets stay on UDP as long as there is
+no other transport (section 18.1.1); responses go to the packet's source even without `rport`;
+requests inside a dialog follow the flow, not the remote target (see `sip/dialog.py`).
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from sip.address import Flow, HostPort
+from sip.build import HeaderList
+from sip.core import Core
+from sip.dialog import Dialog
+from sip.errors import LocalProtocolError
+from sip.events import Authorized, Event, InviteFailed, Refused
+from sip.in_dialog_client import InDialogClient
+from sip.in_dialog_server import TALKING, InDialogServer
+from sip.invite_usage import InviteUsage, UsageState
+from sip.message import URI, Address
+from sip.receiver import Authorize, Receiver
+from sip.timers import Timers
+from sip.uac import WAITING, InviteClient
+from sip.uas import UNANSWERED, InviteServer
+
+__all__ = ["Authorized", "Endpoint", "Refused", "UsageState"]
+
+logger = logging.getLogger("sip")
+
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+
+
+def _random_token() -> str:
+    return secrets.token_hex(12)
+
+
+class Endpoint:
+    """A SIP user agent, client and server, over any transport."""
+
+    def __init__(
+        self,
+        *,
+        contact: HostPort,
+        authorize: Authorize,
+        timers: Timers | None = None,
+        user_agent: str = "Mitschnitt",
+        token: Callable[[], str] = _random_token,
+        allow: Iterable[str] = ALLOW,
+        supported: Iterable[str] = (),
+        max_transactions: int = 100_000,
+        max_usages: int = 10_000,
+    ) -> None:
+        self._core = Core(
+            contact=contact,
+            timers=timers or Timers(),
+            user_agent=user_agent,
+            token=token,
+            allow=tuple(allow),
+        )
+        self._max_usages = max_usages
+        self._client = InDialogClient(self._core)
+        self._uac = InviteClient(self._core, self._client)
+        self._uas = InviteServer(self._core, self._client)
+        self._server = InDialogServer(self._core, self._uas)
+        self._receiver = Receiver(
+            self._core,
+            authorize=authorize,
+            supported=supported,
+            max_transactions=max_transactions,
+            max_usages=max_usages,
+            invite_client=self._uac,
+            invite_server=self._uas,
+            in_dialog=self._server,
+        )
+
+    @property
+    def contact(self) -> HostPort:
+        """Our address in Via and Contact; set it when the port is known."""
+        return self._core.contact
+
+    @contact.setter
+    def contact(self, value: HostPort) -> None:
+        self._core.contact = value
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Occurrences since the start; the names are in `sip.core.COUNTERS`."""
+        return self._core.counters
+
+    @property
+    def transactions(self) -> int:
+        """Transactions alive."""
+        return len(self._core.transactions)
+
+    @property
+    def usages(self) -> int:
+        """INVITE usages alive."""
+        return len(self._core.usages)
+
+    # --- the shell's side
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a datagram or a framed message; never raises."""
+        try:
+            self._receiver.receive(data, flow, now)
+        except Exception:
+            # The bulkhead: one message that breaks us does not break the others.
+            self._core.count("failed")
+            logger.exception("message failed", extra={"source": str(flow.remote)})
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due; to be called at `next_timeout`. Never raises."""
+        pop_due = self._core.heap.pop_due
+        while (callback := pop_due(now)) is not None:
+            try:
+                callback(now)
+            except Exception:
+                self._core.count("failed")
+                logger.exception("timer failed")
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is to be called, on the clock of `now`."""
+        return self._core.heap.next_when()
+
+    def transport_failed(self, flow: Flow, now: float) -> None:
+        """Note that nothing can be sent on a flow (section 18.4)."""
+        self._core.transactions.transport_failed(flow, now)
+
+    def send_queue(self) -> list[tuple[bytes, Flow]]:
+        """Hand over the messages to send."""
+        outbox = self._core.outbox
+        drained = outbox.copy()
+        outbox.clear()
+        return drained
+
+    def events(self) -> list[Event]:
+        """Hand over what happened."""
+        events = self._core.events
+        drained = events.copy()
+        events.clear()
+        return drained
+
+    # --- the application's side: calls that come in
+
+    def provisional(
+        self, usage: int, code: int, now: float, body: bytes = b"", headers: HeaderList = ()
+    ) -> None:
+        """Send a 1xx to an offered INVITE; it is repeated once a minute."""
+        found = self._living(usage, *UNANSWERED)
+        if found is not None:
+            self._uas.provisional(found, code, now, body, headers)
+
+    def answer(self, usage: int, body: bytes, now: float, headers: HeaderList = ()) -> None:
+        """Accept an offered INVITE; `AckReceived` or `AckMissing` follows."""
+        found = self._living(usage, *UNANSWERED)
+        if found is not None:
+            self._uas.answer(found, body, now, headers)
+
+    def reject(
+        self,
+        usage: int,
+        code: int,
+        now: float,
+        reason: str | None = None,
+        headers: HeaderList = (),
+    ) -> None:
+        """Refuse an offered INVITE with 300 to 699; the usage is forgotten."""
+        found = self._living(usage, *UNANSWERED)
+        if found is not None:
+            self._uas.reject(found, code, now, reason, headers)
+
+    def respond(
+        self,
+        transaction: int,
+        code: int,
+        now: float,
+        *,
+        reason: str | None = None,
+        headers: HeaderList = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> None:
+        """Answer a `RequestOffered`, `ReinviteReceived` or `InDialogReceived`."""
+        self._server.respond(
+            transaction,
+            code,
+            now,
+            reason=reason,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+        )
+
+    # --- calls that go out
+
+    def invite(
+        self,
+        *,
+        target: URI,
+        flow: Flow,
+        from_: Address,
+        to: Address,
+        body: bytes,
+        now: float,
+        headers: HeaderList = (),
+        max_forwards: int = 70,
+    ) -> int:
+        """Call `target` over `flow`; without a body the 2xx has the offer and `ack` the answer."""
+        if len(self._core.usages) >= self._max_usages:
+            self._core.count("overloaded")
+            usage = self._core.new_id()
+            self._core.events.append(InviteFailed(usage, 503, "Service Unavailable"))
+            return usage
+        return self._uac.invite(
+            target=target,
+            flow=flow,
+            from_=from_,
+            to=to,
+            body=body,
+            headers=headers,
+            max_forwards=max_forwards,
+            now=now,
+        ).id
+
+    def cancel(self, usage: int, now: float) -> None:
+        """Give up a call that goes out; one that was just answered gets BYE instead."""
+        found = self._living(usage, *WAITING, UsageState.CANCELLING, *TALKING)
+        if found is None or found.state is UsageState.CANCELLING:
+            return
+        if found.calling is None:
+            raise LocalProtocolError(f"usage {usage} is no call of ours")
+        if found.state in WAITING:
+            self._uac.cancel(found, now)
+        else:
+            self._client.bye(found, now)
+
+    def ack(self, usage: int, body: bytes, now: float) -> None:  # noqa: ARG002 - one signature
+        """Send the ACK with the answer to a late offer, of `invite` or `reinvite`."""
+        found = self._living(usage, *TALKING)
+        if found is not None:
+            self._client.ack(found, body)
+
+    # --- calls that stand
+
+    def bye(self, usage: int, now: float, headers: HeaderList = ()) -> int:
+        """End a call; `RequestCompleted` follows, and the usage is forgotten."""
+        found = self._core.usages.get(usage)
+        if found is None:
+            return self._client.too_late(usage)
+        return self._client.bye(found, now, headers)
+
+    def request(
+        self,
+        usage: int,
+        method: str,
+        now: float,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        headers: HeaderList = (),
+    ) -> int:
+        """Send a request inside a dialog; `RequestCompleted` follows."""
+        found = self._core.usages.get(usage)
+        if found is None:
+            return self._client.too_late(usage)
+        return self._client.request(
+            found, method, now, headers=headers, body=body, content_type=content_type
+        )
+
+    def reinvite(self, usage: int, body: bytes, now: float, headers: HeaderList = ()) -> int:
+        """Offer anew inside a call; `RequestCompleted` follows."""
+        found = self._core.usages.get(usage)
+        if found is None:
+            return self._client.too_late(usage)
+        return self._client.reinvite(found, body, now, headers)
+
+    def abandon(self, usage: int, now: float) -> None:
+        """End a usage by whatever its state needs; no event of it follows."""
+        found = self._core.usages.get(usage)
+        if found is None:
+            return
+        found.silent = True
+        if found.state in UNANSWERED and found.invite is not None:
+            self._uas.reject(found, 500, now)
+        elif found.state in WAITING:
+            self._uac.cancel(found, now)
+        elif found.state in TALKING:
+            with suppress(LocalProtocolError):
+                self._client.ack(found, b"")
+            self._client.bye(found, now)
+
+    def dialog(self, usage: int) -> Dialog:
+        """Return the dialog of a usage; early until there was a 2xx."""
+        found = self._core.usages.get(usage)
+        if found is None or found.dialog is None:
+            raise LocalProtocolError(f"usage {usage} has no dialog")
+        return found.dialog
+
+    def state(self, usage: int) -> UsageState:
+        """Return where a usage stands; `ENDED` for one that is forgotten."""
+        found = self._core.usages.get(usage)
+        return found.state if found is not None else UsageState.ENDED
+
+    def _living(self, usage: int, *states: UsageState) -> InviteUsage | None:
+        """Return a usage in one of the states, None when it has ended meanwhile."""
+        found = self._core.usages.get(usage)
+        if found is None or found.state is UsageState.ENDING:
+            self._core.count("late_calls")
+            return None
+        if found.state not in states:
+            raise LocalProtocolError(f"usage {usage} is {found.state.name}")
+        return found

@@ -1,0 +1,167 @@
+"""Where messages from the wire go (RFC 3261 section 8.2).
+
+The order in which a request is met is a matter of safety as much as of protocol:
+
+1. a keepalive is no message; what can't be parsed gets its 4xx or 505, where that is possible;
+2. a known transaction absorbs its retransmissions, ACK and CANCEL;
+3. a To-tag must belong to one of our dialogs (481);
+4. a request that came twice by different paths is refused (482), too many are shed (503);
+5. `authorize` is asked, and until it agrees nothing is kept: its refusal is stateless;
+6. only now is there a transaction, a 100 Trying, and an event.
+"""
+
+from collections.abc import Callable, Iterable
+
+from sip.address import Flow
+from sip.core import Core
+from sip.dialog import header_values
+from sip.errors import RemoteProtocolError
+from sip.events import Authorized, Refused, RequestOffered
+from sip.in_dialog_server import InDialogServer
+from sip.message import Request, is_keepalive, parse
+from sip.uac import InviteClient
+from sip.uas import InviteServer
+
+Authorize = Callable[[Request, Flow, float], Authorized | Refused]
+
+SDP = "application/sdp"
+
+
+class Receiver:
+    """Takes messages and hands them to the part of the core that they concern."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        authorize: Authorize,
+        supported: Iterable[str],
+        max_transactions: int,
+        max_usages: int,
+        invite_client: InviteClient,
+        invite_server: InviteServer,
+        in_dialog: InDialogServer,
+    ) -> None:
+        self._core = core
+        self._authorize = authorize
+        self._supported = frozenset(supported)
+        self._max_transactions = max_transactions
+        self._max_usages = max_usages
+        self._uac = invite_client
+        self._uas = invite_server
+        self._server = in_dialog
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a datagram or a framed message."""
+        core = self._core
+        core.count("received")
+        if is_keepalive(data):
+            core.count("keepalives")
+            if flow.reliable and data == b"\r\n\r\n":
+                core.outbox.append((b"\r\n", flow))
+            return
+        try:
+            message = parse(data)
+        except RemoteProtocolError as error:
+            core.count("malformed")
+            if error.request is not None and error.request.headers.get("Via"):
+                core.reply(error.request, flow, error.status, error.reason)
+            return
+        if isinstance(message, Request):
+            self._receive_request(message, flow, now)
+        elif not core.transactions.receive_response(message, now) and not (
+            self._uac.receive_stray(message, now)
+        ):
+            core.count("stray_responses")
+
+    def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
+        method = request.method
+        if method == "ACK":
+            self._receive_ack(request, flow, now)
+            return
+        transaction = self._core.transactions.find(request, flow, method)
+        if transaction is not None:
+            self._core.transactions.receive_again(transaction, now)
+        elif method == "CANCEL":
+            self._uas.receive_cancel(request, flow, now)
+        elif request.head.to_tag and method != "REGISTER":
+            self._receive_in_dialog(request, flow, now)
+        else:
+            self._receive_outside(request, flow, now)
+
+    def _receive_ack(self, request: Request, flow: Flow, now: float) -> None:
+        transactions = self._core.transactions
+        transaction = transactions.find(request, flow, "INVITE")
+        if transaction is None or transactions.receive_ack(transaction, now):
+            self._uas.receive_ack(request, flow, now)
+
+    def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
+        core = self._core
+        usage = self._server.find(request, flow)
+        if usage is None:
+            core.count("stray_requests")
+            core.reply(request, flow, 481)
+        elif len(core.transactions) >= 2 * self._max_transactions:
+            # Calls that stand may use the same room again, so that they can always end.
+            core.overloaded(request, flow)
+        else:
+            transaction = core.transactions.open_server(request, flow, now)
+            refusal = self._refusal(request)
+            if refusal is not None:
+                core.respond(transaction, refusal.code, now, headers=refusal.headers)
+            else:
+                self._server.receive(usage, transaction, now)
+
+    def _receive_outside(self, request: Request, flow: Flow, now: float) -> None:
+        core = self._core
+        if core.transactions.is_merged(request):
+            core.reply(request, flow, 482)
+            return
+        if self._is_full(request.method):
+            core.overloaded(request, flow)
+            return
+        verdict = self._authorize(request, flow, now)
+        if isinstance(verdict, Refused):
+            core.count("refused")
+            core.reply(request, flow, verdict.code, verdict.reason, verdict.headers)
+            return
+        transaction = core.transactions.open_server(request, flow, now)
+        if request.method == "INVITE":
+            core.respond(transaction, 100, now)
+        refusal = self._refusal(request)
+        if refusal is not None:
+            core.respond(transaction, refusal.code, now, headers=refusal.headers)
+        elif request.method == "INVITE":
+            self._uas.offer(transaction, flow, verdict.identity, now)
+        else:
+            core.events.append(RequestOffered(transaction.id, request, flow, verdict.identity))
+
+    def _is_full(self, method: str) -> bool:
+        core = self._core
+        if len(core.transactions) >= self._max_transactions:
+            return True
+        return method == "INVITE" and len(core.usages) >= self._max_usages
+
+    def _refusal(self, request: Request) -> Refused | None:
+        """Inspect what a user agent server must understand (sections 8.2.2.3 and 8.2.3)."""
+        headers = request.headers
+        required = header_values(headers.getlist("Require"))
+        unsupported = [tag for tag in required if tag not in self._supported]
+        if unsupported:
+            return Refused(420, "", (("Unsupported", ", ".join(unsupported)),))
+        if request.method != "INVITE":
+            return None
+        if request.body:
+            kind = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+            encoding = (headers.get("Content-Encoding") or "identity").strip().lower()
+            if kind != SDP or encoding != "identity":
+                return Refused(415, "", (("Accept", SDP), ("Accept-Encoding", "identity")))
+        accepted = headers.getlist("Accept")
+        if accepted and not _accepts_sdp(accepted):
+            return Refused(406, "")
+        return None
+
+
+def _accepts_sdp(lines: list[str]) -> bool:
+    kinds = {value.partition(";")[0].strip().lower() for value in header_values(lines)}
+    return not kinds.isdisjoint((SDP, "application/*", "*/*"))

@@ -1,0 +1,241 @@
+"""The client side of INVITE usages: calling, cancelling, forks (RFC 3261 sections 9.1, 13.2)."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from sip.address import Flow
+from sip.build import HeaderList, OutgoingRequest, with_tag
+from sip.core import Core
+from sip.dialog import Dialog
+from sip.events import InviteAnswered, InviteFailed, InviteProgressed
+from sip.in_dialog_client import InDialogClient, ignore
+from sip.invite_usage import MAX_ACKS, InviteUsage, UsageState
+from sip.message import URI, Address, Response
+from sip.timers import Timer
+from sip.transaction import State
+from sip.transaction_layer import ClientTransaction
+
+WAITING = (UsageState.CALLING, UsageState.RINGING)
+TERMINATED = (487, "Request Terminated")
+
+MAX_LATE = 4096
+"INVITEs that we gave up on and whose late 2xx we would still end; the oldest go first."
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LateInvite:
+    """An INVITE without a final response that we wait for no more.
+
+    pyVoIP answers CANCEL with 200, sends no 487, rings on, and may be picked up minutes later.
+    """
+
+    sent: OutgoingRequest
+    target: URI
+    local_tag: str
+    flow: Flow
+    timer: Timer
+    acks: dict[str, bytes] = field(default_factory=dict)
+    "By To-tag."
+
+
+class InviteClient:
+    """Sends INVITE requests and follows their responses."""
+
+    def __init__(self, core: Core, in_dialog: InDialogClient) -> None:
+        self._core = core
+        self._in_dialog = in_dialog
+        self._late: dict[str, LateInvite] = {}
+
+    def invite(
+        self,
+        *,
+        target: URI,
+        flow: Flow,
+        from_: Address,
+        to: Address,
+        body: bytes,
+        headers: HeaderList,
+        max_forwards: int,
+        now: float,
+    ) -> InviteUsage:
+        """Call somebody (section 13.2.1)."""
+        core = self._core
+        branch, local_tag = core.branch(), core.token()
+        sent = OutgoingRequest(
+            method="INVITE",
+            uri=str(target),
+            via=core.via(flow, branch),
+            branch=branch,
+            from_=with_tag(str(from_), local_tag),
+            to=str(to),
+            call_id=core.token(),
+            cseq=1,
+            max_forwards=max_forwards,
+            headers=core.request_headers(flow, headers),
+            body=body,
+        )
+        usage = InviteUsage(
+            id=core.new_id(),
+            state=UsageState.CALLING,
+            flow=flow,
+            local_tag=local_tag,
+            sent=sent,
+            target=target,
+            late_offer=not body,
+        )
+        core.usages.add(usage)
+        report = partial(self._report, usage)
+        usage.calling = core.transactions.open_client(sent, flow, report, now)
+        return usage
+
+    # --- cancelling
+
+    def cancel(self, usage: InviteUsage, now: float) -> None:
+        """Give up an unanswered call (section 9.1); `InviteFailed` with 487 follows."""
+        assert usage.calling is not None
+        usage.state = UsageState.CANCELLING
+        if usage.calling.state is State.PROCEEDING:
+            self._send_cancel(usage, now)
+
+    def _send_cancel(self, usage: InviteUsage, now: float) -> None:
+        assert usage.sent is not None
+        usage.cancel_sent = True
+        core = self._core
+        core.transactions.open_client(usage.sent.cancel(), usage.flow, ignore, now)
+        when = now + core.timers.give_up
+        usage.give_up = core.heap.start(when, partial(self._stop_waiting, usage))
+
+    def _stop_waiting(self, usage: InviteUsage, now: float) -> None:
+        assert usage.calling is not None
+        self._core.transactions.give_up(usage.calling, now)
+
+    # --- responses
+
+    def _report(
+        self,
+        usage: InviteUsage,
+        transaction: ClientTransaction,
+        response: Response | None,
+        code: int,
+        now: float,
+    ) -> None:
+        if response is None:
+            if code == 408:
+                self._expect_late_answer(usage, transaction, now)
+            self._fail(usage, code, "Request Timeout" if code == 408 else "Unreachable", None)
+        elif code < 200:
+            self._progress(usage, transaction, response, now)
+        elif code < 300:
+            self._succeed(usage, transaction, response, now)
+        else:
+            self._fail(usage, code, response.phrase, response)
+
+    def _fail(self, usage: InviteUsage, code: int, reason: str, response: Response | None) -> None:
+        if usage.state is UsageState.CANCELLING:
+            code, reason = TERMINATED
+        self._core.usages.remove(usage)
+        self._core.tell(usage, InviteFailed(usage.id, code, reason, response))
+
+    def _progress(
+        self,
+        usage: InviteUsage,
+        transaction: ClientTransaction,
+        response: Response,
+        now: float,
+    ) -> None:
+        if usage.state is UsageState.CANCELLING:
+            if not usage.cancel_sent:
+                self._send_cancel(usage, now)
+            return
+        if response.code == 100:
+            return
+        usage.state = UsageState.RINGING
+        if response.head.to_tag and len(usage.keys) < MAX_ACKS:
+            self._adopt_dialog(usage, transaction, response)
+        self._core.tell(usage, InviteProgressed(usage.id, response))
+
+    def _adopt_dialog(
+        self, usage: InviteUsage, transaction: ClientTransaction, response: Response
+    ) -> None:
+        """Make the dialog of a response the usage's own (sections 12.1.2 and 13.2.2.4)."""
+        assert usage.target is not None
+        dialog = Dialog.as_uac(
+            transaction.sent, usage.target, usage.local_tag, response, usage.flow
+        )
+        early = usage.dialog
+        if early is not None and early.remote_tag == dialog.remote_tag:
+            dialog.local_cseq, dialog.remote_cseq = early.local_cseq, early.remote_cseq
+        usage.dialog = dialog
+        self._core.usages.add_dialog(usage, dialog.id)
+
+    def _succeed(
+        self,
+        usage: InviteUsage,
+        transaction: ClientTransaction,
+        response: Response,
+        now: float,
+    ) -> None:
+        in_dialog = self._in_dialog
+        if in_dialog.acknowledge_again(usage, response):
+            return
+        sent = transaction.sent
+        if usage.state not in WAITING:
+            # A further fork, or an answer that crossed our CANCEL.
+            assert usage.target is not None
+            dialog = Dialog.as_uac(sent, usage.target, usage.local_tag, response, usage.flow)
+            usage.keep_ack((dialog.remote_tag, sent.cseq), self._end(dialog, now))
+            if usage.state is UsageState.CANCELLING:
+                self._fail(usage, *TERMINATED, None)
+            return
+        self._adopt_dialog(usage, transaction, response)
+        usage.state = UsageState.ESTABLISHED
+        if usage.late_offer:
+            usage.unsent_ack = sent.cseq
+        else:
+            in_dialog.acknowledge(usage, sent.cseq, b"")
+        self._core.tell(usage, InviteAnswered(usage.id, response))
+
+    def _end(self, dialog: Dialog, now: float) -> bytes:
+        """End a call that nobody wants: ACK, then BYE; returns the ACK (section 13.2.2.4)."""
+        flow = dialog.flow
+        ack = bytes(self._in_dialog.build(dialog, "ACK", cseq=dialog.local_cseq))
+        self._core.outbox.append((ack, flow))
+        bye = self._in_dialog.build(dialog, "BYE")
+        self._core.transactions.open_client(bye, flow, ignore, now)
+        return ack
+
+    # --- late answers
+
+    def _expect_late_answer(
+        self, usage: InviteUsage, transaction: ClientTransaction, now: float
+    ) -> None:
+        assert usage.target is not None
+        if len(self._late) >= MAX_LATE:
+            oldest = next(iter(self._late))
+            self._late.pop(oldest).timer.cancel()
+        branch = transaction.sent.branch
+        when = now + self._core.timers.late_answer
+        self._late[branch] = LateInvite(
+            sent=transaction.sent,
+            target=usage.target,
+            local_tag=usage.local_tag,
+            flow=transaction.flow,
+            timer=self._core.heap.start(when, partial(self._forget_late, branch)),
+        )
+
+    def _forget_late(self, branch: str, _now: float) -> None:
+        del self._late[branch]
+
+    def receive_stray(self, response: Response, now: float) -> bool:
+        """Take a 2xx to an INVITE that we gave up on; false when it is nothing to us."""
+        head = response.head
+        late = self._late.get(head.via.branch)
+        if late is None or head.method != "INVITE" or not 200 <= response.code < 300:
+            return False
+        ack = late.acks.get(head.to_tag)
+        if ack is not None:
+            self._core.outbox.append((ack, late.flow))
+        elif len(late.acks) < MAX_ACKS:
+            dialog = Dialog.as_uac(late.sent, late.target, late.local_tag, response, late.flow)
+            late.acks[head.to_tag] = self._end(dialog, now)
+        return True
