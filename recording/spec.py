@@ -58,3 +58,13 @@ def encode_tap(spec: TapSpec) -> bytes:
 def decode_tap(data: bytes) -> TapSpec:
     """Return the spec; raises `msgspec.MsgspecError` where the bytes are none."""
     return msgspec.msgpack.decode(data, type=TapSpec)
+
+
+def encode_formats(formats: tuple[StreamFormat, ...]) -> bytes:
+    """Return the data of a FORMAT_CHANGED mark: what the leg may send from there on."""
+    return msgspec.msgpack.encode(formats)
+
+
+def decode_formats(data: bytes) -> tuple[StreamFormat, ...]:
+    """Return what `encode_formats` wrote; raises `msgspec.MsgspecError`."""
+    return msgspec.msgpack.decode(data, type=tuple[StreamFormat, ...])

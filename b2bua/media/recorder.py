@@ -1,0 +1,190 @@
+"""The recorder's process: wires `recording/worker.py` to its rings, its state and its parent.
+
+    python -m b2bua.media.recorder --channel FD --rings FD[,FD...] --state FD
+        --folder DIR --quality N --lock FD
+
+It ignores SIGINT and SIGTERM and leaves when its channel ends: then it finishes every open
+recording, within `FINISH_S`. The descriptor of the data folder's lock is only kept open, so
+that no new server adopts a `.part` that is still being finished.
+"""
+
+import argparse
+import logging
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from b2bua.media.channel import ChildChannel
+from b2bua.media.messages import (
+    Counters,
+    LogLine,
+    RecorderReady,
+    RecordingClosed,
+    RecordingOpened,
+)
+from recording.events import Closed, Opened
+from recording.folder import Folder
+from recording.worker import RecordingWorker
+from recording.writer_pool import WriterPool
+
+TICK_NS: Final = 20_000_000
+
+COUNTERS_NS: Final = 1_000_000_000
+
+FINISH_S: Final = 1.0
+
+NICE: Final = 10
+
+logger = logging.getLogger("recording")
+
+
+class ChannelHandler(logging.Handler):
+    """Sends log records to the parent; from whatever thread, through the tick."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[LogLine] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record for the next tick."""
+        text = self.format(record)
+        recording_id = getattr(record, "recording_id", None)
+        if recording_id is not None:
+            text = f"recording {recording_id}: {text}"
+        self.lines.append(LogLine(level=record.levelno, logger=record.name, text=text))
+
+    def take(self) -> list[LogLine]:
+        """Return what was kept."""
+        lines, self.lines = self.lines, []
+        return lines
+
+
+class Recorder:
+    """The loop: a tick every 20 ms, counters each second, until the parent is gone."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._channel: ChildChannel[RecorderReady] = ChildChannel(
+            socket.socket(fileno=arguments.channel), RecorderReady
+        )
+        self._log = ChannelHandler()
+        logging.getLogger().addHandler(self._log)
+        logging.getLogger().setLevel(logging.INFO)
+        self._memories = [_map(fd) for fd in (*arguments.rings, arguments.state)]
+        *rings, state = [memoryview(memory) for memory in self._memories]
+        self._writers = WriterPool()
+        self._worker = RecordingWorker(
+            rings,
+            state,
+            folder=Folder(arguments.folder),
+            writers=self._writers,
+            quality=arguments.quality,
+            on_event=self._tell,
+            encoder_threads=arguments.encoder_threads,
+        )
+        self._poll = select.poll()
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._counters_ns = 0
+
+    def run(self) -> None:
+        """Record until the channel ends, then finish."""
+        resumed = self._worker.start()
+        self._channel.send(RecorderReady(resumed=resumed))
+        next_ns = time.monotonic_ns()
+        while not self._channel.closed:
+            now_ns = time.monotonic_ns()
+            if now_ns >= next_ns:
+                self._tick(now_ns)
+                # A late tick is not made up for: the next one takes everything.
+                next_ns = max(next_ns + TICK_NS, time.monotonic_ns())
+            self._wait(next_ns)
+        self._finish()
+
+    def _tick(self, now_ns: int) -> None:
+        self._worker.tick(now_ns)
+        for line in self._log.take():
+            self._channel.send(line)
+        if now_ns >= self._counters_ns:
+            self._counters_ns = now_ns + COUNTERS_NS
+            values = self._worker.counters()
+            values["cpu_s"] = time.process_time()
+            values["messages_dropped"] = self._channel.dropped
+            self._channel.send(Counters(values=values))
+
+    def _wait(self, until_ns: int) -> None:
+        """Sleep until the next tick, or until the parent says something (its end, that is)."""
+        events = select.POLLIN | (select.POLLOUT if self._channel.backlog else 0)
+        self._poll.modify(self._channel.fileno(), events)
+        pause_ms = max(0, (until_ns - time.monotonic_ns()) / 1e6)
+        for _, event in self._poll.poll(pause_ms):
+            if event & ~select.POLLOUT:
+                for _ in self._channel.receive():
+                    pass
+            self._channel.flush()
+
+    def _finish(self) -> None:
+        """Bring every file to its name; nobody is left to be told."""
+        deadline = time.monotonic() + FINISH_S
+        self._worker.finish_all(time.monotonic_ns())
+        while not self._worker.idle and time.monotonic() < deadline:
+            self._worker.tick(time.monotonic_ns())
+            time.sleep(0.005)
+        self._worker.give_up("the disk did not answer when the server stopped")
+        self._worker.close()
+        self._writers.close(max(0.0, deadline - time.monotonic()))
+
+    def _tell(self, event: Opened | Closed) -> None:
+        match event:
+            case Opened():
+                self._channel.send(RecordingOpened(recording_id=event.recording_id, at=event.at))
+            case Closed():
+                self._channel.send(
+                    RecordingClosed(
+                        recording_id=event.recording_id,
+                        relative_path=event.relative_path,
+                        duration_s=event.duration_s,
+                        octets=event.octets,
+                        sha256=event.sha256,
+                        channels=event.channels,
+                        failure=event.failure,
+                        missing_s=event.missing_s,
+                    )
+                )
+
+
+def _map(fd: int) -> mmap.mmap:
+    return mmap.mmap(fd, os.fstat(fd).st_size)
+
+
+def _descriptors(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line as the head of this file tells it."""
+    parser = argparse.ArgumentParser(prog="b2bua.media.recorder")
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--rings", type=_descriptors, required=True)
+    parser.add_argument("--state", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--quality", type=int, default=7)
+    parser.add_argument("--lock", type=int, required=True)
+    parser.add_argument("--encoder-threads", type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Run the recorder."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(NICE)
+    Recorder(parse()).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""From the parties' samples to what the file holds."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+
+def saturating_sum(parts: Sequence[Samples], length: int) -> Samples:
+    """Return the sum of `parts`, each of shape (length,), limited instead of wrapped.
+
+    Every part has gain 1.0. No part at all is silence.
+    """
+    if not parts:
+        return np.zeros(length, dtype=np.int16)
+    if len(parts) == 1:
+        return parts[0]
+    total = np.add(parts[0], parts[1], dtype=np.int32)
+    for part in parts[2:]:
+        total += part
+    return np.clip(total, -32768, 32767, out=total).astype(np.int16)
+
+
+def stereo(left: Sequence[Samples], right: Sequence[Samples], length: int) -> Samples:
+    """Return shape (length, 2): the caller's side left, the callee's right."""
+    both = np.empty((length, 2), dtype=np.int16)
+    both[:, 0] = saturating_sum(left, length)
+    both[:, 1] = saturating_sum(right, length)
+    return both
+
+
+def silence(pcm: Samples, start: int, ranges: Iterable[tuple[int, int]]) -> Samples:
+    """Return `pcm`, whose first sample has the place `start`, silent in the places `ranges`."""
+    silent = pcm
+    end = start + len(pcm)
+    for first, last in ranges:
+        if first < end and last > start:
+            if silent is pcm:
+                silent = pcm.copy()
+            silent[max(first - start, 0) : min(last, end) - start] = 0
+    return silent

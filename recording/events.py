@@ -1,0 +1,65 @@
+"""What a recorder tells about its recordings."""
+
+from dataclasses import dataclass
+
+from mixer.jitter_buffer import RATE
+from recording.session import Recording
+from recording.spec import RecordingSpec
+from recording.takeup import FinishedFile
+from recording.writer import WriteResult
+
+_OCTETS_PER_SECOND = 3_000
+"Of MP3 at 24 kbit/s."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A recording began; place 0 of its axis is `at` (monotonic seconds)."""
+
+    recording_id: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A recording ended; the file, if any, has its final name."""
+
+    recording_id: int
+    relative_path: str | None = None
+    duration_s: float = 0.0
+    octets: int = 0
+    sha256: str = ""
+    channels: int = 1
+    failure: str | None = None
+    "Why audio is missing, in words."
+    missing_s: float = 0.0
+
+
+def closed(recording: Recording, result: WriteResult) -> Closed:
+    """Return the end of a recording whose writer has its result."""
+    failure = recording.failure or recording.broken or result.failure
+    lost_s = result.lost_octets / _OCTETS_PER_SECOND
+    in_file_s = max(0.0, recording.file_duration_s - lost_s) if result.relative_path else 0.0
+    duration_s = recording.duration_s if recording.broken is None else in_file_s
+    return Closed(
+        recording_id=recording.spec.recording_id,
+        relative_path=result.relative_path,
+        duration_s=duration_s if result.relative_path else 0.0,
+        octets=result.octets,
+        sha256=result.sha256,
+        channels=recording.spec.channels,
+        failure=failure,
+        missing_s=recording.missing_samples / RATE + max(0.0, recording.duration_s - duration_s),
+    )
+
+
+def closed_before(spec: RecordingSpec, found: FinishedFile) -> Closed:
+    """Return the end of a recording that the forerunner finished, perhaps unheard."""
+    return Closed(
+        recording_id=spec.recording_id,
+        relative_path=found.path,
+        duration_s=found.duration_s,
+        octets=found.octets,
+        sha256=found.sha256,
+        channels=spec.channels,
+    )

@@ -1,0 +1,203 @@
+"""One ring on its way into the jitter buffer: packets in numpy steps, marks one by one."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec.g711 import ALAW_VALUES, MULAW_VALUES
+from mixer.jitter_buffer import JitterBuffer, Packets
+from recording.track import PCMA, PCMU, UNKNOWN, Track
+from rtp.ring import Kind
+from rtp.ring_reader import RingReader
+
+BATCH: Final = 16384
+"Entries taken out of the ring at once."
+
+PIECE_NS: Final = 100_000_000
+"Placed in one step; between pieces chunks are mixed, so that a backlog fits the buffer."
+
+LIVE_TICKS: Final = 5
+"Ticks without a backlog, before the clock instead of the ring tells how late it is."
+
+PUBLISHING_NS: Final = 20_000_000
+"From a packet's arrival to its entry in the ring, at most (a batch of the media worker)."
+
+Entries = NDArray[np.void]
+Obey = Callable[["Lane", Kind, int, int, bytes], None]
+"Lane, kind, leg, instant (ns) and data of a mark."
+
+_TABLES: Final = {PCMA: ALAW_VALUES, PCMU: MULAW_VALUES}
+
+
+class Lane:
+    """One ring. Tracks are those of the legs whose taps are open now."""
+
+    def __init__(self, index: int, reader: RingReader, buffer: JitterBuffer, capacity: int) -> None:
+        self.index = index
+        self.reader = reader
+        self.edge_ns = 0
+        "Everything that arrived before this instant has been read."
+        self.packets = 0
+        "Of open taps, placed or not."
+        self.stray_packets = 0
+        "Of legs without an open tap: there should be none."
+        self.tracks: dict[int, Track] = {}
+        self._buffer = buffer
+        self._capacity = capacity
+        "Entries of the ring."
+        self._head = reader.head
+        self._head_ns = 0
+        "When `_head` was seen."
+        self._live_ticks = 0
+        self._waiting: dict[int, Entries] = {}
+        "By leg: the first packet of what may be a new stream."
+        self.refresh()
+
+    # --- taps
+
+    def add(self, track: Track) -> None:
+        """Let the packets of the track's leg in."""
+        self.tracks[track.leg_id] = track
+        self.refresh()
+
+    def remove(self, track: Track) -> None:
+        """Keep the packets of the track's leg out, if it is the one that has it."""
+        if self.tracks.get(track.leg_id) is track:
+            del self.tracks[track.leg_id]
+            self._waiting.pop(track.leg_id, None)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Build the tables that lead from a leg to its row and codecs; muted ones have none."""
+        legs = sorted(leg for leg, track in self.tracks.items() if not track.muted)
+        ordered = [self.tracks[leg] for leg in legs]
+        self._ordered = ordered
+        self._legs = np.array(legs, dtype=np.uint32)
+        self._rows = np.array([track.row for track in ordered], dtype=np.int64)
+        self._codecs = np.array([track.codecs for track in ordered], dtype=np.uint8)
+        self._codecs = self._codecs.reshape(-1, 128)
+
+    # --- reading
+
+    @property
+    def fill(self) -> float:
+        """Return which share of the ring may not be overwritten yet."""
+        return (self.reader.head - self.reader.safe) / self._capacity
+
+    def skip_to(self, position: int) -> None:
+        """Read no entry before `position`."""
+        while self.reader.position < position:
+            self.reader.new_entries(position - self.reader.position)
+
+    def read(self, now_ns: int, obey: Obey) -> Iterator[None]:
+        """Read what was published up to the last call; yields after each piece.
+
+        `edge_ns` is up to date at each yield.
+        """
+        until, self._head = self._head, self.reader.head
+        until_ns, self._head_ns = self._head_ns, now_ns
+        behind = self._head > until and now_ns - until_ns > PIECE_NS
+        while self.reader.position < until:
+            entries = self.reader.new_entries(min(BATCH, until - self.reader.position))
+            for piece in _pieces(entries):
+                self._take(piece, obey)
+                self.edge_ns = max(self.edge_ns, int(piece["arrival_ns"].max()))
+                behind = now_ns - self.edge_ns > PIECE_NS
+                yield
+        # A ring that was full may hold marks back; so the clock counts only after a while.
+        self._live_ticks = 0 if behind else self._live_ticks + 1
+        if self._live_ticks > LIVE_TICKS:
+            self.edge_ns = max(self.edge_ns, until_ns - PUBLISHING_NS)
+        yield
+
+    def _take(self, entries: Entries, obey: Obey) -> None:
+        marks = np.flatnonzero(entries["kind"]).tolist()
+        position = 0
+        for mark in marks:
+            self._place(entries[position:mark])
+            entry = entries[mark]
+            obey(
+                self,
+                Kind(int(entry["kind"])),
+                int(entry["leg"]),
+                int(entry["arrival_ns"]),
+                self.reader.data(entry),
+            )
+            position = mark + 1
+        self._place(entries[position:] if position else entries)
+
+    # --- packets
+
+    def _place(self, entries: Entries) -> None:
+        """Bring packets, shape (n,), to their places."""
+        if not len(entries):
+            return
+        if not len(self._legs):
+            self.stray_packets += len(entries)
+            return
+        if self._waiting:
+            entries = np.concatenate((*self._waiting.values(), entries))
+            self._waiting.clear()
+        slots = np.searchsorted(self._legs, entries["leg"])
+        slots[slots == len(self._legs)] = 0
+        known = self._legs[slots] == entries["leg"]
+        if not known.all():
+            entries, slots = entries[known], slots[known]
+            self.stray_packets += len(known) - len(entries)
+        self.packets += len(entries)
+        codecs = self._codecs[slots, entries["b1"] & 0x7F]
+        offsets, lengths = self.reader.payload_bounds(entries)
+        audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
+        if not audio.all():
+            self._count_undecodable(slots[(codecs == UNKNOWN)])
+            entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
+            offsets, lengths = offsets[audio], lengths[audio]
+        if len(entries):
+            self._decode(entries, self._rows[slots], codecs, offsets, lengths)
+
+    def _decode(
+        self,
+        entries: Entries,
+        rows: NDArray[np.int64],
+        codecs: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        arrivals = self._buffer.places_of(rows, entries["arrival_ns"].astype(np.int64))
+        starts, good, waiting = self._buffer.locate(
+            Packets(rows, entries["timestamp"], entries["ssrc"], arrivals, lengths)
+        )
+        for index in np.flatnonzero(waiting).tolist():
+            self._waiting[int(entries["leg"][index])] = entries[index : index + 1]
+        # Packets of one codec and one size are one step; nearly always that is all of them.
+        shapes = codecs.astype(np.int64) << 32 | offsets << 16 | lengths
+        for shape in _distinct(shapes[good]):
+            same = good & (shapes == shape)
+            payloads = self.reader.payloads(entries[same], shape & 0xFFFF, shape >> 16 & 0xFFFF)
+            self._buffer.write(rows[same], starts[same], _TABLES[shape >> 32][payloads])
+
+    def _count_undecodable(self, slots: NDArray[np.intp]) -> None:
+        for slot in slots.tolist():
+            self._ordered[slot].undecodable_packets += 1
+
+
+def _distinct(values: NDArray[np.int64]) -> list[int]:
+    if not len(values):
+        return []
+    first = int(values[0])
+    if (values == first).all():
+        return [first]
+    return [int(value) for value in np.unique(values)]
+
+
+def _pieces(entries: Entries) -> Iterator[Entries]:
+    """Cut entries into stretches of at most `PIECE_NS` (as far as they are in order)."""
+    arrivals = np.maximum.accumulate(entries["arrival_ns"])
+    first = 0
+    while first < len(entries):
+        limit = arrivals[first] + np.uint64(PIECE_NS)
+        last = max(first + 1, int(np.searchsorted(arrivals, limit, side="right")))
+        yield entries[first:last]
+        first = last

@@ -1,0 +1,374 @@
+"""One recording: its axis, its parties, its encoder and its file.
+
+Places are samples of 8 kHz since the first tap opened; time left out by pauses does not
+count. `mixed` is the place up to which everything has been summed and handed to the
+encoder. The encoder runs in a thread of its own (`recording/encoder_pool.py`), so what it
+touches (`_encode` and below) is kept apart from what the tick touches.
+"""
+
+import logging
+from collections import deque
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixer import mix
+from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
+from mixer.resample import Doubler
+from recording.checkpoint import Progress, RecordingState, TrackState
+from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
+from recording.encoder_pool import EncoderPool
+from recording.mp3 import iter_frames
+from recording.permit import RecordingPermit
+from recording.spec import RecordingSpec, TapSpec
+from recording.track import Track
+from recording.writer import Writer, WriteResult
+
+logger = logging.getLogger("recording")
+
+CHUNK_SAMPLES: Final = RATE
+"A recording is mixed and encoded once a second."
+
+HOLD_BACK_SAMPLES: Final = 300 * RATE // 1000
+"Packets that come later than this behind their time are lost."
+
+LOST_PACKET_SAMPLES: Final = 160
+"A packet that the ring could not take is counted with the usual 20 ms."
+
+_GOLDEN: Final = 0.6180339887
+"Spreads the first chunks of recordings that open together evenly over a second."
+
+Samples = NDArray[np.int16]
+
+
+class Recording:
+    """An open recording. Not without the permit of the party that it begins with."""
+
+    def __init__(
+        self,
+        permit: RecordingPermit,
+        *,
+        spec: RecordingSpec,
+        ring: int,
+        origin_ns: int,
+        buffer: JitterBuffer,
+        encoder: Encoder,
+        encoders: EncoderPool,
+        writer: Writer,
+        mixed: int = 0,
+        frames: int = 0,
+    ) -> None:
+        if spec.sample_rate not in {RATE, 2 * RATE}:
+            raise ValueError(f"no recording at {spec.sample_rate} Hz")
+        self.call_id = permit.call_id
+        self.spec = spec
+        self.ring = ring
+        self.origin_ns = origin_ns
+        self.tracks: list[Track] = []
+        self.mixed = mixed
+        self.paused_ns: int | None = None
+        self.missing_samples = 0
+        self.lost_packets = 0
+        self.failure: str | None = None
+        self.closing = False
+        self._buffer = buffer
+        self._masks: list[tuple[int, int]] = []
+        self._masked_since: int | None = None
+        phase = spec.recording_id * _GOLDEN % 1.0
+        self._next = mixed + CHUNK_SAMPLES // 2 + int(phase * CHUNK_SAMPLES)
+        self._writer = writer
+        self._encoders = encoders
+        self._encoder = encoder
+        self._doublers = (
+            [Doubler() for _ in range(spec.channels)] if spec.sample_rate != RATE else []
+        )
+        self._frames_before = frames
+        self._handed: deque[tuple[int, int]] = deque([(writer.appended_octets, frames)])
+        "Octets and frames after each hand-over to the writer, oldest first."
+        self._encode_failure: str | None = None
+
+    # --- the axis
+
+    def place(self, at_ns: int) -> int:
+        """Return the place of a monotonic instant; the pause at hand has one place."""
+        if self.paused_ns is not None:
+            at_ns = min(at_ns, self.paused_ns)
+        return max(0, (at_ns - self.origin_ns) // NS_PER_SAMPLE)
+
+    @property
+    def due_ns(self) -> int:
+        """Return when the next chunk can be mixed."""
+        return self.origin_ns + (self._next + HOLD_BACK_SAMPLES) * NS_PER_SAMPLE
+
+    # --- marks
+
+    def open_track(self, permit: RecordingPermit, tap: TapSpec, at_ns: int) -> Track:
+        """Let a party in from `at_ns` on."""
+        track = Track(
+            permit,
+            recording_id=self.spec.recording_id,
+            leg_id=tap.leg_id,
+            side=tap.side,
+            formats=tap.formats,
+            buffer=self._buffer,
+            origin_ns=self.origin_ns,
+            base=self.mixed,
+            floor=self.place(at_ns),
+        )
+        track.muted = self.paused_ns is not None
+        self.tracks.append(track)
+        return track
+
+    def close_track(self, track: Track, at_ns: int) -> None:
+        """Keep out what the party says from `at_ns` on."""
+        if track.until is None:
+            track.until = self.place(at_ns)
+
+    def mask(self, at_ns: int) -> None:
+        """Silence from here on; the time goes on."""
+        if self._masked_since is None:
+            self._masked_since = self.place(at_ns)
+
+    def unmask(self, at_ns: int) -> None:
+        """End a mask."""
+        if self._masked_since is not None:
+            self._masks.append((self._masked_since, self.place(at_ns)))
+            self._masked_since = None
+
+    def pause(self, at_ns: int) -> None:
+        """Leave out the time from here on."""
+        if self.paused_ns is None:
+            self.mix_up_to(self.place(at_ns))
+            self.paused_ns = at_ns
+            for track in self.tracks:
+                track.muted = True
+
+    def resume(self, at_ns: int) -> None:
+        """Go on where the pause began."""
+        if self.paused_ns is None:
+            return
+        place = self.place(self.paused_ns)
+        left_out = max(0, (at_ns - self.paused_ns) // NS_PER_SAMPLE)
+        self.origin_ns += left_out * NS_PER_SAMPLE
+        self.paused_ns = None
+        for track in self.tracks:
+            track.leave_out(left_out, place)
+            track.muted = False
+
+    def lose(self, packets: int) -> None:
+        """Note packets that the ring could not take."""
+        self.lost_packets += packets
+        self.missing_samples += packets * LOST_PACKET_SAMPLES
+        if self.failure is None:
+            self.failure = "packets were lost: the recorder was too slow or away"
+
+    # --- the sound
+
+    def mix_due(self, edge_ns: int) -> None:
+        """Mix the chunks that are complete when everything up to `edge_ns` was read."""
+        while self.paused_ns is None and self.due_ns <= edge_ns:
+            self.mix_up_to(self._next)
+
+    def mix_up_to(self, place: int) -> None:
+        """Mix and encode everything before `place`."""
+        while self.mixed < place:
+            start = self.mixed
+            count = min(place - start, CHUNK_SAMPLES + CHUNK_SAMPLES // 2)
+            pcm = self._sum([(track.side, track.take(count)) for track in self.tracks], count)
+            pcm = mix.silence(pcm, start, self._silent_ranges(start + count))
+            self.mixed = start + count
+            self._encoders.submit(self.spec.recording_id, partial(self._encode, pcm))
+        self._next = self.mixed + CHUNK_SAMPLES
+        self._masks = [each for each in self._masks if each[1] > self.mixed]
+        for track in [t for t in self.tracks if t.until is not None and t.until <= self.mixed]:
+            self._drop(track)
+
+    def _sum(self, parts: list[tuple[int, Samples]], count: int) -> Samples:
+        if self.spec.channels == 1:
+            return mix.saturating_sum([pcm for _, pcm in parts], count)
+        left = [pcm for side, pcm in parts if side == 0]
+        right = [pcm for side, pcm in parts if side != 0]
+        return mix.stereo(left, right, count)
+
+    def _silent_ranges(self, end: int) -> list[tuple[int, int]]:
+        if self._masked_since is None:
+            return self._masks
+        return [*self._masks, (self._masked_since, end)]
+
+    def _drop(self, track: Track) -> None:
+        if track.undecodable_packets and self.failure is None:
+            names = ", ".join(sorted({each.encoding for each in track.formats}))
+            self.failure = f"a party's codec can't be decoded ({names})"
+        self.tracks.remove(track)
+        track.close()
+
+    # --- the end
+
+    def stop(self, at_ns: int) -> None:
+        """End the recording at `at_ns`; its writer tells the result."""
+        if self.closing:
+            return
+        self.closing = True
+        try:
+            self.mix_up_to(self.place(at_ns))
+        except Exception as error:
+            logger.exception("mixing failed", extra={"recording_id": self.spec.recording_id})
+            self.fail(f"mixing: {error}")
+        for track in list(self.tracks):
+            self._drop(track)
+        self._encoders.submit(self.spec.recording_id, self._finish)
+
+    def fail(self, reason: str) -> None:
+        """Note the first reason why audio is missing."""
+        if self.failure is None:
+            self.failure = reason
+
+    @property
+    def broken(self) -> str | None:
+        """Return why no more audio can come into the file, if so."""
+        return self._encode_failure or self._writer.failure
+
+    @property
+    def duration_s(self) -> float:
+        """Return how long the recording is, as far as it was mixed."""
+        return self.mixed / RATE
+
+    @property
+    def file_duration_s(self) -> float:
+        """Return how much sound is in the file."""
+        samples = self._handed[-1][1] * FRAME_SAMPLES - ENCODER_DELAY_SAMPLES
+        return min(self.duration_s, max(0, samples) / self.spec.sample_rate)
+
+    def give_up(self, reason: str) -> None:
+        """Have a result now; what is on the disk stays a `.part`."""
+        self._writer.give_up(reason)
+
+    # --- what the encoder's thread does
+
+    def _encode(self, pcm: Samples) -> None:
+        if self._encode_failure is not None:
+            return
+        try:
+            self._hand_over(self._encoder.encode(self._at_file_rate(pcm)))
+        except Exception as error:
+            logger.exception("encoding failed", extra={"recording_id": self.spec.recording_id})
+            self._encode_failure = f"encoder: {error}"
+
+    def _at_file_rate(self, pcm: Samples) -> Samples:
+        if not self._doublers:
+            return pcm
+        if pcm.ndim == 1:
+            return self._doublers[0].double(pcm)
+        columns = [each.double(pcm[:, i]) for i, each in enumerate(self._doublers)]
+        return np.stack(columns, axis=1)
+
+    def _hand_over(self, frames: bytes, count: int | None = None) -> None:
+        if not frames:
+            return
+        total = self._frames_before + self._encoder.frames if count is None else count
+        self._writer.append(frames)
+        self._handed.append((self._writer.appended_octets, total))
+        written = self._writer.written_octets
+        while len(self._handed) > 1 and self._handed[1][0] <= written:
+            self._handed.popleft()
+
+    def _finish(self) -> None:
+        """Write the last frames: as many as bring the file's length nearest to the axis."""
+        if self._encode_failure is None:
+            try:
+                self._flush()
+            except Exception as error:
+                logger.exception("encoding failed", extra={"recording_id": self.spec.recording_id})
+                self._encode_failure = f"encoder: {error}"
+        self._writer.finish(keep=self._handed[-1][1] > 0)
+
+    def _flush(self) -> None:
+        before = self._handed[-1][1]
+        samples = self.mixed * self.spec.sample_rate // RATE
+        wanted = round((samples + ENCODER_DELAY_SAMPLES) / FRAME_SAMPLES) if samples else 0
+        data = self._encoder.flush()
+        ends = [offset + header.octets for offset, header in iter_frames(data)]
+        keep = min(max(0, wanted - before), len(ends))
+        if keep:
+            self._hand_over(data[: ends[keep - 1]], before + keep)
+
+    # --- the successor's view
+
+    def state(self, anchors: dict[str, list[int]], place: int) -> RecordingState:
+        """Return what a checkpoint says; `place` as in `RecordingState`."""
+        return RecordingState(
+            spec=self.spec,
+            ring=self.ring,
+            origin_ns=self.origin_ns,
+            place=place,
+            tracks=tuple(_track_state(track, anchors) for track in self.tracks),
+            masks=tuple(self._masks),
+            masked_since=self._masked_since,
+            paused_ns=self.paused_ns,
+            missing_samples=self.missing_samples,
+            lost_packets=self.lost_packets,
+        )
+
+    def restore(self, state: RecordingState, missing_samples: int) -> None:
+        """Take over masks, pause and counts; what neither file nor ring holds is missing."""
+        self._masks = list(state.masks)
+        self._masked_since = state.masked_since
+        self.paused_ns = state.paused_ns
+        self.missing_samples = state.missing_samples + missing_samples
+        self.lost_packets = state.lost_packets
+        if self.missing_samples:
+            self.fail("packets were lost: the recorder was too slow or away")
+
+    def restore_track(self, permit: RecordingPermit, state: TrackState) -> None:
+        """Take over a party and the anchor of its stream."""
+        track = Track(
+            permit,
+            recording_id=self.spec.recording_id,
+            leg_id=state.leg_id,
+            side=state.side,
+            formats=state.formats,
+            buffer=self._buffer,
+            origin_ns=self.origin_ns,
+            base=self.mixed,
+            floor=state.floor,
+        )
+        track.until = state.until
+        track.muted = self.paused_ns is not None
+        self._buffer.restore_anchor(
+            track.row, offset=state.offset, newest=state.newest, ssrc=state.ssrc
+        )
+        self.tracks.append(track)
+
+    @property
+    def progress(self) -> Progress:
+        """Return how far the file is, in octets that survive this process."""
+        written = self._writer.written_octets
+        octets, frames = self._handed[0]
+        for each in tuple(self._handed):
+            if each[0] <= written:
+                octets, frames = each
+        if octets > written:
+            octets = frames = 0
+        return Progress(path=self._writer.relative_path, octets=octets, frames=frames)
+
+    @property
+    def result(self) -> WriteResult | None:
+        """Return how the file ended, as soon as it has."""
+        return self._writer.result.result() if self._writer.result.done() else None
+
+
+def _track_state(track: Track, anchors: dict[str, list[int]]) -> TrackState:
+    row = track.row
+    return TrackState(
+        leg_id=track.leg_id,
+        side=track.side,
+        permit=track.encoded_permit,
+        formats=track.formats,
+        floor=track.floor,
+        until=track.until,
+        offset=anchors["offset"][row],
+        newest=anchors["newest"][row],
+        ssrc=anchors["ssrc"][row],
+    )
