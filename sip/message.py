@@ -306,6 +306,9 @@ def _check(message: Request | Response) -> Problem:
 
 _NOWHERE = URI(scheme="sip", host="invalid")
 
+_UNREADABLE = (ValueError, TypeError)
+"TypeError: `sipmessage` takes parameters as keywords and trips over one named `self`."
+
 
 @lru_cache(maxsize=1024)
 def parse_uri(text: str) -> URI:
@@ -317,7 +320,7 @@ def parse_uri(text: str) -> URI:
         raise RemoteProtocolError(400, "Bad URI")
     try:
         return URI.parse(text)
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise RemoteProtocolError(400, "Bad URI") from error
 
 
@@ -326,7 +329,7 @@ def parse_address(text: str) -> Address:
     """Parse one From, To or Contact value; raises `RemoteProtocolError` 400."""
     try:
         return Address.parse(text)
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise RemoteProtocolError(400, "Bad Address") from error
 
 
@@ -352,7 +355,7 @@ def contact_uri(message: Request | Response) -> URI | None:
     """
     try:
         contacts = message.contact
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise RemoteProtocolError(400, "Bad Contact") from error
     if len(contacts) > 1:
         raise RemoteProtocolError(400, "Several Contacts")

@@ -247,6 +247,9 @@ def test_star_in_any_other_company_is_400(contact: str, headers: list[str]) -> N
         "<sip:",
         "<sip:101@h>;q=0.1;Q=0.2",
         "<sip:101@h> x",
+        "sip:101@h>",
+        '"nobody"',
+        ";expires=60",
         "<sip:101@h><sip:102@h>",
         '"unterminated <sip:101@h>',
         "<sip:101@h>,",
@@ -506,9 +509,17 @@ def test_address_of_record_can_be_removed() -> None:
     assert registrar.remove(AOR) == ()
 
 
+def test_empty_contact_header_is_a_query() -> None:
+    registrar = Registrar()
+    Phone().register(registrar)
+    result = Phone().register(registrar, "Contact:", contact="")
+    assert (result.code, len(reported(result)), result.changes) == (200, 1, ())
+
+
 def test_addresses_of_record_are_apart() -> None:
     registrar = Registrar()
     Phone().register(registrar)
+    assert len(registrar) == 1
     assert registrar.bindings("102", 0.0) == ()
 
 
