@@ -430,10 +430,10 @@ def test_parsing_of_hostile_values_is_linear() -> None:
         "Digest a" + " " * 4000 + "b",
         "Digest a=" + '"' * 4000,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(auth_params.AuthParamsError):
             auth_params.parse(value)
-        assert time.perf_counter() - started < 0.05
+        assert time.process_time() - started < 0.05
 
 
 def test_unknown_user_costs_what_a_wrong_password_costs() -> None:

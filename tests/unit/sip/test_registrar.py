@@ -308,9 +308,9 @@ def test_hostile_contact_is_read_in_linear_time(value: str) -> None:
     registrar = Registrar()
     request = Phone().request()
     request.headers.set("Contact", "x" + value)
-    started = time.perf_counter()
+    started = time.process_time()
     assert registrar.process(request, AOR, flow(), 0.0).code == 400
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_nothing_that_a_phone_wrote_can_end_a_line_of_the_answer() -> None:
