@@ -257,9 +257,9 @@ class Writer:
             self._synced_at = now
         if self.durable_octets == self.written_octets:
             return None
-        due = self._synced_at + self._sync_interval_s
-        if now < due:
-            return due
+        # A little early, when something was written anyway, saves a second step.
+        if now < self._synced_at + 0.6 * self._sync_interval_s:
+            return self._synced_at + self._sync_interval_s
         written = self.written_octets
         try:
             self._folder.sync(self._part)

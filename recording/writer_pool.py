@@ -45,7 +45,7 @@ class Kicker(Protocol):
 class WriterPool:
     """Runs jobs when they are kicked and when their time has come."""
 
-    def __init__(self, threads: int = 4, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, threads: int = 2, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
         self._ready: deque[Job] = deque()

@@ -100,12 +100,25 @@ def test_syncs_about_once_a_second(folder: SickFolder, pool: ManualPool, second:
     for _ in range(100):
         writer.append(second[:216])
         pool.run(0.1)
-    assert 9 <= folder.calls["sync"] <= 11
+    assert 10 <= folder.calls["sync"] <= 17
     pool.run(1.1)
     assert writer.durable_octets == writer.written_octets == 100 * 216
     calls = folder.calls["sync"]
     pool.run(5.0)
     assert folder.calls["sync"] == calls, "nothing new, nothing to sync"
+
+
+def test_a_write_each_second_brings_its_sync_along(
+    folder: SickFolder, pool: ManualPool, second: bytes
+) -> None:
+    writer = Writer(PATH, folder=folder, pool=pool)
+    pool.run(1.0)
+    for count in range(1, 6):
+        writer.append(second)
+        pool.run()
+        assert writer.durable_octets == count * len(second)
+        pool.run(1.0)
+    assert folder.calls["sync"] == 5
 
 
 def test_durable_lags_behind_written(folder: SickFolder, pool: ManualPool, second: bytes) -> None:
