@@ -48,8 +48,8 @@ class CallRecord:
     """One row of `calls` and what hangs on it. Every method only queues."""
 
     def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
-        self.id = new_id()
         self.started_at = wall_us()
+        self.id = new_id(self.started_at)
         self.uniqueid = f"{self.started_at / MICROSECONDS:.6f}-{secrets.token_hex(4)}"
         self._journal = journal
         self._clock = clock

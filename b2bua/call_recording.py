@@ -96,7 +96,7 @@ class CallRecording:
             call_id=self._record.uniqueid,
         )
         self._open = self._plane.new_recording(bridge.legs[Side.A], path)
-        self._segment_id = new_id()
+        self._segment_id = new_id(self._record.now_us())
         self._record.segment_opened(self._segment_id, 1, path, channels=1)
         spec = RecordingSpec(
             recording_id=self._open.recording_id,
@@ -122,7 +122,7 @@ class CallRecording:
     def _permit(self, side: Side, party: Extension) -> RecordingPermit:
         """Make the permit of one own party from its stored opt-in, and hand in the evidence."""
         assert party.opt_in_at is not None
-        evidence_id = new_id()
+        evidence_id = new_id(self._record.now_us())
         party_id = self._record.party_id(side)
         self._record.evidence(
             EvidenceStored(

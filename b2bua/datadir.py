@@ -38,8 +38,17 @@ class DataFolder:
         return self.path / "mitschnitt.toml"
 
     def recordings(self, configured: Path | None) -> Path:
-        """Return the recordings' folder: the configured one, or one of our own."""
-        return configured if configured is not None else self.path / "recordings"
+        """Return the recordings' folder: the configured one, or one of our own.
+
+        Only our own is made here: where a share is not mounted, a new folder in its place
+        would fill the system's disk.
+        """
+        if configured is not None:
+            return configured
+        self.create()
+        own = self.path / "recordings"
+        own.mkdir(mode=0o700, exist_ok=True)
+        return own
 
     def create(self) -> None:
         """Make the folder, readable by its owner only."""

@@ -69,7 +69,7 @@ def test_a_recording_mode_needs_the_opt_in(tmp_path: Path) -> None:
     assert rows("ext", "list", "--data", data) == []
 
 
-@pytest.mark.parametrize("number", ["112", "1", "12a", "-12", "１０１", "1" * 16])
+@pytest.mark.parametrize("number", ["112", "1", "12a", "-12", "\uff11\uff10\uff11", "1" * 16])
 def test_some_numbers_are_no_extension(tmp_path: Path, number: str) -> None:
     data = str(tmp_path)
     runner.invoke(app, ["init", "--data", data], catch_exceptions=False)
