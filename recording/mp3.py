@@ -171,10 +171,11 @@ def iter_frames(data: Octets, offset: int = 0) -> Iterator[tuple[int, FrameHeade
     """Yield position and header of each whole frame from `offset` on.
 
     Damage is passed over: behind it a frame counts only if another header of the same
-    stream, or the end of the data, follows it exactly.
+    stream, or the end of the data, follows it exactly. The same holds for the first frame:
+    it tells what the stream is, and a damaged one would disown all others.
     """
     stream: int | None = None
-    in_step = True
+    in_step = False
     end = len(data)
     while offset + HEADER_OCTETS <= end:
         header = parse_header(data, offset)
@@ -203,7 +204,7 @@ def _next_sync(data: Octets, offset: int) -> int:
 
 def _confirmed(data: Octets, header: FrameHeader, following: int) -> bool:
     """Tell whether a frame of the same stream, or the end, follows at `following`."""
-    if following == len(data):
+    if following + HEADER_OCTETS > len(data):
         return True
     successor = parse_header(data, following)
     return successor is not None and (successor.word ^ header.word) & _STREAM_MASK == 0

@@ -1,6 +1,6 @@
 """Whatever a disk gives back, a walk over it ends, and says the truth."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recording import mp3
@@ -35,6 +35,7 @@ def test_any_octets_are_walked_over(data: bytes) -> None:
 
 
 @given(st.integers(0, len(STREAM)), st.binary(min_size=1, max_size=1000))
+@example(3, b"\0")
 def test_damage_costs_little_more_than_itself(place: int, damage: bytes) -> None:
     data = STREAM[:place] + damage + STREAM[place + len(damage) :]
     found = mp3.scan(data)

@@ -115,6 +115,15 @@ def test_the_last_frame_after_damage_needs_the_end_behind_it() -> None:
     assert mp3.scan(data + bytes(10) + data[:216]).end == len(data) + 226
 
 
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_damaged_first_header_does_not_disown_the_rest(place: int) -> None:
+    data = bytearray(stream(2.0))
+    data[place] ^= 0xC4
+    found = mp3.scan(bytes(data))
+    assert found.frames == len(data) // 216 - 1
+    assert (found.end, found.channels) == (len(data), 1)
+
+
 def test_a_frame_of_another_stream_is_damage() -> None:
     data = stream(1.0)
     other = bytes.fromhex("fff338c4").ljust(108, b"\0")
