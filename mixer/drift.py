@@ -21,10 +21,16 @@ from mixer.jitter_buffer import RATE
 DEAD_BAND: Final = 5 * RATE // 1000
 "Below this nothing is done: it is jitter, and it keeps a recording bit-identical."
 
-URGENT: Final = 15 * RATE // 1000
+URGENT: Final = 10 * RATE // 1000
 "From here on a cut that can be heard is better than parties who drift apart."
 
-LARGEST_STEP: Final = 20 * RATE // 1000
+STEEP: Final = 2 * RATE // 1000
+"A second: 2,000 ppm. No crystal is that bad, but programs that sleep between packets are."
+
+STEADY: Final = 4 * RATE // 1000
+"How much two slopes of one clock may differ, by jitter."
+
+LARGEST_STEP: Final = 25 * RATE // 1000
 SMALLEST_STEP: Final = 16
 
 OVERLAP: Final = 8 * RATE // 1000
@@ -34,7 +40,7 @@ GRID: Final = 10 * RATE // 1000
 INAUDIBLE: Final = 30.0
 "Root mean square of the difference, about -60 dBFS: below the noise of the line."
 
-SIMILAR: Final = 0.1
+SIMILAR: Final = 0.15
 "The same, relative to the sound around."
 
 Samples = NDArray[np.int16]
@@ -43,11 +49,11 @@ Samples = NDArray[np.int16]
 class DriftFilter:
     """One leg's delay, from measure to measure."""
 
-    __slots__ = ("_last", "_older", "corrected_samples")
+    __slots__ = ("_delays", "corrected_samples")
 
     def __init__(self) -> None:
-        self._last: int | None = None
-        self._older: int | None = None
+        self._delays: list[int] = []
+        "The last three measures, newest last, less what was corrected since."
         self.corrected_samples = 0
         "Inserted and removed ones together."
 
@@ -56,19 +62,27 @@ class DriftFilter:
 
         None (no packet came) begins anew: after a silence the network may be another.
         """
-        self._older, self._last = self._last, delay
-        if self._last is None or self._older is None:
+        if delay is None:
+            self._delays.clear()
             return 0
+        self._delays = [*self._delays[-2:], delay]
+        if len(self._delays) < 2:
+            return 0
+        wanted = self._lasting()
+        return wanted if abs(wanted) > DEAD_BAND else 0
+
+    def _lasting(self) -> int:
+        *oldest, older, last = self._delays
+        slope = last - older
+        if oldest and abs(slope) > STEEP and abs(slope - (older - oldest[0])) < STEADY:
+            # A clock that is far off: by the end of the chunk it is that much further.
+            return last + slope
         # An early packet is beyond doubt, a late one is not: the lesser of two.
-        lasting = min(self._last, self._older)
-        return lasting if abs(lasting) > DEAD_BAND else 0
+        return min(last, older)
 
     def corrected(self, samples: int) -> None:
         """Note that the stream was moved by `samples`."""
-        if self._last is not None:
-            self._last -= samples
-        if self._older is not None:
-            self._older -= samples
+        self._delays = [delay - samples for delay in self._delays]
         self.corrected_samples += abs(samples)
 
 
@@ -81,7 +95,7 @@ def correct(pcm: Samples, wanted: int) -> tuple[Samples, int]:
     if not wanted or len(pcm) < 4 * LARGEST_STEP:
         return pcm, 0
     largest = min(abs(wanted) * 3 // 2, LARGEST_STEP)
-    steps = np.arange(max(SMALLEST_STEP, largest // 3), largest + 1)
+    steps = np.arange(max(SMALLEST_STEP, min(abs(wanted), largest) * 2 // 3), largest + 1)
     place, step, difference = _best_cut(pcm.astype(np.float32), steps)
     around = pcm[place : place + OVERLAP].astype(np.float32)
     loudness = float(np.sqrt(np.mean(around * around)))

@@ -35,5 +35,5 @@ class Doubler:
         middle = np.convolve(joined.astype(np.float32), _BETWEEN, "valid")
         out = np.empty(2 * len(pcm), dtype=np.int16)
         out[::2] = joined[_HALF : _HALF + len(pcm)]
-        out[1::2] = np.clip(np.rint(middle[: len(pcm)]), -32768, 32767)
+        out[1::2] = np.clip(np.rint(middle[1:]), -32768, 32767)
         return out

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mixer.gaps import CONCEALED_SAMPLES, HISTORY_SAMPLES, OVERLAP_SAMPLES, Concealer
+from mixer.jitter_buffer import UNWRITTEN
+from tests.support import audio
+
+Samples = NDArray[np.int16]
+
+
+def voice(seconds: float = 1.0, pitch: float = 125.0) -> Samples:
+    """A steady vowel: harmonics of one pitch."""
+    time = np.arange(round(seconds * 8000)) / 8000
+    waves = [np.sin(2 * np.pi * pitch * n * time + n) / n for n in range(1, 8)]
+    return np.asarray(np.sum(waves, axis=0) * 4000, dtype=np.int16)
+
+
+def with_gap(pcm: Samples, start: int, count: int) -> Samples:
+    raw = pcm.copy()
+    raw[start : start + count] = UNWRITTEN
+    return raw
+
+
+def error_db(heard: Samples, true: Samples) -> float:
+    """Power of the difference over the power of the true sound."""
+    difference = heard.astype(float) - true.astype(float)
+    power = float(np.mean(true.astype(float) ** 2))
+    return 10 * float(np.log10(np.mean(difference**2) / power + 1e-12))
+
+
+def test_without_a_gap_nothing_is_changed() -> None:
+    pcm = voice()
+    concealer = Concealer()
+    out = [concealer.conceal(pcm[i : i + 1600]) for i in range(0, 8000, 1600)]
+    assert np.array_equal(np.concatenate(out), pcm)
+    assert concealer.concealed_samples == concealer.silent_samples == 0
+
+
+@pytest.mark.parametrize("pitch", [80.0, 125.0, 190.0, 250.0, 400.0])
+def test_a_lost_packet_of_a_vowel_is_hardly_missed(pitch: float) -> None:
+    pcm = voice(pitch=pitch)
+    out = Concealer().conceal(with_gap(pcm, 4000, 160))
+    assert error_db(out[4000:4160], pcm[4000:4160]) < -10
+    assert np.array_equal(out[:4000], pcm[:4000])
+    assert np.array_equal(out[4160 + OVERLAP_SAMPLES :], pcm[4160 + OVERLAP_SAMPLES :])
+
+
+def test_concealment_of_speech_is_better_than_silence() -> None:
+    pcm = audio.speech(20.0, seed=4)
+    raw = pcm.copy()
+    lost = np.random.default_rng(1).random(len(pcm) // 160) < 0.05
+    gaps = np.repeat(lost, 160)
+    raw[gaps] = UNWRITTEN
+    out = Concealer().conceal(raw)
+    assert error_db(out[gaps], pcm[gaps]) < -2.0, "silence has 0"
+
+
+def test_a_long_gap_fades_to_silence_of_its_true_length() -> None:
+    pcm = voice()
+    out = Concealer().conceal(with_gap(pcm, 2000, 4000))
+    assert len(out) == len(pcm)
+    assert out[2000 : 2000 + CONCEALED_SAMPLES].any()
+    assert not out[2000 + CONCEALED_SAMPLES : 6000].any()
+    assert np.array_equal(out[6000:], pcm[6000:]), "no overlap behind silence"
+    envelope = np.abs(out[2000 : 2000 + CONCEALED_SAMPLES].astype(int)).reshape(6, 80).max(axis=1)
+    assert (np.diff(envelope[1:]) < 0).all()
+
+
+def test_a_gap_across_chunks_sounds_as_in_one() -> None:
+    pcm = voice()
+    for start, count in ((3900, 160), (3900, 400), (4000, 160), (3840, 160), (3990, 3000)):
+        raw = with_gap(pcm, start, count)
+        whole, parts = Concealer(), Concealer()
+        joined = np.concatenate([parts.conceal(raw[:4000]), parts.conceal(raw[4000:])])
+        assert np.array_equal(joined, whole.conceal(raw))
+        assert parts.concealed_samples == whole.concealed_samples
+        assert parts.silent_samples == whole.silent_samples
+
+
+def test_short_chunks_keep_the_history() -> None:
+    pcm = voice()
+    raw = with_gap(pcm, 4000, 160)
+    parts = Concealer()
+    joined = np.concatenate([parts.conceal(raw[i : i + 40]) for i in range(0, 8000, 40)])
+    assert np.array_equal(joined, Concealer().conceal(raw))
+    assert HISTORY_SAMPLES > 40
+
+
+def test_before_the_first_packet_there_is_silence() -> None:
+    pcm = voice()
+    raw = with_gap(pcm, 0, 500)
+    out = Concealer().conceal(raw)
+    assert not out[:500].any()
+    assert np.array_equal(out[500:], pcm[500:])
+
+
+def test_nothing_at_all_is_silence() -> None:
+    concealer = Concealer()
+    raw = np.full(8000, UNWRITTEN)
+    assert not concealer.conceal(raw).any()
+    assert concealer.silent_samples == 8000
