@@ -15,7 +15,6 @@ from b2bua.errors import MitschnittError, UsageError
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.records import (
-    UNCHANGED,
     Change,
     Credentials,
     ExtensionAdded,
@@ -23,6 +22,7 @@ from cdr.records import (
     ExtensionRemoved,
     OptIn,
 )
+from cdr.unchanged import UNCHANGED
 from sip.digest import ha1
 
 NUMBER = re.compile(r"[0-9]{2,15}")

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from cdr.account_changes import apply_account_change
+from cdr.account_records import AccountChange
 from cdr.errors import AlreadyExistsError, NotFoundError
 from cdr.records import (
-    UNCHANGED,
     AuditEntry,
     Change,
     Credentials,
@@ -19,10 +20,10 @@ from cdr.records import (
     PromptInstalled,
     TokenAdded,
     TokenRevoked,
-    Unchanged,
 )
 from cdr.rows import ExtensionRow, columns, value
 from cdr.schema import extensions, prompts, tokens
+from cdr.unchanged import UNCHANGED, Unchanged
 
 Applied = tuple[ExtensionRow | None, AuditEntry]
 "The extension as it is now, and the entry for the audit log."
@@ -35,6 +36,8 @@ def apply_change(connection: Connection, change: Change) -> Applied:
     """Carry out one change inside the caller's transaction."""
     if isinstance(change, AuditEntry):
         return None, change
+    if isinstance(change, AccountChange):
+        return None, apply_account_change(connection, change)
     return _APPLY[type(change)](connection, change)
 
 

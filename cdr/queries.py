@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, exists, or_, select
+from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,7 +32,9 @@ from cdr.rows import (
     PartyRow,
     PromptRow,
     SegmentRow,
+    SessionRow,
     TokenRow,
+    UserRow,
     columns,
     value,
 )
@@ -46,9 +48,12 @@ from cdr.schema import (
     parties,
     prompts,
     segments,
+    sessions,
     tokens,
+    users,
 )
 from cdr.store import reading_engine
+from cdr.usage import DAY_US, DayUsage, Stored
 
 READ_TIMEOUT_S = 5.0
 
@@ -233,6 +238,69 @@ class ReadOnly:
     async def tokens(self) -> tuple[TokenRow, ...]:
         """Return all API tokens, revoked ones too."""
         return await self._all(TokenRow, tokens, lambda query: query.order_by(tokens.c.name))
+
+    # --- who may see what
+
+    async def token(self, digest: str) -> TokenRow | None:
+        """Return the API token with this SHA-256, a revoked one too."""
+        found = await self._all(
+            TokenRow, tokens, lambda query: query.where(tokens.c.hash == digest)
+        )
+        return found[0] if found else None
+
+    async def users(self) -> tuple[UserRow, ...]:
+        """Return all users of the web pages by name, disabled ones too."""
+        return await self._all(UserRow, users, lambda query: query.order_by(users.c.name))
+
+    async def user(self, name: str) -> UserRow | None:
+        """Return one user."""
+        found = await self._all(UserRow, users, lambda query: query.where(users.c.name == name))
+        return found[0] if found else None
+
+    async def session(self, id_hash: str) -> tuple[SessionRow, UserRow] | None:
+        """Return a session with its user; whether both are still valid is not asked here."""
+        async with self._reading() as connection:
+            rows = await connection.execute(
+                select(*columns(SessionRow, sessions)).where(sessions.c.id_hash == id_hash)
+            )
+            found = [value(SessionRow, row) for row in rows]
+            if not found:
+                return None
+            rows = await connection.execute(
+                select(*columns(UserRow, users)).where(users.c.name == found[0].user)
+            )
+            owner = [value(UserRow, row) for row in rows]
+        return (found[0], owner[0]) if owner else None
+
+    # --- how much
+
+    async def usage(self, since: int) -> tuple[DayUsage, ...]:
+        """Return what was recorded per day, of recordings that began at `since` or later."""
+        day = segments.c.started_at // DAY_US
+        query = (
+            select(
+                day.label("day"),
+                func.sum(segments.c.octets).label("octets"),
+                func.sum(segments.c.duration_s).label("seconds"),
+            )
+            .where(segments.c.started_at >= since)
+            .group_by("day")
+            .order_by("day")
+        )
+        async with self._reading() as connection:
+            return tuple(
+                DayUsage(day=int(row.day), octets=int(row.octets), seconds=float(row.seconds))
+                for row in await connection.execute(query)
+            )
+
+    async def stored(self) -> Stored:
+        """Return how much all recordings that are there take."""
+        query = select(func.count(), func.coalesce(func.sum(segments.c.octets), 0)).where(
+            segments.c.relative_path.is_not(None), segments.c.state.in_(("finished", "failed"))
+        )
+        async with self._reading() as connection:
+            row = (await connection.execute(query)).one()
+        return Stored(recordings=int(row[0]), octets=int(row[1]))
 
     # --- proofs
 

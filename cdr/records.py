@@ -10,8 +10,10 @@ Field names are column names. Wall times are integer microseconds since 1970-01-
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+from cdr.account_records import AccountChange, SessionTouched
+from cdr.unchanged import UNCHANGED, Unchanged
 
 Direction: TypeAlias = Literal["internal", "incoming", "outgoing"]
 Disposition: TypeAlias = Literal["ANSWERED", "NO ANSWER", "BUSY", "FAILED"]
@@ -288,16 +290,6 @@ class AuditEntry:
 # --- changes, each with the actor and the time for its audit row
 
 
-class Unchanged(Enum):
-    """The type of `UNCHANGED`."""
-
-    UNCHANGED = "unchanged"
-
-
-UNCHANGED: Final = Unchanged.UNCHANGED
-"Leave this column as it is (None would empty it)."
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptIn:
     """The agreement of the one who speaks at an extension."""
@@ -399,6 +391,7 @@ Event: TypeAlias = (
     | EvidenceStored
     | BindingStored
     | BindingRemoved
+    | SessionTouched
     | AuditEntry
 )
 
@@ -411,5 +404,6 @@ Change: TypeAlias = (
     | PromptInstalled
     | TokenAdded
     | TokenRevoked
+    | AccountChange
     | AuditEntry
 )

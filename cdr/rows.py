@@ -4,7 +4,7 @@ Wall times are integer microseconds since 1970-01-01 UTC.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ def utc(at: int) -> datetime:
 
 def columns(kind: type, table: Table) -> list[Any]:
     """Return the columns that a value of `kind` is made of."""
-    return [table.c[field.name] for field in fields(kind) if field.name in table.c]
+    return [table.c[each.name] for each in fields(kind) if each.name in table.c]
 
 
 def value(kind: type[Value], row: Row[Any]) -> Value:
@@ -235,3 +235,33 @@ class TokenRow:
     created_at: int
     created_by: str
     revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """One user of the web pages. `repr` hides the hash of the password."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    role: str
+    extensions: str
+    created_at: int
+    created_by: str
+    changed_at: int
+    disabled_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One login that may still be valid."""
+
+    id_hash: str = field(repr=False)
+    user: str
+    csrf_token: str = field(repr=False)
+    created_at: int
+    idle_expires_at: int
+    expires_at: int
+
+    def valid_at(self, now: int) -> bool:
+        """Tell whether neither of the two limits has passed."""
+        return now < self.expires_at and now < self.idle_expires_at

@@ -11,7 +11,7 @@ rows of a call share `call_id`, which is the opaque public `calls.id`.
 Tables that calls write to have no CHECK either: a word that we did not foresee is better in
 the table than lost. The tables that people change have them.
 
-The first migration holds a frozen copy; a test compares the two.
+The migrations hold frozen copies; a test compares them with this.
 """
 
 from sqlalchemy import (
@@ -144,7 +144,7 @@ segments = Table(
     Column("relative_path", Text, index=True),
     # What started it: automatic, or an actor.
     _word("started_by"),
-    Column("started_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger, nullable=False, index=True),
     Column("ended_at", BigInteger),
     Column("duration_s", Float, nullable=False, server_default="0"),
     _count("octets"),
@@ -286,6 +286,34 @@ tokens = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", Text, nullable=False),
     Column("revoked_at", BigInteger),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Argon2id, with its parameters and salt.
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    # Comma-separated: whose calls a listener sees.
+    _word("extensions"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    CheckConstraint("role IN ('admin', 'listener')", name="role"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # SHA-256 of the cookie's value.
+    Column("id_hash", Text, primary_key=True),
+    Column("user", Text, nullable=False, index=True),
+    Column("csrf_token", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("idle_expires_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
 )
 
 meta = Table(

@@ -14,13 +14,14 @@ row, the later one wins.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Table
 
 from cdr import records, schema
+from cdr.account_records import SessionTouched
 
 Row: TypeAlias = tuple[Any, ...]
 "Column values: text, numbers, booleans, None."
@@ -183,6 +184,8 @@ _STATEMENTS: Mapping[type, Statement] = {
         key=attrgetter("aor", "contact"),
         unmatched=True,
     ),
+    # Someone may have logged out meanwhile.
+    SessionTouched: replace(_updates(SessionTouched, schema.sessions), unmatched=True),
 }
 STATEMENTS = _STATEMENTS
 "Kind of event -> how it is written, in the order of writing. Audit entries: `cdr/audit.py`."
