@@ -86,7 +86,7 @@ class Wire:
     rule: Callable[[Sent], list[float]] = lambda _sent: [DELAY]
     """From a datagram to the delays of its copies; an empty list loses it."""
     _flying: list[tuple[float, int, bytes, Node, Node]] = field(default_factory=list)
-    _serial: count[int] = field(default_factory=count)
+    _serial: "count[int]" = field(default_factory=count)
 
     def flow(self, node: Node, peer: Node) -> Flow:
         return Flow(self.transport, node.address, peer.address)  # type: ignore[arg-type]
