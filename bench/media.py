@@ -36,7 +36,12 @@ class Usage:
 
     cpu_s: float = 0.0
     by_process: dict[str, float] = field(default_factory=dict)
-    peak_pss_kb: int = 0
+    peak_pss: dict[str, int] = field(default_factory=dict)
+    "KB by process, when their sum was highest."
+
+    def see_memory(self, pss: dict[str, int]) -> None:
+        if sum(pss.values()) > sum(self.peak_pss.values()):
+            self.peak_pss = pss
 
 
 def destinations(pairs: Sequence[Pair]) -> list[Destination]:
@@ -59,7 +64,7 @@ def run_media(exchange: Exchange, server: Server, generator: Generator, begin_ns
     before, before_by = procfs.cpu_s(server.pid), procfs.cpu_by_process(server.pid)
     while (now := time.monotonic()) < end:
         if end - now > PSS_EVERY_S / 2:
-            usage.peak_pss_kb = max(usage.peak_pss_kb, procfs.pss_kb(server.pid))
+            usage.see_memory(procfs.pss_by_process(server.pid))
         pause = min(end, time.monotonic() + PSS_EVERY_S)
         while time.monotonic() < pause:
             exchange.loop.turn(pause)
@@ -161,10 +166,8 @@ def figures_of(
 ) -> report.Figures:
     """The line's first part: what the issue names, in its order."""
     calls, seconds = options.calls, options.seconds
-    by_process: dict[str, float] = {}
-    for name, used in usage.by_process.items():
-        module = name.partition(":")[0]
-        by_process[module] = by_process.get(module, 0.0) + used
+    pss_kb = sum(usage.peak_pss.values())
+    by_process = procfs.by_module(usage.by_process)
     return {
         "bench": "media",
         "calls": calls,
@@ -174,8 +177,9 @@ def figures_of(
         "cpu_ms_per_call_s_by_process": {
             name: round(1000 * used / calls / seconds, 4) for name, used in by_process.items()
         },
-        "pss_kb_per_call": round(usage.peak_pss_kb / calls, 1),
-        "pss_kb": usage.peak_pss_kb,
+        "pss_kb_per_call": round(pss_kb / calls, 1),
+        "pss_kb": pss_kb,
+        "pss_kb_by_process": procfs.by_module(usage.peak_pss),
         **report.traffic_figures(generator.plan, outcome),
     }
 

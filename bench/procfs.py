@@ -1,6 +1,7 @@
 """What a tree of processes uses, as /proc tells it."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -56,9 +57,9 @@ def command(pid: int) -> str:
     return Path(words[0]).name
 
 
-def pss_kb(root: int) -> int:
-    """Proportional set size of the tree, KB."""
-    total = 0
+def pss_by_process(root: int) -> dict[str, int]:
+    """Proportional set size of each process of the tree, KB."""
+    sizes = {}
     for pid in tree(root):
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
@@ -66,8 +67,22 @@ def pss_kb(root: int) -> int:
             continue
         for line in rollup.splitlines():
             if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total
+                sizes[f"{command(pid)}:{pid}"] = int(line.split()[1])
+    return sizes
+
+
+def pss_kb(root: int) -> int:
+    """Proportional set size of the tree, KB."""
+    return sum(pss_by_process(root).values())
+
+
+def by_module(values: Mapping[str, float]) -> dict[str, float]:
+    """Sum what processes of the same name have."""
+    sums: dict[str, float] = {}
+    for name, value in values.items():
+        module = name.partition(":")[0]
+        sums[module] = sums.get(module, 0) + value
+    return sums
 
 
 def udp_drops(ports: set[int]) -> int:

@@ -63,6 +63,7 @@ class Server:
         return self.data / "recordings"
 
     def __enter__(self) -> Self:
+        self.run("init", "--config", str(self._config))
         with (
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
             self.log.open("wb") as log,
@@ -104,6 +105,8 @@ class Server:
 
     def tail(self) -> str:
         """The end of its log."""
+        if not self.log.exists():
+            return ""
         return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
     def run(self, *words: str, stdin: str = "") -> str:

@@ -105,8 +105,10 @@ def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report
         "setup_ms_max": round(max(setup), 2),
         "cpu_ms_per_call": round(1000 * used / calls, 3),
         "cpu_ms_per_call_by_process": {
-            name: round(1000 * (value - before_by.get(name, 0.0)) / calls, 3)
-            for name, value in used_by.items()
+            name: round(1000 * value / calls, 3)
+            for name, value in procfs.by_module(
+                {name: value - before_by.get(name, 0.0) for name, value in used_by.items()}
+            ).items()
         },
         "failed": calls - len(good),
         "failures": failures[:5],
