@@ -27,12 +27,13 @@ MAX_EVENTS: Final = 256
 class EventLoop:
     """Runs until `stop`; made, used and run in one thread."""
 
-    def __init__(self, on_error: OnError) -> None:
+    def __init__(self, on_error: OnError | None = None) -> None:
         self._epoll = select.epoll()
         self._callbacks: dict[int, Callback] = {}
         self._periodic: list[tuple[int, Callback]] = []
         self._due: list[int] = []
-        self._on_error = on_error
+        self.on_error = on_error
+        "Without one, exceptions of callbacks come out of `run`."
         self._running = False
         self.batches_sampled = 0
         self.batch_ns = 0
@@ -86,7 +87,7 @@ class EventLoop:
     def _failed(self, fd: int, error: Exception) -> None:
         # An event of this batch may be for a descriptor that an earlier callback removed.
         if fd in self._callbacks:
-            self._on_error(fd, error)
+            self._tell(fd, error)
 
     def _run_periodic(self, now: int) -> int:
         """Call what is due; return when something is due next."""
@@ -96,5 +97,10 @@ class EventLoop:
                 try:
                     callback(now)
                 except Exception as error:  # noqa: BLE001 - the same
-                    self._on_error(-1, error)
+                    self._tell(-1, error)
         return min(self._due, default=now + 1_000_000_000)
+
+    def _tell(self, fd: int, error: Exception) -> None:
+        if self.on_error is None:
+            raise error
+        self.on_error(fd, error)
