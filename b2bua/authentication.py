@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from b2bua.directory import Directory, Extension
 from sip.address import Flow
-from sip.digest import Challenger, Ha1, Stale, Verified
+from sip.digest import Algorithm, Challenger, Ha1, Stale, Verified
 from sip.events import Authorized, Refused
 from sip.message import Request
 
@@ -37,11 +37,13 @@ class Gate:
         *,
         challenger: Challenger,
         directory: Directory,
+        algorithms: tuple[Algorithm, ...],
         allow_no_qop: bool,
         accepting: Callable[[], bool],
     ) -> None:
         self._challenger = challenger
         self._directory = directory
+        self._algorithms = algorithms
         self._allow_no_qop = allow_no_qop
         self._accepting = accepting
 
@@ -87,7 +89,8 @@ class Gate:
         return extension.ha1 if extension is not None else None
 
     def _challenge(self, host: str, now: float, *, stale: bool) -> Refused:
-        return Refused(401, "Unauthorized", self._challenger.challenge(host, now, stale=stale))
+        headers = self._challenger.challenge(host, now, self._algorithms, stale=stale)
+        return Refused(401, "Unauthorized", headers)
 
 
 def _own_address_only(request: Request, extension: Extension) -> Authorized | Refused:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from b2bua.errors import ConfigError
 from sip.address import HostPort
+from sip.digest import Algorithm
 from sip.errors import LocalProtocolError
 
 RTP_PORTS_PER_LEG = 2
@@ -69,6 +70,9 @@ class SipConfig(Section):
     advertise: str = "auto"
     "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
     realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")
+    digest_algorithms: tuple[Algorithm, ...] = Field(default=("MD5",), min_length=1, max_length=2)
+    """Offered in this order. SHA-256 beside MD5 is what RFC 8760 wants, but baresip 1.0 and its
+    kin give up on a challenge that they don't know, so it is switched on by the operator."""
     allow_digest_without_qop: bool = True
     min_expires_s: int = Field(default=60, ge=1, le=3600)
     max_expires_s: int = Field(default=3600, ge=60, le=86400)

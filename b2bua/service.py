@@ -111,6 +111,7 @@ class Service:
         gate = Gate(
             challenger=Challenger(self._config.sip.realm, secrets.token_bytes(32)),
             directory=self._directory,
+            algorithms=self._config.sip.digest_algorithms,
             allow_no_qop=self._config.sip.allow_digest_without_qop,
             accepting=lambda: self._switchboard is not None and self._switchboard.accepting,
         )
