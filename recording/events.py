@@ -8,9 +8,6 @@ from recording.spec import RecordingSpec
 from recording.takeup import FinishedFile
 from recording.writer import WriteResult
 
-_OCTETS_PER_SECOND = 3_000
-"Of MP3 at 24 kbit/s."
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
@@ -38,9 +35,9 @@ class Closed:
 def closed(recording: Recording, result: WriteResult) -> Closed:
     """Return the end of a recording whose writer has its result."""
     failure = recording.failure or recording.broken or result.failure
-    lost_s = result.lost_octets / _OCTETS_PER_SECOND
-    in_file_s = max(0.0, recording.file_duration_s - lost_s) if result.relative_path else 0.0
-    duration_s = recording.duration_s if recording.broken is None else in_file_s
+    duration_s = recording.duration_s
+    if recording.broken is not None or result.failure is not None:
+        duration_s = recording.seconds_in(result.octets)
     return Closed(
         recording_id=recording.spec.recording_id,
         relative_path=result.relative_path,

@@ -235,11 +235,12 @@ class Recording:
         """Return how long the recording is, as far as it was mixed."""
         return self.mixed / RATE
 
-    @property
-    def file_duration_s(self) -> float:
-        """Return how much sound is in the file."""
-        samples = self._handed[-1][1] * FRAME_SAMPLES - ENCODER_DELAY_SAMPLES
-        return min(self.duration_s, max(0, samples) / self.spec.sample_rate)
+    def seconds_in(self, octets: int) -> float:
+        """Return how much of the recording the first `octets` of its file hold."""
+        known, frames = self._reached(octets)
+        frames += (octets - known) // self._encoder.frame_octets
+        samples = max(0, frames * FRAME_SAMPLES - ENCODER_DELAY_SAMPLES)
+        return min(self.duration_s, samples / self.spec.sample_rate)
 
     def give_up(self, reason: str) -> None:
         """Have a result now; what is on the disk stays a `.part`."""
@@ -344,14 +345,16 @@ class Recording:
     @property
     def progress(self) -> Progress:
         """Return how far the file is, in octets that survive this process."""
-        written = self._writer.written_octets
-        octets, frames = self._handed[0]
-        for each in tuple(self._handed):
-            if each[0] <= written:
-                octets, frames = each
-        if octets > written:
-            octets = frames = 0
+        octets, frames = self._reached(self._writer.written_octets)
         return Progress(path=self._writer.relative_path, octets=octets, frames=frames)
+
+    def _reached(self, octets: int) -> tuple[int, int]:
+        """Return octets and frames of the last hand-over that ended within `octets`."""
+        reached = (0, 0)
+        for each in tuple(self._handed):
+            if each[0] <= octets:
+                reached = each
+        return reached
 
     @property
     def result(self) -> WriteResult | None:

@@ -62,7 +62,7 @@ class Phone:
     sent: int = 0
     "Samples."
     next_ns: int = START_NS + 1_000_000
-    arrive: Callable[[int, int], int | None] = lambda number, at_ns: at_ns
+    arrive: Callable[[int, int], int | None] = lambda _, at_ns: at_ns
     "From packet number and instant to the instant of arrival; None: lost."
     talking: bool = True
     number: int = 0
@@ -102,6 +102,7 @@ class Rig:
     closed: list[Closed] = field(default_factory=list)
     pool: InlinePool = field(default_factory=InlinePool)
     quality: int = 7
+    disk: type[Folder] = Folder
 
     def __post_init__(self) -> None:
         layout = RingLayout.for_calls(self.calls, self.seconds)
@@ -118,7 +119,7 @@ class Rig:
         self.worker = RecordingWorker(
             [self.ring],
             self.state,
-            folder=Folder(self.folder),
+            folder=self.disk(self.folder),
             writers=self.pool,
             quality=self.quality,
             on_event=self._on_event,

@@ -1,0 +1,455 @@
+"""What a recorder writes: judged by the decoded file, on a virtual clock."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recording.folder import Folder, Part
+from recording.spec import StreamFormat, encode_formats
+from rtp.ring import Kind
+from tests.support import audio
+from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
+
+pytestmark = pytest.mark.peer("ffmpeg")
+
+A, B = 440.0, 1000.0
+"Hz that the two parties sound."
+SOUNDS, SILENT = -14.0, -55.0
+"dBFS: at least, at most."
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def call(rig: Rig) -> tuple[Phone, Phone]:
+    """Two phones that talk from now on, both tapped."""
+    phones = (Phone(1, tone(A)), Phone(2, tone(B), law=PCMU, ptime_ms=30))
+    for phone in phones:
+        phone.next_ns = rig.now_ns + 5_000_000
+    rig.phones.extend(phones)
+    rig.tap(1, 0)
+    rig.tap(2, 1)
+    return phones
+
+
+def finish(rig: Rig) -> NDArray[np.int16]:
+    """Stop, and return what a listener hears."""
+    rig.mark(Kind.STOPPED)
+    rig.settle()
+    assert len(rig.closed) == 1
+    path = rig.closed[0].relative_path
+    assert path is not None
+    return audio.decode(rig.folder / path)
+
+
+def level(pcm: NDArray[np.int16], hz: float, start: float, end: float) -> float:
+    return audio.tone_level(pcm, hz, start, end)
+
+
+def test_both_parties_are_in_the_file_and_it_is_as_long_as_the_call(rig: Rig) -> None:
+    call(rig)
+    rig.run(7.3)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 7.3) <= 0.040
+    for hz in (A, B):
+        assert level(pcm, hz, 0.1, 7.2) > SOUNDS
+        assert audio.tone_levels(pcm, hz)[3:-4].min() > SOUNDS, "without a dip"
+    closed = rig.closed[0]
+    assert closed.failure is None
+    assert closed.duration_s == pytest.approx(7.3, abs=0.001)
+    assert closed.octets == (rig.folder / "2026/1.mp3").stat().st_size
+    assert rig.opened[0].at == pytest.approx(1000.0)
+    assert rig.worker.idle
+
+
+def test_half_a_minute_keeps_the_promised_size(rig: Rig) -> None:
+    call(rig)
+    rig.run(30.0)
+    finish(rig)
+    assert rig.closed[0].octets < 100_000
+
+
+def test_a_party_is_heard_from_its_own_tap_on(rig: Rig) -> None:
+    rig.phones.append(Phone(1, tone(A)))
+    rig.phones.append(Phone(2, tone(B)))
+    rig.tap(1, 0)
+    rig.run(2.0)
+    rig.tap(2, 1)
+    rig.run(2.0)
+    rig.close_tap(1)
+    rig.run(2.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 6.0) <= 0.040
+    assert level(pcm, B, 0.0, 1.97) < SILENT
+    assert level(pcm, B, 2.05, 5.9) > SOUNDS
+    assert level(pcm, A, 0.1, 3.95) > SOUNDS
+    assert level(pcm, A, 4.05, 5.9) < SILENT
+
+
+@pytest.mark.parametrize("permit", [b"", b"\x80", b"not a permit"])
+def test_without_a_valid_permit_nothing_opens(rig: Rig, permit: bytes) -> None:
+    rig.phones.append(Phone(1, tone(A)))
+    rig.tap(1, 0, permit=permit)
+    rig.run(1.0)
+    assert rig.worker.idle
+    assert not rig.opened
+    assert rig.worker.counters()["marks_refused"] == 1
+    assert list(rig.folder.rglob("*.mp3*")) == []
+
+
+def test_a_damaged_mark_is_refused(rig: Rig) -> None:
+    rig.producer.mark(Kind.TAP_OPENED, 1, rig.now_ns, b"\xc1")
+    rig.run(0.1)
+    assert rig.worker.counters()["marks_refused"] == 1
+
+
+def test_masked_time_is_silence_and_counts(rig: Rig) -> None:
+    call(rig)
+    rig.run(2.0)
+    rig.mark(Kind.MASKED)
+    rig.run(2.5)
+    rig.mark(Kind.UNMASKED)
+    rig.run(2.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 6.5) <= 0.040
+    for hz in (A, B):
+        assert level(pcm, hz, 0.1, 1.95) > SOUNDS
+        assert level(pcm, hz, 2.05, 4.45) < SILENT
+        assert level(pcm, hz, 4.55, 6.4) > SOUNDS
+
+
+def test_a_mask_that_never_ends_lasts_to_the_end(rig: Rig) -> None:
+    call(rig)
+    rig.run(1.0)
+    rig.mark(Kind.MASKED)
+    rig.run(3.0)
+    pcm = finish(rig)
+    assert level(pcm, A, 1.05, 3.95) < SILENT
+
+
+def test_paused_time_is_left_out(rig: Rig) -> None:
+    phones = call(rig)
+    rig.run(2.0)
+    rig.mark(Kind.PAUSED)
+    phones[0].sound = tone(2000.0)
+    rig.run(5.0)
+    phones[0].sound = tone(A)
+    rig.mark(Kind.RESUMED)
+    rig.run(2.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 4.0) <= 0.040
+    assert level(pcm, 2000.0, 0.0, 4.0) < SILENT
+    for hz in (A, B):
+        assert level(pcm, hz, 0.1, 1.95) > SOUNDS
+        assert level(pcm, hz, 2.05, 3.9) > SOUNDS
+    assert rig.closed[0].duration_s == pytest.approx(4.0, abs=0.001)
+
+
+def test_a_tap_can_close_and_the_call_end_in_a_pause(rig: Rig) -> None:
+    call(rig)
+    rig.run(2.0)
+    rig.mark(Kind.PAUSED)
+    rig.run(1.0)
+    rig.close_tap(1)
+    rig.run(1.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 2.0) <= 0.040
+
+
+def test_stereo_has_the_caller_on_the_left(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    spec = rig.spec(channels=2)
+    rig.phones += [Phone(1, tone(A)), Phone(2, tone(B))]
+    rig.tap(1, 0, spec=spec)
+    rig.tap(2, 1, spec=spec)
+    rig.run(4.0)
+    finish(rig)
+    left, right = audio.decode_stereo(rig.folder / "2026/1.mp3")
+    assert level(left, A, 0.2, 3.8) > SOUNDS
+    assert level(right, B, 0.2, 3.8) > SOUNDS
+    assert level(left, B, 0.2, 3.8) < -35
+    assert level(right, A, 0.2, 3.8) < -35
+    assert rig.closed[0].channels == 2
+
+
+def test_a_wideband_file_takes_narrow_band_parties(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    spec = rig.spec(rate=16000)
+    rig.phones.append(Phone(1, tone(A)))
+    rig.tap(1, 0, spec=spec)
+    rig.run(4.0)
+    rig.mark(Kind.STOPPED)
+    rig.settle()
+    # The codec's delay is 1,105 samples of the file, whatever its rate.
+    pcm = audio._ffmpeg(rig.folder / "2026/1.mp3", 16000, channels=1)[1105:]
+    assert abs(audio.seconds(pcm, rate=16000) - 4.0) <= 0.040
+    assert audio.tone_level(pcm, A, 0.2, 3.8, rate=16000) > SOUNDS
+
+
+def test_an_unknown_sample_rate_fails_that_recording_only(rig: Rig) -> None:
+    call(rig)
+    rig.tap(9, 0, spec=rig.spec(2, rate=44100))
+    rig.run(2.0)
+    assert rig.closed[0].recording_id == 2
+    assert rig.closed[0].relative_path is None
+    assert rig.closed[0].failure
+    assert not rig.worker.idle
+
+
+def test_lost_packets_are_concealed_and_a_hold_is_silence(rig: Rig) -> None:
+    phone, other = call(rig)
+    other.talking = False
+    phone.arrive = lambda number, at_ns: None if number % 40 == 20 else at_ns
+    rig.run(4.0)
+    phone.talking = False
+    rig.run(2.0)
+    phone.talking = True
+    rig.run(2.0)
+    pcm = finish(rig)
+    levels = audio.tone_levels(pcm, A)
+    assert levels[3 : round(3.9 / audio.HOP_S)].min() > SOUNDS - 3
+    assert level(pcm, A, 4.2, 5.9) < SILENT
+    assert level(pcm, A, 6.1, 7.9) > SOUNDS
+    assert abs(audio.seconds(pcm) - 8.0) <= 0.040
+
+
+def test_a_slow_sender_stays_aligned(rig: Rig) -> None:
+    """A soft phone that sends 49.5 packets a second with timestamps as if it were 50."""
+    phone, other = call(rig)
+    other.talking = False
+    phone.pace = 0.99
+    beats = tone(A)
+    phone.sound = lambda seconds: beats(seconds) * (seconds / 0.99 % 1.0 < 0.5)
+    rig.run(30.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 30.0) <= 0.040
+    starts = [start for start, _ in audio.tone_intervals(pcm, A, above=-20.0)]
+    assert len(starts) == 30
+    # Its first packet ended 5 ms after the tap opened, so its seconds begin at -15 ms.
+    errors = [abs(start + 0.015 - round(start)) for start in starts[1:]]
+    assert max(errors) <= 0.040
+
+
+def test_a_new_ssrc_and_a_changed_packet_time_leave_no_hole(rig: Rig) -> None:
+    phone, other = call(rig)
+    other.talking = False
+    rig.run(3.0)
+    phone.ssrc, phone.timestamp, phone.sequence = 0x5555, 0xFFFFFF00, 9
+    rig.run(3.0)
+    phone.ptime_ms = 60
+    rig.run(3.0)
+    pcm = finish(rig)
+    assert audio.tone_levels(pcm, A)[3:-4].min() > SOUNDS - 3
+    assert rig.worker.counters()["stream_jumps"] == 1
+    assert abs(audio.seconds(pcm) - 9.0) <= 0.040
+
+
+def test_a_format_change_is_obeyed_from_its_mark_on(rig: Rig) -> None:
+    phone = Phone(1, tone(A), law=StreamFormat(payload_type=99, encoding="PCMU", clock_rate=8000))
+    rig.phones.append(phone)
+    rig.tap(1, 0, formats=(PCMA,))
+    rig.run(2.0)
+    rig.producer.mark(Kind.FORMAT_CHANGED, 1, rig.now_ns, encode_formats((phone.law,)))
+    rig.run(2.0)
+    pcm = finish(rig)
+    assert level(pcm, A, 0.0, 1.95) < SILENT
+    assert level(pcm, A, 2.05, 3.9) > SOUNDS
+    assert rig.closed[0].failure, "the first half can't be decoded"
+
+
+def test_a_codec_that_can_not_be_decoded_is_named(rig: Rig) -> None:
+    law = StreamFormat(payload_type=18, encoding="G729", clock_rate=8000)
+    rig.phones.append(Phone(1, tone(A), law=law))
+    rig.tap(1, 0, formats=(law,))
+    rig.run(2.0)
+    pcm = finish(rig)
+    assert audio.rms_level(pcm) < SILENT
+    assert "G729" in (rig.closed[0].failure or "")
+
+
+def test_telephone_events_are_silence_and_no_fault(rig: Rig) -> None:
+    law = StreamFormat(payload_type=101, encoding="telephone-event", clock_rate=8000)
+    rig.phones.append(Phone(1, tone(A), law=law))
+    rig.tap(1, 0)
+    rig.run(2.0)
+    assert audio.rms_level(finish(rig)) < SILENT
+    assert rig.closed[0].failure is None
+
+
+def test_a_gap_of_the_ring_is_counted_as_missing(rig: Rig) -> None:
+    call(rig)
+    rig.run(1.0)
+    rig.producer.mark(Kind.GAP, 1, rig.now_ns, (25).to_bytes(4, "little"))
+    rig.run(1.0)
+    finish(rig)
+    assert rig.closed[0].missing_s == pytest.approx(0.5)
+    assert rig.closed[0].failure
+
+
+def test_a_new_tap_of_the_same_leg_ends_the_one_before(rig: Rig) -> None:
+    call(rig)
+    rig.run(1.0)
+    rig.tap(1, 0, epoch=1)
+    rig.run(1.0)
+    pcm = finish(rig)
+    assert level(pcm, A, 0.1, 1.9) > SOUNDS
+    assert rig.closed[0].failure is None
+
+
+def test_a_leg_can_go_on_in_the_next_segment(rig: Rig) -> None:
+    call(rig)
+    rig.run(2.0)
+    rig.mark(Kind.STOPPED)
+    rig.run(1.0)
+    rig.tap(1, 0, spec=rig.spec(2))
+    rig.run(2.0)
+    rig.mark(Kind.STOPPED, 2)
+    rig.settle()
+    assert [each.recording_id for each in rig.closed] == [1, 2]
+    assert rig.closed[1].relative_path == "2026/2.mp3"
+    assert level(audio.decode(rig.folder / "2026/2.mp3"), A, 0.1, 1.9) > SOUNDS
+
+
+def test_a_recording_of_nobody_is_silence_of_its_length(rig: Rig) -> None:
+    rig.tap(1, 0)
+    rig.run(3.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 3.0) <= 0.040
+    assert audio.rms_level(pcm) == audio.SILENT
+
+
+def test_a_recording_without_length_leaves_no_file(rig: Rig) -> None:
+    rig.tap(1, 0)
+    rig.mark(Kind.STOPPED)
+    rig.settle()
+    assert rig.closed[0].relative_path is None
+    assert list(rig.folder.rglob("*.mp3*")) == []
+
+
+def test_marks_of_a_recording_that_is_over_mean_nothing(rig: Rig) -> None:
+    call(rig)
+    rig.run(1.0)
+    rig.mark(Kind.STOPPED)
+    rig.settle()
+    rig.tap(2, 1)
+    for kind in (Kind.STOPPED, Kind.MASKED, Kind.PAUSED, Kind.RESUMED, Kind.UNMASKED):
+        rig.mark(kind)
+    rig.close_tap(2)
+    rig.run(1.0)
+    assert len(rig.closed) == 1
+    assert rig.worker.idle
+
+
+def test_everything_is_finished_when_the_server_goes(rig: Rig) -> None:
+    call(rig)
+    rig.tap(7, 0, spec=rig.spec(2))
+    rig.run(3.0)
+    rig.worker.finish_all(rig.now_ns)
+    rig.settle()
+    assert {each.relative_path for each in rig.closed} == {"2026/1.mp3", "2026/2.mp3"}
+    assert abs(audio.seconds(audio.decode(rig.folder / "2026/1.mp3")) - 3.0) <= 0.040
+
+
+class FullFolder(Folder):
+    """Has no space left behind the first octets of recording 1."""
+
+    limit = 30_000
+
+    def write(self, part: Part, data: bytes | memoryview, offset: int) -> int:
+        if part.relative_path == "2026/1.mp3" and offset > self.limit:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(part, data, offset)
+
+
+def test_a_full_disk_ends_its_recording_with_what_was_written(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, disk=FullFolder)
+    call(rig)
+    rig.tap(5, 0, spec=rig.spec(2))
+    rig.run(60.0)
+    assert not rig.closed, "a minute is waited for the disk"
+    rig.run(15.0)
+    (closed,) = rig.closed
+    assert "ENOSPC" in (closed.failure or "")
+    assert closed.relative_path == "2026/1.mp3"
+    assert 10.0 <= closed.duration_s <= 12.0
+    assert closed.missing_s > 50
+    pcm = audio.decode(rig.folder / "2026/1.mp3")
+    assert abs(audio.seconds(pcm) - closed.duration_s) <= 0.040
+    assert level(pcm, A, 0.1, 9.0) > SOUNDS
+    rig.mark(Kind.STOPPED, 2)
+    rig.settle()
+    assert rig.closed[1].failure is None
+    assert rig.closed[1].duration_s == pytest.approx(75.0, abs=0.001)
+
+
+def test_a_disk_that_stands_still_costs_nothing(rig: Rig) -> None:
+    call(rig)
+    rig.run(5.0)
+    rig.pool.stalled = True
+    rig.run(50.0)
+    assert rig.worker.counters()["checkpoints_forced"] > 0, "the ring must not fill"
+    assert rig.worker.counters()["ring_lost_packets"] == 0
+    rig.pool.go_on()
+    rig.run(5.0)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 60.0) <= 0.040
+    assert audio.tone_levels(pcm, A)[3:-4].min() > SOUNDS
+    assert rig.closed[0].failure is None
+
+
+def test_a_broken_encoder_ends_its_recording_only(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(rig)
+    rig.phones.append(Phone(5, tone(2000.0)))
+    rig.tap(5, 0, spec=rig.spec(2))
+    rig.run(3.0)
+    recording = rig.worker._recordings[1]
+
+    def broken(_: object) -> bytes:
+        raise RuntimeError("LAME is ill")
+
+    monkeypatch.setattr(recording._encoder, "encode", broken)
+    rig.run(3.0)
+    assert [each.recording_id for each in rig.closed] == [1]
+    assert "LAME is ill" in (rig.closed[0].failure or "")
+    assert rig.closed[0].duration_s < 3.0
+    assert level(audio.decode(rig.folder / "2026/1.mp3"), A, 0.1, 1.5) > SOUNDS
+    rig.mark(Kind.STOPPED, 2)
+    rig.settle()
+    assert rig.closed[1].failure is None
+    assert abs(audio.seconds(audio.decode(rig.folder / "2026/2.mp3")) - 6.0) <= 0.040
+
+
+def test_a_failure_while_mixing_ends_its_recording_only(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(rig)
+    rig.tap(5, 0, spec=rig.spec(2))
+    rig.run(3.0)
+
+    def broken(_: int) -> None:
+        raise RuntimeError("no mixing today")
+
+    monkeypatch.setattr(rig.worker._recordings[1], "mix_due", broken)
+    rig.run(3.0)
+    assert [each.recording_id for each in rig.closed] == [1]
+    assert "no mixing today" in (rig.closed[0].failure or "")
+    assert rig.closed[0].relative_path == "2026/1.mp3"
+
+
+def test_counters_tell_what_happened(rig: Rig) -> None:
+    call(rig)
+    rig.run(2.0)
+    counters = rig.worker.counters()
+    assert counters["recordings_open"] == 1
+    assert counters["packets"] > 150
+    assert counters["samples"] > 30_000
+    assert counters["encoder_s"] > 0
+    assert counters["lag_s"] < 0.1
+    assert counters["packets_stray"] == 0
