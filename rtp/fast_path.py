@@ -3,15 +3,20 @@
 What Python adds to a `recv` and a `send` is measured in tenths of a microsecond here, so
 these are flat functions over local names, alike on purpose. Each checks what the usual
 packets of a stream have in common (in order, same SSRC, a routed type, version 2 without
-padding, extension or CSRCs, a possible length) and leaves all others to `Path.unusual`.
-The fields of `received` that they move are all they keep per packet; everything that is
+padding, extension or CSRCs, a possible length) and leaves all others to the relay. The
+fields of `received` that they move are all they keep per packet; everything that is
 counted follows from those.
+
+With hundreds of legs the processor's cache is the bottleneck, not the number of
+statements. Hence one function for all legs of a loop, its shared things in cells that stay
+warm, and one plain tuple per leg with what is the leg's own, bound to the function as the
+`self` of a method: 0.5 µs less per packet than a closure per leg.
 """
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from types import MethodType
+from typing import Final, Protocol, TypeAlias
 
 from rtp.header import HEADER_SIZE, MAX_PACKET
 from rtp.statistics import ReceivedStream
@@ -45,31 +50,29 @@ class PacketBuffer:
         "By length; None where no RTP packet has that length."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
-    """What the handlers of one leg work with."""
+class Rest(Protocol):
+    """What takes care of everything unusual: the leg's relay."""
 
     leg: int
-    receive: Receive
-    send: Send
-    buffer: PacketBuffer
-    received: ReceivedStream
-    words: Mapping[int, int]
-    "First two octets in -> out; see `words_of`."
-    sink: Sink | None
-    unusual: Callable[[int, int], object]
-    "Takes the length of the packet in the buffer, and the time."
-    receive_failed: Callable[[OSError], None]
-    send_failed: Callable[[OSError], None]
+
+    def unusual(self, length: int, now: int) -> bool:
+        """Handle the packet in the buffer."""
+
+    def receive_failed(self, error: OSError) -> None:
+        """Count what `receive` raised."""
+
+    def send_failed(self, error: OSError) -> None:
+        """Count what `send` raised."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
-    """How a stream's numbers differ towards the other party."""
+Path: TypeAlias = tuple[
+    Receive, Send, ReceivedStream, Mapping[int, int], Sink | None, Rest, int, int, int
+]
+"""What is a leg's own: how to receive and send, its stream, `words_of` its route, the tap,
+the rest, and for rewriting what to add to sequence number and timestamp, and the SSRC.
+"""
 
-    ssrc: int
-    sequence: int
-    timestamp: int
+Function: TypeAlias = Callable[[Path, int], None]
 
 
 def words_of(payload_types: Mapping[int, int]) -> dict[int, int]:
@@ -79,19 +82,40 @@ def words_of(payload_types: Mapping[int, int]) -> dict[int, int]:
     return plain | marked
 
 
-def untouched(path: Path) -> Handler:
-    """Send packets on as they are."""
-    receive, send, sink, leg = path.receive, path.send, path.sink, path.leg
-    scratch, views = path.buffer.octets, path.buffer.views
-    received, words, unusual = path.received, path.words, path.unusual
-    receive_failed, send_failed = path.receive_failed, path.send_failed
+class FastPath:
+    """The handlers of all legs of one loop, around one buffer."""
+
+    __slots__ = ("_rewriting", "_untouched", "buffer")
+
+    def __init__(self) -> None:
+        self.buffer = PacketBuffer()
+        self._untouched = _untouched(self.buffer)
+        self._rewriting = _rewriting(self.buffer)
+
+    def untouched(self, path: Path) -> Handler:
+        """Return a handler that sends packets on as they are."""
+        return MethodType(self._untouched, path)
+
+    def rewriting(self, path: Path) -> Handler:
+        """Return a handler that sends packets on with other numbers."""
+        return MethodType(self._rewriting, path)
+
+    def transcoding(self, path: Path, tables: Mapping[int, bytes]) -> Handler:
+        """Return a handler that also changes payload octets, by 256-octet `tables`."""
+        # Rare enough for a function per leg.
+        return MethodType(_transcoding(self.buffer, tables), path)
+
+
+def _untouched(buffer: PacketBuffer) -> Function:
+    scratch, views = buffer.octets, buffer.views
     unpack = FIELDS.unpack_from
 
-    def forward_untouched(now: int) -> None:
+    def forward_untouched(path: Path, now: int) -> None:
+        receive, send, received, words, sink, rest, _, _, _ = path
         try:
             length = receive(scratch)
         except OSError as error:
-            receive_failed(error)
+            rest.receive_failed(error)
             return
         first, sequence, timestamp, ssrc = unpack(scratch)
         view = views[length]
@@ -101,7 +125,7 @@ def untouched(path: Path) -> Handler:
             or first not in words
             or view is None
         ):
-            unusual(length, now)
+            rest.unusual(length, now)
             return
         received.next_sequence = sequence + 1
         received.timestamp = timestamp
@@ -110,27 +134,23 @@ def untouched(path: Path) -> Handler:
         try:
             send(view)
         except OSError as error:
-            send_failed(error)
+            rest.send_failed(error)
         if sink is not None:
-            sink(view, leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
 
     return forward_untouched
 
 
-def rewriting(path: Path, shift: Shift) -> Handler:
-    """Send packets on with other numbers."""
-    receive, send, sink, leg = path.receive, path.send, path.sink, path.leg
-    scratch, views = path.buffer.octets, path.buffer.views
-    received, words, unusual = path.received, path.words, path.unusual
-    receive_failed, send_failed = path.receive_failed, path.send_failed
-    unpack, pack, ssrc_out = FIELDS.unpack_from, FIELDS.pack_into, shift.ssrc
-    sequence_delta, timestamp_delta = shift.sequence, shift.timestamp
+def _rewriting(buffer: PacketBuffer) -> Function:
+    scratch, views = buffer.octets, buffer.views
+    unpack, pack = FIELDS.unpack_from, FIELDS.pack_into
 
-    def forward_rewritten(now: int) -> None:
+    def forward_rewritten(path: Path, now: int) -> None:
+        receive, send, received, words, sink, rest, sequence_delta, timestamp_delta, ssrc_out = path
         try:
             length = receive(scratch)
         except OSError as error:
-            receive_failed(error)
+            rest.receive_failed(error)
             return
         first, sequence, timestamp, ssrc = unpack(scratch)
         view = views[length]
@@ -140,7 +160,7 @@ def rewriting(path: Path, shift: Shift) -> Handler:
             or first not in words
             or view is None
         ):
-            unusual(length, now)
+            rest.unusual(length, now)
             return
         received.next_sequence = sequence + 1
         received.timestamp = timestamp
@@ -157,28 +177,23 @@ def rewriting(path: Path, shift: Shift) -> Handler:
         try:
             send(view)
         except OSError as error:
-            send_failed(error)
+            rest.send_failed(error)
         if sink is not None:
-            sink(view, leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
 
     return forward_rewritten
 
 
-def transcoding(path: Path, shift: Shift, tables: Mapping[int, bytes]) -> Handler:
-    """Send packets on with other numbers, and other payload octets where `tables` has any."""
-    receive, send, sink, leg = path.receive, path.send, path.sink, path.leg
-    scratch, views = path.buffer.octets, path.buffer.views
-    received, words, unusual = path.received, path.words, path.unusual
-    receive_failed, send_failed = path.receive_failed, path.send_failed
-    unpack, pack, ssrc_out = FIELDS.unpack_from, FIELDS.pack_into, shift.ssrc
-    sequence_delta, timestamp_delta = shift.sequence, shift.timestamp
-    table_of = tables.get
+def _transcoding(buffer: PacketBuffer, tables: Mapping[int, bytes]) -> Function:
+    scratch, views = buffer.octets, buffer.views
+    unpack, pack, table_of = FIELDS.unpack_from, FIELDS.pack_into, tables.get
 
-    def forward_transcoded(now: int) -> None:
+    def forward_transcoded(path: Path, now: int) -> None:
+        receive, send, received, words, sink, rest, sequence_delta, timestamp_delta, ssrc_out = path
         try:
             length = receive(scratch)
         except OSError as error:
-            receive_failed(error)
+            rest.receive_failed(error)
             return
         first, sequence, timestamp, ssrc = unpack(scratch)
         view = views[length]
@@ -188,14 +203,14 @@ def transcoding(path: Path, shift: Shift, tables: Mapping[int, bytes]) -> Handle
             or first not in words
             or view is None
         ):
-            unusual(length, now)
+            rest.unusual(length, now)
             return
         received.next_sequence = sequence + 1
         received.timestamp = timestamp
         received.arrival_ns = now
         received.octets += length
         if sink is not None:  # before the payload changes
-            sink(view, leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
         table = table_of(first & 0x7F)
         if table is not None:
             scratch[12:length] = scratch[12:length].translate(table)
@@ -210,6 +225,6 @@ def transcoding(path: Path, shift: Shift, tables: Mapping[int, bytes]) -> Handle
         try:
             send(view)
         except OSError as error:
-            send_failed(error)
+            rest.send_failed(error)
 
     return forward_transcoded

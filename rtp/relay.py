@@ -15,20 +15,7 @@ Times are nanoseconds of the monotonic clock.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from rtp.fast_path import (
-    FIELDS,
-    Handler,
-    PacketBuffer,
-    Path,
-    Receive,
-    Send,
-    Shift,
-    Sink,
-    rewriting,
-    transcoding,
-    untouched,
-    words_of,
-)
+from rtp.fast_path import FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
 from rtp.header import MalformedRtpError, RtpHeader
 from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 
@@ -58,6 +45,7 @@ class Relay:
     """
 
     __slots__ = (
+        "_fast_path",
         "_forwarded_from",
         "_outgoing",
         "_sequence_delta",
@@ -78,11 +66,12 @@ class Relay:
     )
 
     def __init__(
-        self, leg: int, receive: Receive, buffer: PacketBuffer, on_change: Callable[[], None]
+        self, leg: int, receive: Receive, fast_path: FastPath, on_change: Callable[[], None]
     ) -> None:
         self.leg = leg
         self.receive = receive
-        self.buffer = buffer
+        self.buffer = fast_path.buffer
+        self._fast_path = fast_path
         self.on_change = on_change
         self.received = ReceivedStream()
         self.drops = Drops()
@@ -141,30 +130,23 @@ class Relay:
         outgoing = self._outgoing
         if outgoing is None or self.send is None or not self._synchronised:
             return self._receive_any
-        path = self._path(self.send)
-        shift = Shift(
-            ssrc=outgoing.ssrc, sequence=self._sequence_delta, timestamp=self._timestamp_delta
+        deltas = (self._sequence_delta, self._timestamp_delta)
+        path = (
+            self.receive,
+            self.send,
+            self.received,
+            self._words,
+            self.sink,
+            self,
+            *deltas,
+            outgoing.ssrc,
         )
         if self._tables:
-            return transcoding(path, shift, self._tables)
-        as_it_is = Shift(ssrc=self.received.ssrc, sequence=0, timestamp=0)
-        if shift == as_it_is and all(source == target for source, target in self._words.items()):
-            return untouched(path)
-        return rewriting(path, shift)
-
-    def _path(self, send: Send) -> Path:
-        return Path(
-            leg=self.leg,
-            receive=self.receive,
-            send=send,
-            buffer=self.buffer,
-            received=self.received,
-            words=self._words,
-            sink=self.sink,
-            unusual=self.unusual,
-            receive_failed=self.receive_failed,
-            send_failed=self._send_failed,
-        )
+            return self._fast_path.transcoding(path, self._tables)
+        same_numbers = outgoing.ssrc == self.received.ssrc and deltas == (0, 0)
+        if same_numbers and all(source == target for source, target in self._words.items()):
+            return self._fast_path.untouched(path)
+        return self._fast_path.rewriting(path)
 
     # Everything else, one packet at a time.
 
@@ -248,7 +230,7 @@ class Relay:
         try:
             self.send(view)
         except OSError as error:
-            self._send_failed(error)
+            self.send_failed(error)
 
     def _observe(self, header: RtpHeader, length: int, now: int) -> None:
         self.received.observe(
@@ -286,7 +268,7 @@ class Relay:
         if not isinstance(error, BlockingIOError):
             self.drops.refused += 1
 
-    def _send_failed(self, error: OSError) -> None:
+    def send_failed(self, error: OSError) -> None:
         """Count a packet that was not sent: a full buffer, a closed port, no route."""
         self._unforwarded += 1
         self.drops.unsent += 1

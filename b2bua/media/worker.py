@@ -42,7 +42,7 @@ from b2bua.media.tally import Tally
 from b2bua.media.tap import Tap, TapRefusedError
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from recording.permit import InvalidPermitError, decode
-from rtp.fast_path import PacketBuffer
+from rtp.fast_path import FastPath
 from rtp.io.leg import Leg, LegObserver, LegRoute, join
 from rtp.io.loop import EventLoop
 from rtp.io.socket import NoPortsError, PortRange
@@ -83,7 +83,7 @@ class Worker:
         self._rings = rings
         self._ports = ports
         self._media_timeout_ns = int(media_timeout_s * 1e9)
-        self._buffer = PacketBuffer()
+        self._fast_path = FastPath()
         self._observer = LegObserver(first_packet=self._first_packet, silent=self._silent)
         self._legs: dict[int, Leg] = {}
         self._by_fd: dict[int, Leg] = {}
@@ -166,7 +166,7 @@ class Worker:
             self._refused += 1
             self._channel.send(LegRefused(leg_id, str(error)))
             return
-        leg = Leg(leg_id, pair, loop=self._loop, buffer=self._buffer, observer=self._observer)
+        leg = Leg(leg_id, pair, loop=self._loop, fast_path=self._fast_path, observer=self._observer)
         self._legs[leg_id] = leg
         self._turn.append(leg)
         for fd in leg.descriptors():

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final
 
-from rtp.fast_path import PacketBuffer, Send, Sink
+from rtp.fast_path import FastPath, Send, Sink
 from rtp.io.loop import EventLoop
 from rtp.io.socket import PortPair, disconnect, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
@@ -91,7 +91,7 @@ class Leg:
         pair: PortPair,
         *,
         loop: EventLoop,
-        buffer: PacketBuffer,
+        fast_path: FastPath,
         observer: LegObserver,
     ) -> None:
         self.leg_id = leg_id
@@ -112,7 +112,7 @@ class Leg:
         self._silence_from = 0
         self._silence_told = False
         self._types: Mapping[int, int] = {n: n for n in range(128)}
-        self.relay = Relay(leg_id, pair.rtp.recv_into, buffer, self.wire)
+        self.relay = Relay(leg_id, pair.rtp.recv_into, fast_path, self.wire)
         loop.set(pair.rtcp.fileno(), self._discard_rtcp)
 
     @property
