@@ -51,6 +51,7 @@ class SafeCursor:
         self._store = CheckpointStore(memory)
         self._snapshots: deque[_Snapshot] = deque()
         self._due_ns = 0
+        self._fits = True
         self.forced = 0
         "Checkpoints that had to be made too early, because the ring was filling."
 
@@ -117,8 +118,11 @@ class SafeCursor:
             self._store.save(
                 Checkpoint(positions=chosen.positions, recordings=states, progress=progress)
             )
+            self._fits = True
         except CheckpointError:
-            logger.exception("checkpoint not written: a restart will lose audio")
+            if self._fits:
+                logger.exception("checkpoint not written: a restart would lose audio")
+            self._fits = False
         for lane, position in zip(self._lanes, chosen.positions, strict=True):
             lane.reader.release(position)
 

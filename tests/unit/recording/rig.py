@@ -103,12 +103,13 @@ class Rig:
     pool: InlinePool = field(default_factory=InlinePool)
     quality: int = 7
     disk: type[Folder] = Folder
+    state_size: int = 1 << 20
 
     def __post_init__(self) -> None:
         layout = RingLayout.for_calls(self.calls, self.seconds)
         self.ring = memoryview(bytearray(layout.size))
         initialise(self.ring, layout)
-        self.state = memoryview(bytearray(1 << 20))
+        self.state = memoryview(bytearray(self.state_size))
         self.producer = RingWriter(self.ring)
         self.flying: list[tuple[int, int, bytes]] = []
         self.resumed: tuple[int, ...] = ()

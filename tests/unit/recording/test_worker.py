@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recording.encoder_pool import EncoderPool
 from recording.folder import Folder, Part
 from recording.spec import StreamFormat, encode_formats
+from recording.worker import RecordingWorker
 from rtp.ring import Kind
 from tests.support import audio
 from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
@@ -453,3 +455,103 @@ def test_counters_tell_what_happened(rig: Rig) -> None:
     assert counters["encoder_s"] > 0
     assert counters["lag_s"] < 0.1
     assert counters["packets_stray"] == 0
+
+
+def test_a_mark_for_another_leg_than_its_own_is_refused(rig: Rig) -> None:
+    rig.tap(1, 0)
+    rig.run(0.1)
+    data = rig.worker._lanes[0].reader.data(rig.worker._lanes[0].reader._entries[0])
+    rig.producer.mark(Kind.TAP_OPENED, 2, rig.now_ns, data)
+    rig.run(0.1)
+    assert rig.worker.counters()["marks_refused"] == 1
+
+
+def test_packets_of_a_leg_without_a_tap_are_counted_and_dropped(rig: Rig) -> None:
+    rig.phones.append(Phone(3, tone(A)))
+    rig.run(0.5)
+    rig.tap(1, 0)
+    rig.run(0.5)
+    assert rig.worker.counters()["packets_stray"] >= 45
+    assert audio.rms_level(finish(rig)) == audio.SILENT
+
+
+@pytest.mark.parametrize(("lag_s", "taken"), [(0.5, True), (2.0, True), (6.0, False)])
+def test_an_encoder_that_is_behind_takes_cheaper_ones_then_none(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, lag_s: float, taken: bool
+) -> None:
+    monkeypatch.setattr(EncoderPool, "lag_s", lag_s)
+    rig.tap(1, 0)
+    rig.run(0.1)
+    assert rig.worker.idle is not taken
+    if not taken:
+        assert rig.closed[0].failure == "the encoder is 6 s behind"
+        rig.tap(2, 1)
+        rig.run(0.1)
+        assert len(rig.closed) == 1, "told once"
+
+
+def test_a_disk_that_hangs_at_the_end_is_given_up_with_its_part_kept(rig: Rig) -> None:
+    call(rig)
+    rig.run(3.0)
+    rig.pool.stalled = True
+    rig.worker.finish_all(rig.now_ns)
+    rig.worker.give_up("the disk did not answer")
+    (closed,) = rig.closed
+    assert closed.relative_path is None
+    assert closed.failure == "the disk did not answer"
+    assert (rig.folder / "2026/1.mp3.part").exists()
+    assert rig.worker.idle
+    rig.worker.close()
+
+
+def test_a_checkpoint_that_does_not_fit_does_not_stop_the_ring(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, state_size=300)
+    call(rig)
+    rig.run(12.0)
+    assert rig.worker._lanes[0].reader.safe > 500
+    assert abs(audio.seconds(finish(rig)) - 12.0) <= 0.040
+
+
+def test_a_chunk_may_be_shorter_than_what_a_correction_left(rig: Rig) -> None:
+    phone, _ = call(rig)
+    phone.pace = 0.99
+    for _ in range(12):
+        rig.run(1.0)
+        rig.mark(Kind.PAUSED)
+        rig.mark(Kind.RESUMED)
+        rig.run(0.01)
+        rig.mark(Kind.PAUSED)
+        rig.mark(Kind.RESUMED)
+    pcm = finish(rig)
+    assert abs(audio.seconds(pcm) - 12.12) <= 0.040
+    assert level(pcm, A, 0.1, 12.0) > SOUNDS - 1
+
+
+def test_legs_of_two_media_workers_are_recorded_side_by_side(tmp_path: Path) -> None:
+    one, other = Rig(tmp_path), Rig(tmp_path)
+    both = [one.ring, other.ring]
+    one.closed.clear()
+    one.worker = RecordingWorker(
+        both,
+        one.state,
+        folder=Folder(tmp_path),
+        writers=one.pool,
+        quality=7,
+        on_event=one._on_event,
+        encoder_threads=0,
+        clock_ns=lambda: one.now_ns,
+    )
+    for rig, recording_id in ((one, 1), (other, 2)):
+        rig.phones.append(Phone(1, tone(A * recording_id)))
+        rig.tap(1, 0, spec=rig.spec(recording_id))
+    for _ in range(200):
+        other.run(0.02, recorder=False)
+        one.run(0.02)
+    for rig, recording_id in ((one, 1), (other, 2)):
+        rig.mark(Kind.STOPPED, recording_id)
+    one.settle()
+    assert sorted(each.recording_id for each in one.closed) == [1, 2]
+    for recording_id in (1, 2):
+        pcm = audio.decode(tmp_path / f"2026/{recording_id}.mp3")
+        assert abs(audio.seconds(pcm) - 4.0) <= 0.040
+        assert level(pcm, A * recording_id, 0.1, 3.9) > SOUNDS
