@@ -163,7 +163,9 @@ class RingWriter:
 
     __slots__ = (
         "_data",
+        "_entries",
         "_granule",
+        "_granules",
         "_head",
         "_layout",
         "_lost",
@@ -178,6 +180,8 @@ class RingWriter:
         self._memory = memory
         self._words = memory[:HEADER_PAGE].cast("Q")
         self._data = self._layout.data_offset
+        self._entries = self._layout.entries
+        self._granules = self._layout.granules
         self._head: int = self._words[HEAD]
         self._granule = self._granule_after(self._head)
         self._lost: dict[int, int] = {}
@@ -230,10 +234,9 @@ class RingWriter:
         memory = self._memory
         memory[start : start + length] = octets
         head = self._head
-        layout = self._layout
         _pack_entry(
             memory,
-            4096 + head % layout.entries * 32,
+            4096 + head % self._entries * 32,
             arrival_ns,
             granule,
             leg,
@@ -246,7 +249,7 @@ class RingWriter:
             ssrc,
         )
         granule += granules
-        self._granule = granule if granule < layout.granules else 0
+        self._granule = granule if granule < self._granules else 0
         self._room -= granules
         self._words[8] = self._head = head + 1
 
