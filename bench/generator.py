@@ -128,6 +128,7 @@ def main() -> None:
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     mmsg.precise_timers()
+    mmsg.short_slices(os.getpriority(os.PRIO_PROCESS, 0))
     packets = np.stack([traffic.packets(leg, plan.seconds) for leg in range(plan.legs)])
     vectors = send_vectors(plan, packets, to)
     log = Log(plan.legs * plan.frames + 4096)
