@@ -1,0 +1,283 @@
+"""One direction of a call, without sockets: packets in, packets out, and what is counted."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import pytest
+
+from codec.laws import PCMA_TO_PCMU
+from rtp.fast_path import FastPath, Handler
+from rtp.header import RtpHeader
+from rtp.relay import OutgoingStream, Relay
+
+MS = 1_000_000
+FRAME_NS = 20 * MS
+
+
+@dataclass
+class Side:
+    """A relay between two scripted sockets."""
+
+    inbox: deque[bytes | OSError] = field(default_factory=deque)
+    sent: list[bytes] = field(default_factory=list)
+    tapped: list[tuple[int, ...]] = field(default_factory=list)
+    tapped_octets: list[bytes] = field(default_factory=list)
+    outgoing: OutgoingStream = field(default_factory=OutgoingStream)
+    send_error: OSError | None = None
+    now: int = 1_000 * MS
+
+    def __post_init__(self) -> None:
+        self.relay = Relay(7, self.receive, FastPath(), self.wire)
+        self.handler: Handler = self.relay.handler()
+
+    def wire(self) -> None:
+        self.handler = self.relay.handler()
+
+    def receive(self, buffer: bytearray) -> int:
+        data = self.inbox.popleft() if self.inbox else BlockingIOError()
+        if isinstance(data, OSError):
+            raise data
+        buffer[: len(data)] = data[: len(buffer)]
+        return min(len(data), len(buffer))
+
+    def send(self, view: memoryview) -> None:
+        if self.send_error is not None:
+            raise self.send_error
+        self.sent.append(view.tobytes())
+
+    def sink(self, octets: memoryview, leg: int, arrival: int, *header: int) -> None:
+        self.tapped.append((leg, arrival, *header))
+        self.tapped_octets.append(octets.tobytes())
+
+    def join(self, types: dict[int, int], tables: dict[int, bytes] | None = None) -> None:
+        self.relay.accept(types, tables or {})
+        self.relay.forward_to(self.outgoing, self.send)
+        self.wire()
+
+    def tap(self) -> None:
+        self.relay.sink = self.sink
+        self.wire()
+
+    def feed(self, *packets: bytes | OSError, step_ns: int = FRAME_NS) -> None:
+        for data in packets:
+            self.now += step_ns
+            self.inbox.append(data)
+            self.handler(self.now)
+
+    def heard(self) -> list[RtpHeader]:
+        """What the other party has got since it was last asked."""
+        headers = [RtpHeader.parse(data) for data in self.sent]
+        self.sent.clear()
+        return headers
+
+
+def packet(
+    sequence: int,
+    *,
+    timestamp: int | None = None,
+    ssrc: int = 11,
+    payload_type: int = 8,
+    marker: bool = False,
+    payload: bytes = b"a" * 160,
+) -> bytes:
+    header = RtpHeader(
+        payload_type=payload_type,
+        sequence=sequence & 0xFFFF,
+        timestamp=(160 * sequence if timestamp is None else timestamp) & 0xFFFFFFFF,
+        ssrc=ssrc,
+        marker=marker,
+    )
+    return header.serialize() + payload
+
+
+@pytest.fixture
+def side() -> Side:
+    side = Side()
+    side.join({8: 8, 101: 101})
+    return side
+
+
+def test_a_stream_begins_as_its_source_does_and_goes_through_untouched(side: Side) -> None:
+    packets = [packet(n, marker=n == 65533) for n in range(65533, 65540)]
+    side.feed(*packets)
+    assert side.sent == packets
+    assert side.handler.__func__.__name__ == "forward_untouched"  # type: ignore[attr-defined]
+    assert side.relay.forwarded == side.relay.received.packets == 7
+    assert side.relay.received.lost == 0
+    assert side.relay.received.octets == 7 * 172
+
+
+def test_payload_types_are_mapped_and_the_marker_is_kept() -> None:
+    side = Side()
+    side.join({8: 8, 101: 96})
+    event = packet(2, payload_type=101, marker=True, payload=b"\x01\x0a\x00\xa0")
+    side.feed(packet(1), event, packet(3))
+    heard = side.heard()
+    assert [h.payload_type for h in heard] == [8, 96, 8]
+    assert [h.marker for h in heard] == [False, True, False]
+    assert side.handler.__func__.__name__ == "forward_rewritten"  # type: ignore[attr-defined]
+
+
+def test_types_without_a_route_are_dropped_counted_and_not_taken_for_lost(side: Side) -> None:
+    side.tap()
+    side.feed(packet(1), packet(2, payload_type=13), packet(3))
+    assert [h.sequence for h in side.heard()] == [1, 3]
+    assert side.relay.drops.wrong_type == 1
+    assert side.relay.received.lost == 0
+    assert side.relay.forwarded == 2
+    assert len(side.tapped) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80",
+        bytes(11),
+        bytes(172),
+        b"\x40" + packet(2)[1:],
+        b"\x8f" + packet(2)[1:40],
+        b"\x90" + packet(2)[1:14],
+        b"\xa0" + packet(2)[1:-1] + b"\xff",
+        packet(2, payload=bytes(2100)),
+    ],
+    ids=["empty", "1", "11", "v0", "v1", "CSRC", "extension", "padding", "long"],
+)
+def test_what_is_no_rtp_is_dropped_even_in_mid_stream(side: Side, data: bytes) -> None:
+    side.tap()
+    side.feed(packet(1), data, packet(2))
+    assert [h.sequence for h in side.heard()] == [1, 2]
+    assert side.relay.drops.malformed == 1
+    assert len(side.tapped) == 2
+
+
+def test_loss_and_reordering_reach_the_other_party_as_they_are(side: Side) -> None:
+    side.feed(*(packet(n) for n in (1, 2, 5, 4, 6, 6)))
+    assert [h.sequence for h in side.heard()] == [1, 2, 5, 4, 6, 6]
+    assert side.relay.received.packets == side.relay.forwarded == 6
+
+
+def test_another_ssrc_goes_on_as_the_same_stream(side: Side) -> None:
+    side.feed(packet(10), packet(11))
+    side.feed(packet(50_000, ssrc=22, timestamp=5), packet(50_001, ssrc=22, timestamp=165))
+    heard = side.heard()
+    assert [h.sequence for h in heard] == [10, 11, 12, 13]
+    assert {h.ssrc for h in heard} == {11}
+    assert [h.timestamp for h in heard] == [1600, 1760, 1920, 2080]
+    assert side.relay.received.packets == 4
+
+
+def test_a_jump_of_the_numbers_goes_on_as_the_same_stream(side: Side) -> None:
+    side.feed(packet(10), packet(30_000, timestamp=9), packet(30_001, timestamp=169))
+    assert [h.sequence for h in side.heard()] == [10, 11, 12]
+
+
+def test_time_passes_between_two_sources(side: Side) -> None:
+    side.relay.clock_rates = {8: 16_000}
+    side.feed(packet(10))
+    side.feed(packet(1, ssrc=22), step_ns=3_000 * MS)
+    first, second = side.heard()
+    assert second.timestamp - first.timestamp == 3 * 16_000
+
+
+def test_a_second_leg_takes_over_where_the_first_left_off() -> None:
+    announcement, caller = Side(), Side()
+    announcement.join({8: 8})
+    announcement.feed(packet(100), packet(101))
+    announcement.relay.stop_forwarding()
+    announcement.wire()
+    caller.outgoing = announcement.outgoing
+    caller.join({8: 8})
+    caller.now = announcement.now
+    caller.feed(packet(60_000, ssrc=5), packet(60_001, ssrc=5), packet(60_002, ssrc=5))
+    heard = caller.heard()
+    assert [h.sequence for h in heard] == [102, 103, 104]
+    assert {h.ssrc for h in heard} == {11}
+    assert caller.outgoing.packets == 2
+    announcement.feed(packet(102))
+    assert len(announcement.sent) == 2
+
+
+def test_new_routes_leave_the_numbers_alone(side: Side) -> None:
+    side.feed(packet(1), packet(2))
+    side.join({8: 8, 101: 97})
+    side.feed(packet(3))
+    assert [(h.sequence, h.timestamp) for h in side.heard()] == [(1, 160), (2, 320), (3, 480)]
+
+
+def test_the_tap_gets_the_header_as_it_arrived() -> None:
+    side = Side()
+    side.join({8: 0}, {8: PCMA_TO_PCMU})
+    side.tap()
+    side.outgoing.ssrc = 99
+    side.feed(packet(1, marker=True), packet(2), packet(3))
+    for number, entry in enumerate(side.tapped, start=1):
+        now = 1_000 * MS + number * FRAME_NS
+        b1 = 0x88 if number == 1 else 8
+        assert entry == (7, now, 0x80, b1, number, 160 * number, 11)
+    assert all(octets[12:] == b"a" * 160 for octets in side.tapped_octets)
+    heard_payloads = {data[12:] for data in side.sent}
+    assert heard_payloads == {(b"a" * 160).translate(PCMA_TO_PCMU)}
+    assert {h.payload_type for h in side.heard()} == {0}
+    assert side.handler.__func__.__name__ == "forward_transcoded"  # type: ignore[attr-defined]
+
+
+def test_only_types_with_a_table_are_converted() -> None:
+    side = Side()
+    side.join({8: 0, 101: 101}, {8: PCMA_TO_PCMU})
+    side.feed(packet(1), packet(2, payload_type=101, payload=b"\x01\x8a\x00\xa0"))
+    assert side.sent[1][12:] == b"\x01\x8a\x00\xa0"
+
+
+def test_csrcs_and_padding_survive_conversion() -> None:
+    side = Side()
+    side.join({8: 0}, {8: PCMA_TO_PCMU})
+    header = RtpHeader(payload_type=8, sequence=1, timestamp=1, ssrc=11, csrc=(3, 4))
+    data = bytearray(header.serialize() + b"a" * 40 + b"\x00\x00\x00\x04")
+    data[0] |= 0x20
+    side.feed(bytes(data))
+    sent = RtpHeader.parse(side.sent[0])
+    assert (sent.csrc, sent.padding, sent.payload_type) == ((3, 4), 4, 0)
+    assert side.sent[0][20:] == (b"a" * 40).translate(PCMA_TO_PCMU) + b"\x00\x00\x00\x04"
+
+
+def test_without_another_leg_packets_are_counted_and_tapped() -> None:
+    side = Side()
+    side.tap()
+    side.feed(packet(1), packet(2), packet(2, payload_type=200 & 0x7F, ssrc=0))
+    assert side.relay.received.packets == 3
+    assert side.relay.forwarded == 0
+    assert [entry[4] for entry in side.tapped] == [1, 2, 2]
+
+
+def test_what_the_other_socket_does_not_take_is_counted_and_forgotten(side: Side) -> None:
+    side.tap()
+    side.feed(packet(1), packet(2))
+    side.send_error = BlockingIOError()
+    side.feed(packet(3))
+    side.send_error = ConnectionRefusedError()
+    side.feed(packet(4), packet(6))
+    side.send_error = None
+    side.feed(packet(7))
+    assert [h.sequence for h in side.heard()] == [1, 2, 7]
+    drops = side.relay.drops
+    assert (drops.unsent, drops.refused) == (3, 2)
+    assert side.relay.forwarded == 3
+    assert len(side.tapped) == 6
+
+
+def test_errors_of_the_own_socket_are_counted_and_an_empty_one_is_none(side: Side) -> None:
+    side.feed(packet(1), ConnectionRefusedError(), BlockingIOError(), packet(2))
+    assert [h.sequence for h in side.heard()] == [1, 2]
+    assert side.relay.drops.refused == 1
+    side.relay.stop_forwarding()
+    side.wire()
+    side.feed(ConnectionRefusedError())
+    assert side.relay.drops.refused == 2
+
+
+def test_rtcp_on_the_rtp_port_is_no_new_stream(side: Side) -> None:
+    sender_report = b"\x80\xc8\x00\x06" + bytes(24)
+    side.feed(packet(1), sender_report, packet(2))
+    assert [h.sequence for h in side.heard()] == [1, 2]
+    assert side.relay.drops.wrong_type == 1
