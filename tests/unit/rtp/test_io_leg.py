@@ -10,7 +10,7 @@ import pytest
 
 from rtp.fast_path import FastPath
 from rtp.header import RtpHeader
-from rtp.io.leg import NAT_SILENCE_NS, SETTLING_NS, Leg, LegObserver, LegRoute, join
+from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegObserver, LegRoute, join
 from rtp.io.loop import Callback, EventLoop
 from rtp.io.socket import PortRange
 from rtp.latch import LatchMode
@@ -407,6 +407,71 @@ def test_a_tap_opens_and_closes_in_mid_stream(bench: Bench) -> None:
     alice.say(a)
     bench.turn()
     assert tapped == [103]
+
+
+def test_errors_while_learning_are_counted(bench: Bench) -> None:
+    a, b, alice, bob = bench.call()
+    bob.socket.close()
+    for _ in range(3):
+        alice.say(a)
+        bench.turn()
+    assert b.relay.drops.refused + a.relay.drops.refused > 0
+    assert b.relay.received.packets == 0
+
+
+def test_while_behind_nat_nothing_but_rtp_is_looked_at(bench: Bench) -> None:
+    a, _, alice, bob = bench.call(LatchMode.NAT)
+    alice.socket.sendto(b"no RTP", ("127.0.0.1", a.port))
+    bench.turn()
+    assert a.relay.drops.malformed == 1
+    assert bob.heard() == []
+
+
+def test_a_source_that_cannot_be_connected_does_not_latch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, _, alice, bob = bench.call(LatchMode.NAT)
+
+    def fail(_leg: Leg, _source: object, _now: int) -> None:
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(Leg, "_latch_to", fail)
+    alice.say(a)
+    bench.turn()
+    assert a.relay.drops.wrong_source == 1
+    assert bob.heard() == []
+
+
+def test_a_leg_behind_nat_that_never_sounded_latches_to_nobody(bench: Bench) -> None:
+    a, _, _, _ = bench.call(LatchMode.NAT)
+    a.sweep(bench.now + NAT_SILENCE_NS, TIMEOUT_NS)
+    assert a.relay.drops.packets == 0
+
+
+def test_a_packet_for_a_leg_without_remote_goes_nowhere(bench: Bench) -> None:
+    a, b, alice = bench.leg(), bench.leg(), bench.phone()
+    a.set_remote(alice.address, LatchMode.EXACT, TYPES, bench.now)
+    join(a, b, ANY, ANY)
+    alice.say(a)
+    bench.turn()
+    assert a.relay.received.packets == 1
+
+
+def test_a_burst_of_strangers_is_read_in_several_turns(bench: Bench) -> None:
+    a, _, alice, bob = bench.call(LatchMode.SAME_ADDRESS)
+    mallory = bench.phone("127.0.0.3")
+    for _ in range(BURST + 5):
+        mallory.say(a)
+    alice.say(a)
+    bench.turn()
+    assert a.relay.drops.wrong_source == BURST + 5
+    assert bob.heard() == [100]
+
+
+def test_an_rtcp_port_with_an_error_is_read_and_forgotten(bench: Bench) -> None:
+    a = bench.leg()
+    a._discard_rtcp(1)  # nothing there
+    assert a.relay.drops.rtcp == 0
 
 
 def test_ipv6_legs(bench: Bench) -> None:

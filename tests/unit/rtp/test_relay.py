@@ -250,7 +250,31 @@ def test_without_another_leg_packets_are_counted_and_tapped() -> None:
     assert [entry[4] for entry in side.tapped] == [1, 2, 2]
 
 
-def test_what_the_other_socket_does_not_take_is_counted_and_forgotten(side: Side) -> None:
+@pytest.fixture(params=["untouched", "rewritten", "transcoded"])
+def any_side(request: pytest.FixtureRequest) -> Side:
+    """A side for each of the three handlers of the fast path."""
+    side = Side()
+    if request.param == "rewritten":
+        side.join({8: 9})
+    else:
+        side.join({8: 8}, {8: bytes(range(256))} if request.param == "transcoded" else None)
+    side.feed(packet(0))
+    side.sent.clear()
+    name: str = side.handler.__func__.__name__  # type: ignore[attr-defined]
+    assert name == f"forward_{request.param}"
+    return side
+
+
+def test_the_fast_path_leaves_the_unusual_to_the_relay(any_side: Side) -> None:
+    side = any_side
+    side.feed(b"no RTP", packet(1), packet(3), packet(4), packet(5, ssrc=12), packet(6, ssrc=12))
+    assert [h.sequence for h in side.heard()] == [1, 3, 4, 5, 6]
+    assert side.relay.received.lost == 1
+    assert side.relay.drops.malformed == 1
+
+
+def test_what_the_other_socket_does_not_take_is_counted_and_forgotten(any_side: Side) -> None:
+    side = any_side
     side.tap()
     side.feed(packet(1), packet(2))
     side.send_error = BlockingIOError()
@@ -262,11 +286,12 @@ def test_what_the_other_socket_does_not_take_is_counted_and_forgotten(side: Side
     assert [h.sequence for h in side.heard()] == [1, 2, 7]
     drops = side.relay.drops
     assert (drops.unsent, drops.refused) == (3, 2)
-    assert side.relay.forwarded == 3
+    assert side.relay.forwarded == 4
     assert len(side.tapped) == 6
 
 
-def test_errors_of_the_own_socket_are_counted_and_an_empty_one_is_none(side: Side) -> None:
+def test_errors_of_the_own_socket_are_counted_and_an_empty_one_is_none(any_side: Side) -> None:
+    side = any_side
     side.feed(packet(1), ConnectionRefusedError(), BlockingIOError(), packet(2))
     assert [h.sequence for h in side.heard()] == [1, 2]
     assert side.relay.drops.refused == 1

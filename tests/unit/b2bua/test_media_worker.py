@@ -1,0 +1,502 @@
+"""The real media worker as a child process: socket pair, shared memory, packets on loopback."""
+
+import logging
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from b2bua.media import worker as media_worker
+from b2bua.media.channel import ChildChannel, Deframer, frame
+from b2bua.media.messages import (
+    AllocateLeg,
+    Bridge,
+    CloseTap,
+    Counters,
+    FirstPacket,
+    FromMediaWorker,
+    LegAllocated,
+    LegRefused,
+    LegReleased,
+    LogLine,
+    MediaTimeout,
+    OpenTap,
+    ReleaseLeg,
+    Route,
+    SetRemote,
+    StopRecording,
+    ToMediaWorker,
+    Unbridge,
+)
+from codec.laws import PCMA_TO_PCMU
+from recording.permit import Basis, encode, grant
+from rtp.header import RtpHeader
+from rtp.io.leg import Leg
+from rtp.io.loop import EventLoop
+from rtp.io.socket import PortRange
+from rtp.ring import Kind, RingLayout, initialise
+from rtp.ring_reader import RingReader
+
+HOST = "127.0.0.1"
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 10.0
+ALAW = Route(payload_types={8: 8, 101: 101}, transcode={})
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True)
+class Entry:
+    kind: int
+    leg: int
+    sequence: int
+    ssrc: int
+    arrival_s: float
+    data: bytes
+
+
+class Phone:
+    def __init__(self, ssrc: int, host: str = HOST) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.socket.settimeout(PATIENCE_S)
+        self.ssrc = ssrc
+        self.sequence = 65530
+
+    @property
+    def port(self) -> int:
+        return int(self.socket.getsockname()[1])
+
+    def say(self, port: int, payload: bytes = b"a" * 160, *, payload_type: int = 8) -> None:
+        header = RtpHeader(
+            payload_type=payload_type,
+            sequence=self.sequence & 0xFFFF,
+            timestamp=(160 * self.sequence) & 0xFFFFFFFF,
+            ssrc=self.ssrc,
+        )
+        self.sequence += 1
+        self.socket.sendto(header.serialize() + payload, (HOST, port))
+
+    def hear(self) -> tuple[RtpHeader, bytes]:
+        data = self.socket.recv(2048)
+        header = RtpHeader.parse(data)
+        return header, data[header.payload_offset :]
+
+    def hears_nothing(self) -> bool:
+        self.socket.setblocking(False)
+        try:
+            self.socket.recv(2048)
+        except BlockingIOError:
+            return True
+        finally:
+            self.socket.settimeout(PATIENCE_S)
+        return False
+
+
+@dataclass
+class Worker:
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    readers: list[RingReader]
+    deframer: Deframer[FromMediaWorker] = field(default_factory=lambda: Deframer(FromMediaWorker))
+    inbox: list[FromMediaWorker] = field(default_factory=list)
+    phones: list[Phone] = field(default_factory=list)
+
+    def send(self, *messages: msgspec.Struct) -> None:
+        self.channel.sendall(b"".join(frame(message) for message in messages))
+
+    def expect(self, kind: type[M], condition: Callable[[M], bool] = lambda _: True) -> M:
+        """The next message of `kind`; others stay for later."""
+        while True:
+            for index, message in enumerate(self.inbox):
+                if isinstance(message, kind) and condition(message):
+                    del self.inbox[index]
+                    return message
+            data = self.channel.recv(65536)
+            assert data, f"the worker has left: {self.inbox}"
+            self.inbox += self.deframer.feed(data)
+
+    def phone(self, ssrc: int, host: str = HOST) -> Phone:
+        self.phones.append(Phone(ssrc, host))
+        return self.phones[-1]
+
+    def leg(self, leg_id: int) -> int:
+        """Allocate a leg; its port."""
+        self.send(AllocateLeg(leg_id, HOST))
+        return self.expect(LegAllocated, lambda m: m.leg_id == leg_id).port
+
+    def call(self, route: Route = ALAW, back: Route = ALAW) -> tuple[Phone, int, Phone, int]:
+        """Two phones, bridged; phone and port of leg 1, then of leg 2."""
+        alice, bob = self.phone(11), self.phone(22)
+        ports = self.leg(1), self.leg(2)
+        self.send(
+            SetRemote(1, HOST, alice.port),
+            SetRemote(2, HOST, bob.port),
+            Bridge(1, 2, route, back),
+        )
+        return alice, ports[0], bob, ports[1]
+
+    def barrier(self) -> None:
+        """Return when the worker has obeyed all that was sent before."""
+        self.send(ReleaseLeg(999_999))
+        self.expect(LegReleased, lambda m: m.leg_id == 999_999)
+
+    def counters(self) -> dict[str, float]:
+        """The totals of a second that begins now."""
+        self.expect(Counters)
+        return self.expect(Counters).values
+
+    def ring(self, recorder: int = 0) -> list[Entry]:
+        """What has been written into a ring since it was last asked."""
+        reader = self.readers[recorder]
+        new = [*reader.new_entries(), *reader.new_entries()]
+        return [
+            Entry(
+                kind=int(entry["kind"]),
+                leg=int(entry["leg"]),
+                sequence=int(entry["sequence"]),
+                ssrc=int(entry["ssrc"]),
+                arrival_s=int(entry["arrival_ns"]) / 1e9,
+                data=reader.data(entry),
+            )
+            for entry in new
+        ]
+
+
+def start(rings: int = 2, ports: str = "20000-60000", media_timeout_s: float = 30.0) -> Worker:
+    layout = RingLayout.for_calls(2)
+    fds, readers = [], []
+    for number in range(rings):
+        fd = os.memfd_create(f"ring-{number}")
+        os.ftruncate(fd, layout.size)
+        memory = memoryview(mmap.mmap(fd, layout.size))
+        initialise(memory, layout)
+        fds.append(fd)
+        readers.append(RingReader(memory))
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PATIENCE_S)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "b2bua.media.worker"),
+            *("--channel", str(theirs.fileno()), "--ring", ",".join(map(str, fds))),
+            *("--ports", ports, "--media-timeout", str(media_timeout_s)),
+        ],
+        cwd=ROOT,
+        pass_fds=(theirs.fileno(), *fds),
+        stderr=subprocess.PIPE,
+    )
+    theirs.close()
+    for fd in fds:
+        os.close(fd)
+    return Worker(process, ours, readers)
+
+
+def end(worker: Worker) -> None:
+    worker.channel.close()
+    _, errors = worker.process.communicate(timeout=PATIENCE_S)
+    for phone in worker.phones:
+        phone.socket.close()
+    assert errors == b""
+    assert worker.process.returncode == 0
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = start()
+    yield worker
+    end(worker)
+
+
+def permit(party: str = "party-1", epoch: int = 1) -> bytes:
+    return encode(
+        grant(call_id="c1", party_id=party, basis=Basis.OPT_IN, evidence_id="e1", epoch=epoch)
+    )
+
+
+def tap(leg_id: int, recorder: int = 0, spec: bytes = b"spec") -> OpenTap:
+    return OpenTap(leg_id, "party-1", 1, recorder, permit(), spec)
+
+
+def test_two_phones_hear_each_other_and_the_first_packet_is_told(worker: Worker) -> None:
+    alice, port_a, bob, port_b = worker.call()
+    began = time.monotonic()
+    alice.say(port_a)
+    assert bob.hear() == (
+        RtpHeader(payload_type=8, sequence=65530, timestamp=160 * 65530, ssrc=11),
+        b"a" * 160,
+    )
+    first = worker.expect(FirstPacket)
+    assert first.leg_id == 1
+    assert began <= first.at <= time.monotonic()
+    for number in range(20):
+        bob.say(port_b, bytes([number]) * 160)
+        assert alice.hear()[1] == bytes([number]) * 160
+    assert worker.expect(FirstPacket).leg_id == 2
+
+
+def test_an_unbridged_leg_is_not_heard_and_a_released_one_says_what_it_did(
+    worker: Worker,
+) -> None:
+    alice, port_a, bob, _ = worker.call()
+    for _ in range(3):
+        alice.say(port_a)
+        bob.hear()
+    worker.send(Unbridge(1, 2))
+    worker.barrier()
+    alice.say(port_a)
+    alice.say(port_a, payload_type=3)
+    alice.sequence += 5
+    alice.say(port_a)
+    worker.counters()
+    assert bob.hears_nothing()
+    worker.send(ReleaseLeg(1), ReleaseLeg(2))
+    assert worker.expect(LegReleased) == LegReleased(
+        leg_id=1, packets_received=6, packets_sent=0, packets_dropped=0, packets_lost=5
+    )
+    assert worker.expect(LegReleased) == LegReleased(
+        leg_id=2, packets_received=0, packets_sent=3, packets_dropped=0, packets_lost=0
+    )
+
+
+def test_laws_and_types_are_converted_on_the_way(worker: Worker) -> None:
+    there = Route(payload_types={8: 0, 101: 96}, transcode={8: "PCMA>PCMU"})
+    back = Route(payload_types={0: 8, 96: 101}, transcode={0: "PCMU>PCMA"})
+    alice, port_a, bob, _ = worker.call(there, back)
+    every = bytes(range(160))
+    for _ in range(3):
+        alice.say(port_a, every)
+        header, payload = bob.hear()
+        assert (header.payload_type, payload) == (0, every.translate(PCMA_TO_PCMU))
+    alice.say(port_a, b"\x01\x0a\x00\xa0", payload_type=101)
+    header, payload = bob.hear()
+    assert (header.payload_type, payload) == (96, b"\x01\x0a\x00\xa0")
+
+
+def test_only_what_follows_an_opened_tap_enters_the_ring(worker: Worker) -> None:
+    alice, port_a, bob, port_b = worker.call()
+    alice.say(port_a)
+    bob.hear()
+    worker.send(tap(1, spec=b"first"))
+    worker.barrier()
+    began = time.monotonic()
+    for number in range(3):
+        alice.say(port_a, bytes([number]) * 160)
+        bob.hear()
+        bob.say(port_b)
+        alice.hear()
+    worker.send(CloseTap(1), StopRecording(0, 4711))
+    worker.barrier()
+    alice.say(port_a)
+    bob.hear()
+    entries = worker.ring()
+    assert [(e.kind, e.leg) for e in entries] == [
+        (Kind.TAP_OPENED, 1),
+        (Kind.PACKET, 1),
+        (Kind.PACKET, 1),
+        (Kind.PACKET, 1),
+        (Kind.TAP_CLOSED, 1),
+        (Kind.STOPPED, 0),
+    ]
+    assert entries[0].data == b"first"
+    assert struct.unpack("<I", entries[-1].data) == (4711,)
+    packets = entries[1:4]
+    assert [(e.sequence, e.ssrc) for e in packets] == [(65531, 11), (65532, 11), (65533, 11)]
+    assert [e.data[12:] for e in packets] == [bytes([n]) * 160 for n in range(3)]
+    assert all(began <= e.arrival_s <= time.monotonic() for e in packets)
+
+
+def test_each_recorder_has_its_own_ring_and_a_new_tap_closes_the_old_one(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    worker.send(tap(1, recorder=0), tap(1, recorder=1))
+    worker.barrier()
+    alice.say(port_a)
+    bob.hear()
+    worker.send(ReleaseLeg(1))
+    worker.expect(LegReleased)
+    assert [e.kind for e in worker.ring(0)] == [Kind.TAP_OPENED, Kind.TAP_CLOSED]
+    assert [e.kind for e in worker.ring(1)] == [Kind.TAP_OPENED, Kind.PACKET, Kind.TAP_CLOSED]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        OpenTap(1, "party-2", 1, 0, permit(), b""),
+        OpenTap(1, "party-1", 2, 0, permit(), b""),
+        OpenTap(1, "party-1", 1, 0, b"", b""),
+        OpenTap(1, "party-1", 1, 0, b"\x81\xa1x\x01", b""),
+        OpenTap(1, "party-1", 1, 0, permit(), bytes(3000)),
+    ],
+    ids=["other party", "withdrawn", "none", "garbage", "endless"],
+)
+def test_without_its_permit_nothing_of_a_leg_enters_the_ring(
+    worker: Worker, wrong: OpenTap
+) -> None:
+    alice, port_a, bob, _ = worker.call()
+    worker.send(wrong)
+    line = worker.expect(LogLine)
+    assert line.level == logging.ERROR
+    assert "no tap on leg 1" in line.text
+    for _ in range(3):
+        alice.say(port_a)
+        bob.hear()
+    assert worker.ring() == []
+
+
+def test_a_recording_can_be_stopped_for_legs_of_a_worker_that_died(worker: Worker) -> None:
+    worker.send(StopRecording(1, 9))
+    worker.barrier()
+    assert [(e.kind, e.data) for e in worker.ring(1)] == [(Kind.STOPPED, b"\x09\x00\x00\x00")]
+
+
+def test_strangers_reach_neither_the_other_party_nor_the_ring(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    mallory = worker.phone(11, "127.0.0.3")
+    worker.send(tap(1))
+    worker.barrier()
+    for _ in range(5):
+        mallory.say(port_a)
+        alice.say(port_a)
+        bob.hear()
+    assert bob.hears_nothing()
+    assert mallory.hears_nothing()
+    assert {e.sequence for e in worker.ring() if e.kind == Kind.PACKET} == {
+        number & 0xFFFF for number in range(65530, 65535)
+    }
+
+
+def test_messages_about_unknown_things_are_logged_and_harm_nothing(worker: Worker) -> None:
+    port = worker.leg(1)
+    unknown = Route(payload_types={8: 8}, transcode={8: "PCMA>OPUS"})
+    for message, text in (
+        (CloseTap(77), "no leg 77"),
+        (Bridge(1, 78, ALAW, ALAW), "no leg 78"),
+        (Bridge(1, 1, unknown, ALAW), "PCMA>OPUS"),
+        (StopRecording(9, 1), "no recorder 9"),
+        (SetRemote(1, "phone.example", 4000), "phone.example"),
+        (SetRemote(1, "0.0.0.0", 4000), "unicast"),  # noqa: S104 - to be refused
+    ):
+        worker.send(message)
+        assert text in worker.expect(LogLine).text
+    worker.send(AllocateLeg(1, HOST))
+    assert "exists" in worker.expect(LegRefused).reason
+    worker.send(ReleaseLeg(1))
+    assert worker.expect(LegReleased).packets_received == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+        again.bind((HOST, port))
+
+
+def test_an_address_that_is_not_ours_is_refused_in_words(worker: Worker) -> None:
+    worker.send(AllocateLeg(5, "192.0.2.1"))
+    assert "192.0.2.1" in worker.expect(LegRefused).reason
+
+
+def test_counters_tell_what_happened(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    for _ in range(5):
+        alice.say(port_a)
+        bob.hear()
+    alice.socket.sendto(b"no RTP", (HOST, port_a))
+    alice.socket.sendto(b"report", (HOST, port_a + 1))
+    alice.sequence += 2
+    alice.say(port_a)
+    bob.hear()
+    worker.send(ReleaseLeg(2))
+    worker.expect(LegReleased)
+    values = worker.counters()
+    assert values["packets_received"] == values["packets_sent"] == 6
+    assert values["packets_lost"] == 2
+    assert values["octets_received"] == 6 * 172
+    assert values["dropped_malformed"] == values["dropped_rtcp"] == 1
+    assert values["ring_packets_lost"] == 0
+    assert values["cpu_seconds"] > 0
+
+
+def test_a_full_range_and_a_silent_leg_are_told() -> None:
+    probe = start()
+    port = probe.leg(1)
+    end(probe)
+    worker = start(ports=f"{port}-{port + 1}", media_timeout_s=0.3)
+    try:
+        assert worker.leg(1) == port
+        worker.send(AllocateLeg(2, HOST))
+        assert "all in use" in worker.expect(LegRefused).reason
+        worker.send(SetRemote(1, HOST, worker.phone(1).port))
+        timeout = worker.expect(MediaTimeout)
+        assert timeout.leg_id == 1
+        assert 0.3 <= timeout.silent_s < 5
+        worker.counters()
+        assert not [m for m in worker.inbox if isinstance(m, MediaTimeout)]
+    finally:
+        end(worker)
+
+
+def test_interrupt_and_termination_are_the_parents_business(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.send_signal(signal.SIGTERM)
+    alice.say(port_a)
+    bob.hear()
+    assert worker.process.poll() is None
+
+
+def test_a_broken_channel_ends_the_worker(worker: Worker) -> None:
+    worker.leg(1)
+    worker.channel.sendall(b"\xff" * 8)
+    assert worker.process.wait(PATIENCE_S) == 0
+
+
+def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: no message can provoke the exception that must not happen."""
+    ours, theirs = socket.socketpair()
+    loop = EventLoop()
+    channel: ChildChannel[ToMediaWorker] = ChildChannel(theirs, ToMediaWorker)
+    inner = media_worker.Worker(
+        loop=loop, channel=channel, rings=[], ports=PortRange(20_000, 60_000), media_timeout_s=9
+    )
+    loop.on_error = inner.failed
+    inner.start()
+    worker = Worker(subprocess.Popen([sys.executable, "-c", ""]), ours, [])
+    worker.process.wait()
+    swept: list[int] = []
+
+    def sweep(leg: Leg, _now: int, _timeout: int) -> None:
+        swept.append(leg.leg_id)
+        if len(swept) == 4:
+            loop.stop()
+        if leg.leg_id == 1:
+            raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Leg, "sweep", sweep)
+    worker.send(AllocateLeg(1, HOST), AllocateLeg(2, HOST))
+    loop.run()
+    assert swept == [1, 2, 1, 2]
+    line = worker.expect(LogLine)
+    assert "RuntimeError: a bug at sweep:" in line.text
+    assert "leg 1, which is mute now" in line.text
+    inner.failed(-1, RuntimeError("no place"))
+    assert (
+        "at an unknown place in housekeeping"
+        in worker.expect(LogLine, lambda m: "no place" in m.text).text
+    )
+    worker.send(ReleaseLeg(1), ReleaseLeg(2))
+    inner.receive(1)
+    loop.close()
+    ours.close()
+    theirs.close()
+
+
+def test_the_worker_carries_neither_numpy_nor_asyncio() -> None:
+    code = "import b2bua.media.worker, sys; print(sorted({'numpy', 'asyncio'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert shown.stdout.decode().strip() == "[]"
