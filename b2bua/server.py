@@ -16,6 +16,7 @@ from rtp.io.socket import DescriptorLimitError, descriptors_needed, raise_descri
 
 logger = logging.getLogger("b2bua.server")
 
+
 def run_server(config: Config, folder: DataFolder) -> None:
     """Serve until SIGTERM or SIGINT; raises `MitschnittError` where that can't begin."""
     with folder.locked() as lock_fd, logging_to_stderr():

@@ -182,7 +182,8 @@ class Service:
         """Wait for the stop; meanwhile, once a second, do what has no event of its own."""
         while not stop.is_set():
             registrations.expire()
-            notify("WATCHDOG=1")
+            if "WATCHDOG_USEC" in os.environ:
+                notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HOUSEKEEPING_S):
                     await stop.wait()
