@@ -19,14 +19,27 @@ def take(count: int = 2) -> int:
 
     Baresip listens for TLS one above its port, and RTCP lives one above RTP.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SLICES
-    low = FIRST + worker * SLICE
+    low = _slice()
     draw = random.SystemRandom()
     for _ in range(1000):
         first = draw.randrange(low, low + SLICE - count, 2)
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise RuntimeError(f"no {count} free ports in a row from {low} on")
+
+
+def window(count: int) -> int:
+    """Return the first, even one, of `count` ports of this worker's slice, taken or not.
+
+    For the server's RTP range: it passes over ports that somebody has.
+    """
+    low = _slice()
+    return random.SystemRandom().randrange(low, low + SLICE - count, 2)
+
+
+def _slice() -> int:
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SLICES
+    return FIRST + worker * SLICE
 
 
 def _is_free(port: int) -> bool:

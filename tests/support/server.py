@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "b2bua.cli")
 
 MAX_CALLS = 20
-COOLING_PORTS = 64
-"RTP ports beyond those of MAX_CALLS, for pairs that wait to be used again."
+SPARE_PORTS = 400
+"RTP ports beyond those of MAX_CALLS: for pairs that cool off, and for what neighbours have."
 
 
 class CommandError(Exception):
@@ -86,8 +86,8 @@ class Server:
 
     def write_config(self) -> None:
         """Write a configuration with a free SIP port and enough RTP ports of this worker."""
-        count = MAX_CALLS * 4 + COOLING_PORTS
-        low = ports.take(count)
+        count = MAX_CALLS * 4 + SPARE_PORTS
+        low = ports.window(count)
         text = (
             f'[sip]\nlisten = "{ports.LOOPBACK}:{ports.take(2)}"\n'
             f'[media]\nports = "{low}-{low + count - 1}"\nmax_calls = {MAX_CALLS}\n'
@@ -98,6 +98,7 @@ class Server:
         """Start the server on its data folder and wait until it says that it is ready."""
         if not self._config.exists():
             self.write_config()
+            self.recordings.mkdir(parents=True)
         path = self.folder / f"notify{len(self.children)}"
         manager = NotifySocket(path)
         self._stack.callback(manager.close)
@@ -156,7 +157,7 @@ class Server:
     async def add_extension(
         self, number: str, *, mode: str = "off", opt_in: bool = False
     ) -> Extension:
-        password = f"secret of {number}"
+        password = f"secret-of-{number}"
         words = ["ext", "add", number, "--name", f"Test {number}", "--mode", mode]
         words += ["--password-stdin", *(["--opt-in"] if opt_in else [])]
         await self.cli(*words, stdin=f"{password}\n")
@@ -241,17 +242,28 @@ async def server(
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         await under_test.close()
-        assert not _left_behind(under_test), "children of the server outlived it"
+        await _nothing_left(under_test)
 
 
-def _left_behind(under_test: Server) -> list[int]:
+async def _nothing_left(under_test: Server) -> None:
+    """Assert that no process of the server outlives it: children leave when their channel ends."""
+    try:
+        async with asyncio.timeout(3.0):
+            while _left_behind(under_test):  # noqa: ASYNC110 - /proc sends no events
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"outlived the server: {_left_behind(under_test)}") from None
+
+
+def _left_behind(under_test: Server) -> list[str]:
     """Return the processes that still run in the sessions of the server's processes."""
     sessions = {child.pid for child in under_test.children}
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        with contextlib.suppress(OSError, ProcessLookupError):
-            if os.getsid(int(entry.name)) in sessions:
-                found.append(int(entry.name))
+        with contextlib.suppress(OSError):
+            state, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+            if state != "Z" and os.getsid(int(entry.name)) in sessions:
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
     return found
