@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -85,6 +85,15 @@ def send_vectors(
     return vectors
 
 
+def active_counts(plan: traffic.Plan) -> list[int]:
+    """How many of a slot's legs send already, by step."""
+    counts = np.zeros((plan.frames, plan.slots), np.int64)
+    for slot in range(plan.slots):
+        begins = [plan.first_frame(leg) for leg in plan.members(slot)]
+        counts[:, slot] = np.searchsorted(begins, np.arange(plan.frames), side="right")
+    return [int(count) for count in counts.reshape(-1)]
+
+
 def run(
     plan: traffic.Plan,
     vectors: Sequence[mmsg.SendVector],
@@ -97,6 +106,7 @@ def run(
     step_ns = plan.step_ns
     notes = np.zeros((4, steps), np.int64)
     before, after, lag, count = notes
+    active = active_counts(plan)
     batch = mmsg.ReceiveVector(max(64, 4 * max(v.count for v in vectors)), traffic.HEAD)
     monotonic_ns, time_ns, sleep = time.monotonic_ns, time.time_ns, time.sleep
     slots = plan.slots
@@ -109,7 +119,7 @@ def run(
         fd = fds[step % 2]
         if vector.count:
             before[step] = time_ns()
-            count[step] = vector.send(fd)
+            count[step] = vector.send(fd, active[step])
             after[step] = time_ns()
         # The other socket's turn: a callers' step is followed by reading the callees'.
         log.drain(fds[1 - step % 2], batch)
@@ -123,13 +133,15 @@ def run(
 def main() -> None:
     """Entry point of the generator's process."""
     order = json.loads(sys.stdin.readline())
-    plan = traffic.Plan(calls=order["calls"], seconds=order["seconds"])
+    plan = traffic.Plan(**order["plan"])
     to = [Destination(host=host, port=port) for host, port in order["to"]]
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     mmsg.precise_timers()
     mmsg.short_slices(os.getpriority(os.PRIO_PROCESS, 0))
-    packets = np.stack([traffic.packets(leg, plan.seconds) for leg in range(plan.legs)])
+    packets = np.stack(
+        [traffic.packets(leg, plan.seconds, plan.lead_seconds) for leg in range(plan.legs)]
+    )
     vectors = send_vectors(plan, packets, to)
     log = Log(plan.legs * plan.frames + 4096)
     sys.stdout.write("ready\n")
@@ -199,8 +211,7 @@ class Generator:
         self._say(
             json.dumps(
                 {
-                    "calls": self.plan.calls,
-                    "seconds": self.plan.seconds,
+                    "plan": asdict(self.plan),
                     "to": [(destination.host, destination.port) for destination in to],
                     "fds": fds,
                     "log": str(self._log),

@@ -46,8 +46,8 @@ class Case:
     seconds: int
     answered_at: float
     hung_up_at: float
-    first_packet_at: tuple[float, float]
-    "When the caller's and the callee's leg sent their first packet."
+    speech_at: tuple[float, float]
+    "When the caller's and the callee's known speech was sent."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def examine_audio(case: Case, audio: Samples, octets: int) -> Finding:
     if len(audio) < speech.RATE:
         return Finding(call=case.call, ok=False, why="holds less than a second of audio")
     legs = [spoken(2 * case.call + side, case.seconds) for side in (0, 1)]
-    phase = round((case.first_packet_at[1] - case.first_packet_at[0]) * speech.RATE)
+    phase = round((case.speech_at[1] - case.speech_at[0]) * speech.RATE)
     both = np.zeros(len(legs[0]) + abs(phase))
     first = (max(-phase, 0), max(phase, 0))
     for offset, leg in zip(first, legs, strict=True):
@@ -145,7 +145,7 @@ def examine_audio(case: Case, audio: Samples, octets: int) -> Finding:
     base = find_start(audio, both)
     places = base + first[0], base + first[1]
     worst, shift, bad = _hear_seconds(case.seconds, audio, legs, places)
-    start = case.first_packet_at[0] - places[0] / speech.RATE
+    start = case.speech_at[0] - places[0] / speech.RATE
     start_error = start - case.answered_at
     length = len(audio) / speech.RATE
     if abs(start_error) > START_TOLERANCE_S:
@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("cases", type=Path, help="cases.json of a kept run")
     options = parser.parse_args()
     raw = json.loads(options.cases.read_text(encoding="utf-8"))
-    cases = [Case(**{**case, "first_packet_at": tuple(case["first_packet_at"])}) for case in raw]
+    cases = [Case(**{**case, "speech_at": tuple(case["speech_at"])}) for case in raw]
     findings = examine_all(cases)
     for finding in findings:
         print(json.dumps(asdict(finding)))

@@ -23,6 +23,7 @@ from bench.sip_client import Call
 from bench.traffic import Plan
 
 PSS_EVERY_S = 1.0
+CALLS_BEGINNING_PER_S = 200
 FINISH_TIMEOUT_S = 20.0
 LEAD_NS = 300_000_000
 "From the order to begin to the first packet."
@@ -55,9 +56,9 @@ def destinations(pairs: Sequence[Pair]) -> list[Destination]:
 
 
 def run_media(exchange: Exchange, server: Server, generator: Generator, begin_ns: int) -> Usage:
-    """Let the generator run; measure the server from the first to the last packet."""
+    """Let the generator run; measure the server while all legs send."""
     usage = Usage()
-    begin = begin_ns / 1e9
+    begin = begin_ns / 1e9 + generator.plan.lead_seconds
     end = begin + generator.plan.seconds
     while time.monotonic() < begin:
         exchange.loop.turn(begin)
@@ -111,9 +112,7 @@ def cases_of(
     cases = []
     for number, path in sorted(files.items()):
         caller = pairs[number][0]
-        first = [
-            (begin_ns + plan.slot_of(2 * number + side) * plan.step_ns) / 1e9 for side in (0, 1)
-        ]
+        speech = [plan.speech_ns(2 * number + side, begin_ns) / 1e9 for side in (0, 1)]
         cases.append(
             judge.Case(
                 call=number,
@@ -121,7 +120,7 @@ def cases_of(
                 seconds=plan.seconds,
                 answered_at=caller.answered_at,
                 hung_up_at=caller.hung_up_at,
-                first_packet_at=(first[0], first[1]),
+                speech_at=(speech[0], speech[1]),
             )
         )
     return cases
@@ -186,7 +185,8 @@ def figures_of(
 
 def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report.Figures:
     """The whole run."""
-    plan = Plan(calls=options.calls, seconds=options.seconds)
+    lead = 1 + options.calls // CALLS_BEGINNING_PER_S
+    plan = Plan(calls=options.calls, seconds=options.seconds, lead_seconds=lead)
     settings = Settings(
         calls=options.calls,
         quality=options.quality,

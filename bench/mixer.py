@@ -183,7 +183,7 @@ def findings(plan: traffic.Plan, folder: Path) -> list[judge.Finding]:
                 seconds=plan.seconds,
                 answered_at=START_NS / 1e9,
                 hung_up_at=START_NS / 1e9 + plan.seconds,
-                first_packet_at=(first[0], first[1]),
+                speech_at=(first[0], first[1]),
             )
         )
     found = judge.examine_all(cases)

@@ -122,12 +122,12 @@ class SendVector:
         self._vector["iovlen"] = 1
         self._address = self._vector.ctypes.data
 
-    def send(self, fd: int) -> int:
-        """Return how many packets the kernel took."""
+    def send(self, fd: int, count: int) -> int:
+        """Send the first `count`; return how many packets the kernel took."""
         done = 0
-        while done < self.count:
+        while done < count:
             taken = _sendmmsg(
-                fd, self._address + MMSGHDR.itemsize * done, self.count - done, MSG_DONTWAIT
+                fd, self._address + MMSGHDR.itemsize * done, count - done, MSG_DONTWAIT
             )
             if taken <= 0:
                 break

@@ -26,6 +26,9 @@ HEAD = HEADER + TAG_BITS
 "What a receiver has to keep of a packet."
 FRAME_BITS = 18
 PAYLOAD_TYPE = 8
+SILENCE = 0xD5
+SETTLING_FRAMES = 15
+"Between the last leg's begin and the first known speech."
 MAX_LEGS = 1 << (TAG_BITS - FRAME_BITS)
 
 
@@ -35,6 +38,10 @@ class Plan:
 
     calls: int
     seconds: int
+    "Of known speech; what is measured."
+    lead_seconds: int = 0
+    """Of silence before, in which the calls begin to send one after the other: a thousand
+    streams that begin in one frame are no load that a telephone system sees."""
 
     @property
     def legs(self) -> int:
@@ -42,7 +49,15 @@ class Plan:
 
     @property
     def frames(self) -> int:
-        return FRAMES_PER_SECOND * self.seconds
+        return FRAMES_PER_SECOND * (self.lead_seconds + self.seconds)
+
+    @property
+    def lead_frames(self) -> int:
+        return FRAMES_PER_SECOND * self.lead_seconds
+
+    def first_frame(self, leg: int) -> int:
+        """The first frame in which a leg sends; never decreases with the leg."""
+        return leg // 2 * max(0, self.lead_frames - SETTLING_FRAMES) // self.calls
 
     @property
     def slots(self) -> int:
@@ -60,7 +75,12 @@ class Plan:
         return 2 * ((call + side * (half // 2)) % half) + side
 
     def members(self, slot: int) -> list[int]:
+        """The slot's legs, in the order in which they begin to send."""
         return [leg for leg in range(self.legs) if self.slot_of(leg) == slot]
+
+    def speech_ns(self, leg: int, begin_ns: int) -> int:
+        """When a leg's known speech begins, if the first step is at `begin_ns`."""
+        return begin_ns + self.lead_frames * FRAME_NS + self.slot_of(leg) * self.step_ns
 
 
 def tag_bits(leg: int, frames: int) -> NDArray[np.uint8]:
@@ -77,24 +97,26 @@ def read_tags(heads: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.i
     return names >> FRAME_BITS, names & ((1 << FRAME_BITS) - 1)
 
 
-def payloads(leg: int, seconds: int) -> NDArray[np.uint8]:
+def payloads(leg: int, seconds: int, lead_seconds: int = 0) -> NDArray[np.uint8]:
     """Everything a leg says, A-law with names in it, shape (frames, PAYLOAD)."""
-    spoken = speech.utterances(leg % 2)[speech.order(leg, seconds)].reshape(-1, PAYLOAD).copy()
-    spoken[:, :TAG_BITS] &= 0xFE
-    spoken[:, :TAG_BITS] |= tag_bits(leg, len(spoken))
-    return spoken
+    speaking = speech.utterances(leg % 2)[speech.order(leg, seconds)].reshape(-1, PAYLOAD)
+    silent = np.full((FRAMES_PER_SECOND * lead_seconds, PAYLOAD), SILENCE, np.uint8)
+    said = np.concatenate([silent, speaking])
+    said[:, :TAG_BITS] &= 0xFE
+    said[:, :TAG_BITS] |= tag_bits(leg, len(said))
+    return said
 
 
-def packets(leg: int, seconds: int) -> NDArray[np.uint8]:
+def packets(leg: int, seconds: int, lead_seconds: int = 0) -> NDArray[np.uint8]:
     """RTP packets of a leg (:rfc:`3550#section-5.1`), shape (frames, PACKET)."""
-    said = payloads(leg, seconds)
+    said = payloads(leg, seconds, lead_seconds)
     frames = np.arange(len(said))
     rng = np.random.default_rng((22, leg))
     first_sequence, first_timestamp, ssrc = rng.integers(0, (1 << 16, 1 << 32, 1 << 32))
     whole = np.empty((len(said), PACKET), np.uint8)
     whole[:, 0] = 0x80
     whole[:, 1] = PAYLOAD_TYPE
-    whole[0, 1] |= 0x80  # the marker of a talkspurt's first packet
+    whole[FRAMES_PER_SECOND * lead_seconds, 1] |= 0x80  # first packet of a talkspurt
     sequence = ((first_sequence + frames) & 0xFFFF).astype(">u2")
     timestamp = ((first_timestamp + frames * PAYLOAD) & 0xFFFFFFFF).astype(">u4")
     whole[:, 2:4] = sequence.view(np.uint8).reshape(-1, 2)
@@ -171,7 +193,7 @@ def send_times(plan: Plan, sent: Sent) -> tuple[NDArray[np.int64], NDArray[np.in
         steps = slice(slot, plan.frames * plan.slots, plan.slots)
         begin, end = sent.before_ns[steps], sent.after_ns[steps]
         for place, leg in enumerate(members):
-            into = (end - begin) * place // len(members)
+            into = (end - begin) * place // np.maximum(sent.count[steps], 1)
             went = sent.count[steps] > place
             at[leg] = np.where(went, begin + into, 0)
             late[leg] = sent.lag_ns[steps] + into
@@ -179,7 +201,10 @@ def send_times(plan: Plan, sent: Sent) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def judge(plan: Plan, sent: Sent, received: Received, ports: NDArray[np.int64]) -> Verdict:
-    """Match what came back with what was sent; `ports` are the server's, by leg."""
+    """Match what came back with what was sent; `ports` are the server's, by leg.
+
+    Loss is that of all packets; delay and lag are those of the known speech.
+    """
     at, late = send_times(plan, sent)
     leg, frame = read_tags(received.heads)
     known = (leg < plan.legs) & (frame < plan.frames) & (received.length == PACKET)
@@ -188,10 +213,12 @@ def judge(plan: Plan, sent: Sent, received: Received, ports: NDArray[np.int64]) 
     name = leg[known] * plan.frames + frame[known]
     distinct, first = np.unique(name, return_index=True)
     delay = received.at_ns[known][first] - at[leg[known], frame[known]][first]
+    delay = delay[frame[known][first] >= plan.lead_frames]
     percentile = np.percentile(delay, (50, 99, 100)) if len(delay) else np.full(3, np.nan)
     went = at > 0
+    late = late[:, plan.lead_frames :][went[:, plan.lead_frames :]]
     return Verdict(
-        planned=plan.legs * plan.frames,
+        planned=sum(plan.frames - plan.first_frame(leg) for leg in range(plan.legs)),
         sent=int(np.count_nonzero(went)),
         received=len(distinct),
         duplicates=int(np.count_nonzero(known)) - len(distinct),
@@ -199,6 +226,6 @@ def judge(plan: Plan, sent: Sent, received: Received, ports: NDArray[np.int64]) 
         delay_ms_p50=round(float(percentile[0]) / 1e6, 4),
         delay_ms_p99=round(float(percentile[1]) / 1e6, 4),
         delay_ms_max=round(float(percentile[2]) / 1e6, 4),
-        lag_ms_p99=round(float(np.percentile(late[went], 99)) / 1e6, 4) if went.any() else np.inf,
-        lag_ms_max=round(float(late[went].max()) / 1e6, 4) if went.any() else np.inf,
+        lag_ms_p99=round(float(np.percentile(late, 99)) / 1e6, 4) if late.size else np.inf,
+        lag_ms_max=round(float(late.max()) / 1e6, 4) if late.size else np.inf,
     )

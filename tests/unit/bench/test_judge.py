@@ -18,7 +18,7 @@ CASE = judge.Case(
     seconds=SECONDS,
     answered_at=ANSWERED,
     hung_up_at=HUNG_UP,
-    first_packet_at=FIRST,
+    speech_at=FIRST,
 )
 
 

@@ -40,7 +40,7 @@ def test_an_mp3_as_the_server_writes_it_is_good_enough_for_the_judge(
         seconds=seconds,
         answered_at=10.0,
         hung_up_at=10.0 + seconds,
-        first_packet_at=(10.0, 10.0),
+        speech_at=(10.0, 10.0),
     )
     finding = judge.examine(case)
     assert finding.ok, finding.why
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_mp3_is_bad_and_not_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     path.write_bytes(b"no mp3")
     case = judge.Case(
-        call=0, path=str(path), seconds=1, answered_at=0, hung_up_at=1, first_packet_at=(0, 0)
+        call=0, path=str(path), seconds=1, answered_at=0, hung_up_at=1, speech_at=(0, 0)
     )
     assert judge.examine(case).why.startswith("can't be decoded")
 

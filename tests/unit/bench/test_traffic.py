@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import alaw, traffic
+from bench import alaw, generator, traffic
 
 PLAN = traffic.Plan(calls=3, seconds=1)
 PORTS = np.array([30000 + 2 * leg for leg in range(PLAN.legs)])
@@ -115,6 +115,26 @@ def test_every_leg_has_one_slot_and_slots_are_evenly_filled(calls: int) -> None:
     assert max(map(len, slots)) - min(map(len, slots)) <= 1
     assert all(leg % 2 == slot % 2 for slot, members in enumerate(slots) for leg in members)
     assert plan.step_ns <= 1_000_000
+
+
+def test_legs_begin_one_after_the_other_before_the_speech() -> None:
+    plan = traffic.Plan(calls=300, seconds=1, lead_seconds=2)
+    begins = [plan.first_frame(leg) for leg in range(plan.legs)]
+    assert begins == sorted(begins)
+    assert begins[0] == 0
+    assert 80 <= begins[-1] < plan.lead_frames
+    assert max(begins.count(frame) for frame in set(begins)) <= 8
+    assert plan.speech_ns(0, 5) == 5 + 2_000_000_000
+    active = generator.active_counts(plan)
+    assert sum(active) == sum(plan.frames - begin for begin in begins)
+    assert sum(active[-plan.slots :]) == plan.legs
+
+
+def test_the_lead_is_silence_and_the_speech_is_unchanged_by_it() -> None:
+    with_lead, without = traffic.payloads(3, 1, 2), traffic.payloads(3, 1)
+    assert len(with_lead) == 150
+    assert (with_lead[:100] & 0xFE == traffic.SILENCE & 0xFE).all()
+    assert (with_lead[100:, traffic.TAG_BITS :] == without[:, traffic.TAG_BITS :]).all()
 
 
 @pytest.mark.parametrize("leg", [0, 1, 1599, traffic.MAX_LEGS - 1])
