@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sip.address import HostPort
-from sip.errors import LocalProtocolError, RemoteProtocolError
+from sip.errors import LocalProtocolError
 from sip.message import Request
 from sip.via import parse_top_via, stamp
 
@@ -171,17 +171,11 @@ def response(
     for name in ("From", "To", "Call-ID", "CSeq"):
         value = received.get(name)
         if value is not None:
-            tag = to_tag if name == "To" and to_tag and _lacks_to_tag(request) else ""
+            # Callers give a tag only to requests whose mandatory headers could be read.
+            tag = to_tag if name == "To" and to_tag and not request.head.to_tag else ""
             lines.append(f"{name}: {with_tag(value, tag)}")
     lines += _lines(headers)
     return _finish(lines, body, content_type)
-
-
-def _lacks_to_tag(request: Request) -> bool:
-    try:
-        return not request.head.to_tag
-    except RemoteProtocolError:
-        return False
 
 
 def _stamped(line: str, source: HostPort) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sip.address import Flow
 from sip.build import OutgoingRequest, with_tag
+from sip.contact import read_contacts
 from sip.errors import RemoteProtocolError
-from sip.message import URI, Request, Response, contact_uri, parse_address
+from sip.message import URI, Request, Response, parse_address
 from sip.via import first_value
 
 DialogId = tuple[str, str, str]
@@ -23,6 +24,17 @@ def header_values(lines: list[str]) -> tuple[str, ...]:
             if value:
                 values.append(value)
     return tuple(values)
+
+
+def contact_uri(message: Request | Response) -> URI | None:
+    """Return the URI of the only Contact, the remote target (RFC 3261 section 12.1).
+
+    None where there is none; raises `RemoteProtocolError` where it can't be read.
+    """
+    contacts = list(read_contacts(message.headers.getlist("Contact")))
+    if len(contacts) > 1:
+        raise RemoteProtocolError(400, "Several Contacts")
+    return contacts[0].uri if contacts else None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Header storage by name, with the canonical spelling of names (RFC 3261 section 7.3)."""
 
-import sipmessage
-
 _WRITTEN = (
     "Accept Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info "
     "Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding "
@@ -44,8 +42,10 @@ CANONICAL |= {compact: (name.lower(), name) for compact, name in _COMPACT_FORMS.
 "Lower-case or compact name to the storage key and the name that we write."
 
 
-class Headers(sipmessage.Headers):
-    """`sipmessage.Headers` in a dictionary: a lookup costs one hash, not a walk over all names.
+class HeaderTable:
+    """Headers in a dictionary: a lookup costs one hash, not a walk over all names.
+
+    `sip.message` puts it in the place of the walking table of `sipmessage`.
 
     Keys keep the order of their first appearance; compact forms are stored by their long name.
     """

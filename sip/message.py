@@ -17,14 +17,14 @@ can be answered; a bad response is never answered.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import sipmessage
 from sipmessage import URI, Address, CSeq, MediaType, Parameters, Via
 
 from sip.errors import RemoteProtocolError
-from sip.headers import CANONICAL, Headers
+from sip.headers import CANONICAL, HeaderTable
 from sip.via import TopVia, parse_top_via
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "Request",
     "Response",
     "Via",
-    "contact_uri",
     "is_keepalive",
     "parse",
     "parse_address",
@@ -77,11 +76,23 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _VERSION = re.compile(r"SIP/[0-9]{1,3}\.[0-9]{1,3}", re.IGNORECASE)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({_TOKEN.pattern})")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _TAG = re.compile(rf";\s*tag\s*=\s*({_TOKEN.pattern})\s*(?=;|$)", re.IGNORECASE)
-_URI_HEADERS = re.compile(r"<([^<>?]*)\?[^<>]*>")
+_NAME_ADDR = re.compile(
+    rf"(?P<name>{_QUOTED.pattern}|(?:[A-Za-z0-9\-.!%*_+`'~]|[ \t])*)[ \t]*<(?P<uri>[^<>]*)>",
+    re.DOTALL,
+)
+_ADDR_SPEC = re.compile(r"(?P<name>)(?P<uri>[^\s;<>\",?]+)")
+_PARAMETER = re.compile(
+    rf"\s*;\s*(?P<name>{_TOKEN.pattern})(?:\s*=\s*(?P<value>{_QUOTED.pattern}|[^\s;\",<>]+))?\s*",
+    re.DOTALL,
+)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_HOST = re.compile(
+    r"(sips?:(?:[^@]*@)?)([A-Za-z0-9](?:[A-Za-z0-9\-._]*[A-Za-z0-9])?)((?::[0-9]+)?(?:;.*)?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,10 @@ class Head:
     via: TopVia
 
 
+class Headers(HeaderTable, sipmessage.Headers):
+    """The headers of one message."""
+
+
 class _Message(sipmessage.Message):
     _head: Head | None = None
 
@@ -109,14 +124,22 @@ class _Message(sipmessage.Message):
         return self._head
 
     @property
-    def contact(self) -> list[Address]:
-        """The Contact values; URI headers (`?Route=...`) are dropped, never obeyed."""
-        values = [_URI_HEADERS.sub(r"<\1>", line) for line in self.headers.getlist("Contact")]
-        return [address for value in values for address in Address.parse_many(value)]
+    def from_address(self) -> Address:
+        """The From value; raises `RemoteProtocolError`, which `parse` has ruled out."""
+        return parse_address(self.headers["From"])
 
-    @contact.setter
-    def contact(self, value: list[Address]) -> None:
-        self.headers.setlist("Contact", [str(address) for address in value])
+    @from_address.setter
+    def from_address(self, value: Address) -> None:
+        self.headers.set("From", str(value))
+
+    @property
+    def to_address(self) -> Address:
+        """The To value; raises `RemoteProtocolError`, which `parse` has ruled out."""
+        return parse_address(self.headers["To"])
+
+    @to_address.setter
+    def to_address(self, value: Address) -> None:
+        self.headers.set("To", str(value))
 
 
 class Request(_Message, sipmessage.Request):
@@ -313,50 +336,76 @@ _UNREADABLE = (ValueError, TypeError)
 @lru_cache(maxsize=1024)
 def parse_uri(text: str) -> URI:
     """Parse a Request-URI; raises `RemoteProtocolError` 416 for a foreign scheme, else 400."""
-    scheme = _SCHEME.match(text)
-    if scheme and scheme[1].lower() not in ("sip", "sips", "tel"):
-        raise RemoteProtocolError(416, "Unsupported URI Scheme")
+    scheme, colon, rest = text.partition(":")
+    if colon and _SCHEME.fullmatch(scheme):
+        scheme = scheme.lower()
+        if scheme not in ("sip", "sips", "tel"):
+            raise RemoteProtocolError(416, "Unsupported URI Scheme")
     if not text.isascii():
         raise RemoteProtocolError(400, "Bad URI")
     try:
-        return URI.parse(text)
-    except _UNREADABLE as error:
+        uri = _parse_any_host(f"{scheme}:{rest}")
+    except (ValueError, TypeError) as error:
+        # TypeError: `sipmessage` takes parameters as keywords and trips over one named `self`.
         raise RemoteProtocolError(400, "Bad URI") from error
+    if uri.port is not None and uri.port > 0xFFFF:
+        raise RemoteProtocolError(400, "Bad URI")
+    return uri
+
+
+def _parse_any_host(text: str) -> URI:
+    """Parse a URI whose host may end in a digit or hold an underscore.
+
+    `sipmessage` wants letters only at the end of a host name, so `pbx1` would be no host.
+    """
+    try:
+        return URI.parse(text)
+    except ValueError:
+        match = _HOST.fullmatch(text)
+        if match is None:
+            raise
+        return replace(URI.parse(f"{match[1]}host{match[3]}"), host=match[2])
 
 
 @lru_cache(maxsize=1024)
 def parse_address(text: str) -> Address:
-    """Parse one From, To or Contact value; raises `RemoteProtocolError` 400."""
+    """Parse one From or To value; raises `RemoteProtocolError` 400.
+
+    `sipmessage` reads a quoted display name up to the last quote of the line; hence our own.
+    Parameter values stay as they are written.
+    """
+    start = _NAME_ADDR.match(text) or _ADDR_SPEC.match(text)
+    if start is None:
+        raise RemoteProtocolError(400, "Bad Address")
+    parameters: dict[str, str | None] = {}
+    position = start.end()
+    while position < len(text):
+        parameter = _PARAMETER.match(text, position)
+        if parameter is None:
+            raise RemoteProtocolError(400, "Bad Address")
+        parameters[parameter["name"].lower()] = parameter["value"]
+        position = parameter.end()
+    parameters.pop("self", None)  # no keyword that `Parameters` can take, and no use to us
+    name = start["name"].strip()
+    if name.startswith('"'):
+        name = _ESCAPED.sub(r"\1", name[1:-1])
     try:
-        return Address.parse(text)
-    except _UNREADABLE as error:
+        uri = parse_uri(start["uri"])
+    except RemoteProtocolError as error:
         raise RemoteProtocolError(400, "Bad Address") from error
+    return Address(uri=uri, name=name, parameters=Parameters(**parameters))
 
 
 @lru_cache(maxsize=1024)
 def tag_of(value: str) -> str:
     """Return the tag of a From or To value as it is written, or the empty string.
 
-    The whole value is checked on the way. The tag is taken from the text, because the typed
-    parameters have their escapes resolved, and tags are compared octet by octet.
+    The whole value is checked on the way. The tag is looked for in the text, because two tags
+    are a fault that the mapping of parameters would hide.
     """
     address = parse_address(value)
     plain = _QUOTED.sub("", value) if '"' in value else value
     tags: list[str] = _TAG.findall(plain.rpartition(">")[2])
-    if len(tags) > 1 or (not tags and "tag" in {name.lower() for name in address.parameters}):
+    if len(tags) > 1 or (not tags and "tag" in address.parameters):
         raise RemoteProtocolError(400, "Bad Tag")
     return tags[0] if tags else ""
-
-
-def contact_uri(message: Request | Response) -> URI | None:
-    """Return the URI of the only Contact, the remote target (RFC 3261 section 12.1).
-
-    None where there is none; raises `RemoteProtocolError` where it can't be read.
-    """
-    try:
-        contacts = message.contact
-    except _UNREADABLE as error:
-        raise RemoteProtocolError(400, "Bad Contact") from error
-    if len(contacts) > 1:
-        raise RemoteProtocolError(400, "Several Contacts")
-    return contacts[0].uri if contacts else None

@@ -3,6 +3,7 @@
 import pytest
 
 from sip.endpoint import Endpoint, UsageState
+from sip.errors import LocalProtocolError
 from sip.events import (
     InDialogReceived,
     InviteAnswered,
@@ -245,3 +246,26 @@ def test_a_provisional_response_to_a_bye_is_awaited(bench: Bench) -> None:
 def test_tokens_are_random_by_default() -> None:
     endpoint = Endpoint(contact=SERVER, authorize=authorize_all)
     assert endpoint._core.token() != endpoint._core.token()
+
+
+def test_a_call_that_goes_out_is_not_answered_by_us(bench: Bench) -> None:
+    usage, sent = invite(bench)
+    bench.receive(answer_to(sent, 180))
+    with pytest.raises(LocalProtocolError):
+        bench.endpoint.answer(usage, b"", bench.now)
+
+
+def test_a_481_after_the_end_ends_nothing_twice(bench: Bench) -> None:
+    usage, sent = invite(bench)
+    bench.receive(answer_to(sent, 200))
+    bench.take(InviteAnswered)
+    bench.endpoint.request(usage, "INFO", bench.now)
+    (info,) = bench.collect()
+    assert isinstance(info, Request)
+    bench.receive(
+        request("BYE", from_tag="callee", to_tag=sent.head.from_tag, call_id=sent.head.call_id)
+    )
+    bench.take(UsageEnded)
+    bench.receive(answer_to(info, 481))
+    assert bench.take(RequestCompleted).code == 481
+    assert bench.told == []

@@ -639,3 +639,24 @@ def test_product_names_are_in_requests_and_answers() -> None:
     bench.endpoint.reinvite(usage, b"v=0\r\n", bench.now)
     (reinvite,) = bench.collect()
     assert reinvite.headers["User-Agent"] == "Mitschnitt/1"
+
+
+def test_the_same_request_twice_inside_a_dialog(bench: Bench) -> None:
+    _, tag = established(bench)
+    bench.receive(request("INFO", cseq=2, to_tag=tag, branch="z9hG4bKi1"))
+    bench.receive(request("INFO", cseq=2, to_tag=tag, branch="z9hG4bKi2"))
+    for event in (bench.take(InDialogReceived), bench.take(InDialogReceived)):
+        bench.endpoint.respond(event.transaction, 200, bench.now)
+    assert bench.codes(bench.collect()) == [200, 200]
+    bench.wait(33)
+    layer = bench.endpoint._core.transactions
+    assert (len(layer), len(layer._merge), len(layer._by_id)) == (0, 0, 0)
+
+
+def test_a_bye_leaves_what_was_answered_alone(bench: Bench) -> None:
+    _, tag = established(bench)
+    bench.receive(request("INFO", cseq=2, to_tag=tag, branch="z9hG4bKi1"))
+    bench.take(InDialogReceived)
+    bench.wait(33)
+    sent = bench.receive(request("BYE", cseq=3, to_tag=tag, branch="z9hG4bKb1"))
+    assert bench.codes(sent) == [200], "the INFO that nobody answered is gone by itself"
