@@ -86,10 +86,8 @@ class Baresip:
 
     async def registered(self, *, timeout_s: float = 10.0) -> None:
         """Wait until the registrar has agreed."""
-        # It may have registered before anybody listened to events; a later event is seen.
-        # The answer is in colours, so there need be no blank beside the word.
-        if "OK" not in await self.command("reginfo"):
-            await self.wait_event("REGISTER_OK", timeout_s=timeout_s)
+        # It may have registered before anybody listened to events, but what it prints is kept.
+        await self.child.wait_for(r"200 OK \(.*\[\d+ binding", timeout_s=timeout_s)
 
     async def dial(self, target: str) -> None:
         """Call a number of the registrar, or a SIP URI."""
