@@ -1,0 +1,164 @@
+"""The extensions: who agreed to being recorded, and what is recorded of whom."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final, get_args
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from cdr.rows import ExtensionRow
+from web.access import AdminForm, PageViewer, Viewer
+from web.context import Web, web_of
+from web.errors import ChangeRefusedError, HttpProblem
+from web.formats import local, moment_text
+from web.pages.rendering import language_of, page, see_other
+from web.ports import ExtensionSetting, Mode
+from web.texts import Texts
+
+router = APIRouter(include_in_schema=False)
+
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+NEEDS_OPT_IN: Final = frozenset({"manual", "automatic"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeView:
+    """One entry of the list of modes."""
+
+    value: str
+    text: str
+    chosen: bool
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionView:
+    """One row, in words."""
+
+    number: str
+    name: str
+    registered: bool
+    disabled: bool
+    mode: str
+    mode_text: str
+    mode_hint: str
+    modes: tuple[ModeView, ...]
+    opted_in: bool
+    opt_in_text: str
+    opt_in_by: str
+
+
+@router.get("/extensions")
+async def extensions_page(
+    request: Request, viewer: PageViewer, saved: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    """Show the extensions that the viewer may know of."""
+    return await _show(request, viewer, saved=saved)
+
+
+@router.post("/extensions/{number}/mode")
+async def set_mode(request: Request, number: str, form: AdminForm) -> Response:
+    """Set the recording mode."""
+    wanted = form.fields.get("mode", "")
+    mode = next((each for each in MODES if each == wanted), None)
+    if mode is None:
+        raise HttpProblem(422, "mode: off, manual, automatic or never")
+    row = await _existing(web_of(request), number)
+    if mode in NEEDS_OPT_IN and row.opt_in_at is None:
+        refusal = Texts(language_of(request))("refused.opt_in", number=number)
+        return await _show(request, form.viewer, refusal=refusal)
+    return await _change(
+        request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, mode=mode)
+    )
+
+
+@router.post("/extensions/{number}/opt-in")
+async def opt_in(request: Request, number: str, form: AdminForm) -> Response:
+    """Enter the agreement of the one who speaks there, with date and actor."""
+    await _existing(web_of(request), number)
+    return await _change(
+        request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, opt_in=True)
+    )
+
+
+@router.post("/extensions/{number}/withdraw")
+async def withdraw(request: Request, number: str, form: AdminForm) -> Response:
+    """Withdraw it: one press, and what needs it is off in the same moment."""
+    row = await _existing(web_of(request), number)
+    mode: Mode | None = "off" if row.mode in NEEDS_OPT_IN else None
+    return await _change(
+        request,
+        form.viewer,
+        ExtensionSetting(actor=form.viewer.actor, number=number, mode=mode, opt_in=False),
+    )
+
+
+async def _change(request: Request, viewer: Viewer, setting: ExtensionSetting) -> Response:
+    try:
+        await web_of(request).ports.changes.set_extension(setting)
+    except ChangeRefusedError as error:
+        refusal = Texts(language_of(request))("refused", reason=error)
+        return await _show(request, viewer, refusal=refusal)
+    return see_other("/extensions", saved=setting.number)
+
+
+async def _existing(web: Web, number: str) -> ExtensionRow:
+    for row in await web.ports.reader.extensions():
+        if row.number == number:
+            return row
+    raise HttpProblem(404, "there is no such extension")
+
+
+async def _show(
+    request: Request, viewer: Viewer, *, saved: str = "", refusal: str | None = None
+) -> Response:
+    web = web_of(request)
+    rows = [
+        row
+        for row in await web.ports.reader.extensions()
+        if viewer.extensions is None or row.number in viewer.extensions
+    ]
+    registered = {each.aor for each in await web.ports.reader.bindings(web.ports.wall())}
+    texts = Texts(language_of(request))
+    return page(
+        request,
+        "extensions.html",
+        viewer=viewer,
+        status=200 if refusal is None else 409,
+        extensions=[_view(web, row, texts, registered) for row in rows],
+        saved=saved if any(row.number == saved for row in rows) else None,
+        refusal=refusal,
+    )
+
+
+def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> ExtensionView:
+    opted_in = row.opt_in_at is not None
+    date = ""
+    if row.opt_in_at is not None:
+        date = moment_text(local(row.opt_in_at, web.settings.timezone), t.language)
+    return ExtensionView(
+        number=row.number,
+        name=row.name,
+        registered=row.number in registered,
+        disabled=row.disabled_at is not None,
+        mode=row.mode,
+        mode_text=t.word("mode", row.mode),
+        mode_hint=t.word("mode", f"{row.mode}.hint"),
+        modes=tuple(
+            ModeView(
+                value=mode,
+                text=t(f"mode.{mode}"),
+                chosen=mode == row.mode,
+                possible=opted_in or mode not in NEEDS_OPT_IN,
+            )
+            for mode in MODES
+        ),
+        opted_in=opted_in,
+        opt_in_text=t("opt_in.yes", date=date) if opted_in else t("opt_in.no"),
+        opt_in_by=t("opt_in.by", actor=_person(row.opt_in_by or "")) if opted_in else "",
+    )
+
+
+def _person(actor: str) -> str:
+    """Return the name behind `web:ada` or `cli:root`."""
+    return actor.partition(":")[2] or actor

@@ -1,0 +1,131 @@
+"""What the pages need from the rest of the house, as Protocols.
+
+`web` imports `cdr` and no other package of ours. The application (`b2bua`) hands in objects
+with these methods. A coroutine here may cross to the signalling process; a plain function may
+wait for the disk and is called in a thread with a time limit.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeAlias
+
+from cdr.account_records import SessionClosed, SessionOpened, SessionTouched
+from cdr.queries import ReadOnly
+from cdr.records import AuditEntry
+
+Language: TypeAlias = Literal["de", "en"]
+Mode: TypeAlias = Literal["off", "manual", "automatic", "never"]
+
+AccountWrite: TypeAlias = SessionOpened | SessionTouched | SessionClosed | AuditEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionSetting:
+    """A wanted change of one extension; None leaves a thing as it is."""
+
+    actor: str
+    "Goes into the audit row, and becomes `opt_in_by`."
+    number: str
+    mode: Mode | None = None
+    opt_in: bool | None = None
+    "True: agreed now, by the actor. False: withdrawn."
+
+
+class Changes(Protocol):
+    """The way to the one writer. Each method returns after the commit, its audit row included.
+
+    Raises `ChangeRefusedError` where the change itself can't be made, `UnavailableError` where
+    nobody answers.
+    """
+
+    async def set_extension(self, setting: ExtensionSetting) -> None: ...
+
+    async def write(self, record: AccountWrite) -> None:
+        """Commit a login, a logout, a sign of life of a session, or an audit row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveStatus:
+    """What the server is doing now."""
+
+    calls: int
+    recordings: int
+    registrations: int
+    trouble: str | None = None
+    "Why it is not ready to take calls, in words for the operator; None where it is."
+
+
+class Live(Protocol):
+    """The running server. Raises `UnavailableError` where it does not answer."""
+
+    async def status(self) -> LiveStatus: ...
+
+    async def metrics(self) -> str:
+        """Return all counters in Prometheus' text format."""
+
+
+class Recordings(Protocol):
+    """The recordings' folder. Paths are those of the table, relative to its root.
+
+    Both refuse whatever leads out of the root, symbolic links included.
+    """
+
+    def open(self, relative_path: str) -> int:
+        """Return a descriptor for reading; raises `OSError` or `ValueError` where there is none."""
+
+    def present(self, relative_paths: Collection[str]) -> frozenset[str]:
+        """Return those paths behind which a readable, not empty file stands."""
+
+
+class Sentences(Protocol):
+    """Why a call was recorded or not, for a human."""
+
+    def sentence(self, key: str, params: str, language: Language) -> str:
+        """Render `outcome_reason` and `outcome_params`; empty where there is nothing to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFigures:
+    """The file system that holds the recordings."""
+
+    folder: str
+    total_octets: int
+    free_octets: int
+
+
+class Storage(Protocol):
+    """Space for recordings."""
+
+    def figures(self) -> StorageFigures:
+        """Return what `statvfs` says; raises `OSError`."""
+
+    def test(self) -> str | None:
+        """Write, sync and remove a small file; return the trouble in words, None where it went."""
+
+
+def wall_us() -> int:
+    """Return the wall time in microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+def new_secret() -> str:
+    """Return 256 random bits, safe in a cookie and in a form."""
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything that the pages are given."""
+
+    reader: ReadOnly
+    "Opened and closed by the application."
+    changes: Changes
+    live: Live
+    recordings: Recordings
+    sentences: Sentences
+    storage: Storage
+    wall: Callable[[], int] = field(default=wall_us)
+    monotonic: Callable[[], float] = field(default=time.monotonic)
+    secret: Callable[[], str] = field(default=new_secret)
