@@ -10,7 +10,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from b2bua.errors import ConfigError
 from sip.address import HostPort
@@ -37,6 +45,12 @@ def _port_range(value: object) -> object:
     if match is None:
         raise ValueError('expected a range such as "20000-29999"')
     return {"low": int(match[1]), "high": int(match[2])}
+
+
+def _numeric_or_auto(value: str) -> str:
+    if value != "auto":
+        ipaddress.ip_address(value)
+    return value
 
 
 class Section(BaseModel):
@@ -67,7 +81,7 @@ class SipConfig(Section):
     """`[sip]`: where phones reach the server."""
 
     listen: Annotated[HostPort, BeforeValidator(_host_port)] = HostPort("0.0.0.0", 5060)  # noqa: S104 - phones come from the network
-    advertise: str = "auto"
+    advertise: Annotated[str, AfterValidator(_numeric_or_auto)] = "auto"
     "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
     realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")
     digest_algorithms: tuple[Algorithm, ...] = Field(default=("MD5",), min_length=1, max_length=2)

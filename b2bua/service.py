@@ -2,21 +2,20 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import os
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version as package_version
 
 from b2bua import control
+from b2bua.addresses import advertised_host
 from b2bua.administration import Administration
 from b2bua.authentication import Gate
 from b2bua.call import Call, CallServices
 from b2bua.call_record import wall_us
-from b2bua.config import Config, is_wildcard
+from b2bua.config import Config
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
@@ -116,7 +115,7 @@ class Service:
             accepting=lambda: self._switchboard is not None and self._switchboard.accepting,
         )
         return Endpoint(
-            contact=HostPort(self._advertised_host(), self._config.sip.listen.port),
+            contact=HostPort(advertised_host(self._config.sip), self._config.sip.listen.port),
             authorize=gate.authorize,
             user_agent=f"Mitschnitt/{self._version}",
         )
@@ -134,13 +133,6 @@ class Service:
                 ) from error
             endpoint.contact = HostPort(endpoint.contact.host, transport.local.port)
             yield transport
-
-    def _advertised_host(self) -> str:
-        configured = self._config.sip.advertise
-        if configured != "auto":
-            return str(ipaddress.ip_address(configured))
-        host = self._config.sip.listen.host
-        return _default_route_host() if is_wildcard(host) else host
 
     def _services(
         self,
@@ -221,13 +213,3 @@ def _handler(
         return control.Done()
 
     return handle
-
-
-def _default_route_host() -> str:
-    """Return our address on the default route; connecting a UDP socket sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(sock.getsockname()[0])

@@ -5,6 +5,7 @@ import string
 from importlib.resources import files
 from pathlib import Path
 
+from b2bua.addresses import advertised_host
 from b2bua.administration import change_offline
 from b2bua.config import load
 from b2bua.control import AddExtension
@@ -12,6 +13,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, DataFolderError
 from cdr.errors import CdrError
 from cdr.store import prepare
+from sip.address import HostPort
 
 PASSWORD_LENGTH = 24
 "Characters; above 140 bits, typed once into a telephone's page."
@@ -46,7 +48,8 @@ def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: st
             )
             change_offline(data, settings.sip.realm, request, actor)
             lines.append(f"extension {number} ({name}), password: {password}")
-    lines.append(f"SIP address for telephones: {settings.sip.listen} (UDP)")
+    address = HostPort(advertised_host(settings.sip), settings.sip.listen.port)
+    lines.append(f"SIP address for telephones: {address} (UDP)")
     return lines
 
 

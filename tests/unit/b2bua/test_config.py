@@ -83,3 +83,9 @@ def test_listen_must_be_a_numeric_address() -> None:
         ConfigError, match=r"f:2: sip\.listen: not a numeric address: 'phones\.example'"
     ):
         parse('[sip]\nlisten = "phones.example"\n', "f")
+
+
+def test_what_is_advertised_is_an_address_or_auto() -> None:
+    assert parse('[sip]\nadvertise = "192.0.2.7"\n', "f").sip.advertise == "192.0.2.7"
+    with pytest.raises(ConfigError, match=r"f:2: sip\.advertise"):
+        parse('[sip]\nadvertise = "phones.example"\n', "f")
