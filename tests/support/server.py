@@ -136,8 +136,14 @@ class Server:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(30.0):
-            output, errors = await process.communicate(stdin.encode())
+        try:
+            async with asyncio.timeout(30.0):
+                output, errors = await process.communicate(stdin.encode())
+        finally:
+            # A cancelled wait would leave the command, and its pipes, to the next test.
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
         if process.returncode != expect:
             raise CommandError(
                 f"mitschnitt {' '.join(words)}: exit {process.returncode}\n"
