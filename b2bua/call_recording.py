@@ -26,8 +26,9 @@ from recording.spec import RecordingSpec, TapSpec
 
 logger = logging.getLogger("b2bua.recording")
 
-RESULT_PATIENCE_S = 5.0
-"A file is finished within a second of the stop; a dead recorder's is adopted a little later."
+RESULT_PATIENCE_S = 8.0
+"""A file is finished within a second of the stop, a dead recorder's adopted a little later, and
+a sick disk gets 5 s to come back (`recording.writer`)."""
 
 DIGITS = "TELEPHONE-EVENT"
 

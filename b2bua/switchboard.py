@@ -16,7 +16,7 @@ from sip.events import Event, InviteOffered, RequestOffered
 
 logger = logging.getLogger("b2bua.switchboard")
 
-STOP_PATIENCE_S = 6.0
+STOP_PATIENCE_S = 10.0
 "For calls to end and their recordings to get a name, after a stop was asked for."
 
 RETRY_AFTER = (("Retry-After", "10"),)
