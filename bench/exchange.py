@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.server import Server, ServerError
-from bench.sip_client import Account, Address, Call, Loop, Phone
+from bench.sip_client import Account, Call, Phone
+from bench.sip_loop import Loop
+from bench.sip_text import Address
 
 SETUP_TIMEOUT_S = 40.0
 

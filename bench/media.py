@@ -183,19 +183,22 @@ def figures_of(
     }
 
 
-def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report.Figures:
-    """The whole run."""
-    lead = 1 + options.calls // CALLS_BEGINNING_PER_S
-    plan = Plan(calls=options.calls, seconds=options.seconds, lead_seconds=lead)
-    settings = Settings(
+def settings_of(options: argparse.Namespace) -> Settings:
+    return Settings(
         calls=options.calls,
         quality=options.quality,
         workers=options.workers,
         recorders=options.recorders,
     )
+
+
+def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report.Figures:
+    """The whole run."""
+    lead = 1 + options.calls // CALLS_BEGINNING_PER_S
+    plan = Plan(calls=options.calls, seconds=options.seconds, lead_seconds=lead)
     generator = Generator(plan, folder / "generator.npz")
     stack.callback(generator.close)
-    server = stack.enter_context(Server(folder, settings))
+    server = stack.enter_context(Server(folder, settings_of(options)))
     media = generator.address(0), generator.address(1)
     exchange = open_exchange(server, options.calls, media, record=options.record)
     stack.callback(exchange.close)
@@ -212,7 +215,7 @@ def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report
     outcome = generator.finish()
     figures = figures_of(options, generator, outcome, usage)
     figures["recordings"] = len(list(server.recordings.rglob("*.mp3*")))
-    figures["lame_quality"] = options.quality if options.record else None
+    figures["lame_quality"] = server.lame_quality() if options.record else None
     figures["server_socket_drops"] = server_drops
     figures["calls_not_ended_in_order"] = unfinished
     figures["sip_retransmissions"] = (

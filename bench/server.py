@@ -1,6 +1,7 @@
 """The server under test: started as a user starts it, with a data folder of its own."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bench.sip_client import Account, Address
+from bench.sip_client import Account
+from bench.sip_text import Address
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,6 +137,11 @@ class Server:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(add, accounts))
         return accounts
+
+    def lame_quality(self) -> int:
+        """Return the setting in effect, configured or not."""
+        described = self.run("check-config", "--config", str(self._config), "--json")
+        return int(json.loads(described)["recording"]["quality"])
 
     def stop(self) -> float:
         """End it as an operator does; return how long that took, s."""

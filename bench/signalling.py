@@ -8,7 +8,6 @@ the 200 and so holds both telephones' own work, which `client_cpu` and `client_l
 
 import argparse
 import json
-import resource
 import sys
 import time
 from contextlib import ExitStack
@@ -70,6 +69,49 @@ class Driver:
         return all(call.ended_at for call in self.calls)
 
 
+def measure(driver: Driver, exchange: Exchange, server: Server) -> report.Figures:
+    """Run the driver; return what the server used."""
+    own = time.process_time()
+    before, before_by = procfs.cpu_s(server.pid), procfs.cpu_by_process(server.pid)
+    begin = time.monotonic()
+    driver.run()
+    phones_cpu = time.process_time() - own
+    took = max([call.ended_at for call in driver.calls] + [begin]) - begin
+    exchange.loop.run(lambda: False, SETTLE_S)
+    used = procfs.cpu_s(server.pid) - before
+    used_by = procfs.by_module(
+        {
+            name: value - before_by.get(name, 0.0)
+            for name, value in procfs.cpu_by_process(server.pid).items()
+        }
+    )
+    calls = len(driver.calls)
+    return {
+        "took_s": round(took, 3),
+        "cpu_ms_per_call": round(1000 * used / calls, 3),
+        "cpu_ms_per_call_by_process": {
+            name: round(1000 * value / calls, 3) for name, value in used_by.items()
+        },
+        "pss_kb": procfs.pss_kb(server.pid),
+        "client_cpu": round(phones_cpu / max(took, 0.001), 3),
+        "client_lag_ms": round(1000 * float(np.percentile(driver.lag_s, 99)), 2),
+    }
+
+
+def outcome(calls: list[Call]) -> report.Figures:
+    """What became of the calls."""
+    good = [call for call in calls if call.answered_at and call.ended_at and not call.failure]
+    setup = [1000 * (call.answered_at - call.begun_at) for call in good] or [float("nan")]
+    return {
+        "calls": len(calls),
+        "setup_ms_p50": round(float(np.percentile(setup, 50)), 2),
+        "setup_ms_p99": round(float(np.percentile(setup, 99)), 2),
+        "setup_ms_max": round(max(setup), 2),
+        "failed": len(calls) - len(good),
+        "failures": sorted({call.failure for call in calls if call.failure})[:5],
+    }
+
+
 def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report.Figures:
     """The whole run."""
     calls = int(options.rate * options.seconds)
@@ -78,46 +120,21 @@ def drive(options: argparse.Namespace, folder: Path, stack: ExitStack) -> report
     exchange = open_exchange(server, EXTENSIONS, MEDIA, record=False)
     stack.callback(exchange.close)
     driver = Driver(exchange, rate=options.rate, calls=calls, hold_s=options.hold)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    before, begin = procfs.cpu_s(server.pid), time.monotonic()
-    before_by = procfs.cpu_by_process(server.pid)
-    driver.run()
-    used_by_phones = resource.getrusage(resource.RUSAGE_SELF)
-    end = max([call.ended_at for call in driver.calls] + [begin])
-    exchange.loop.run(lambda: False, SETTLE_S)
-    used = procfs.cpu_s(server.pid) - before
-    used_by = procfs.cpu_by_process(server.pid)
+    used = measure(driver, exchange, server)
+    became = outcome(driver.calls)
     rows = json.loads(server.run("calls", "--json", "--limit", "100000"))
-    good = [call for call in driver.calls if call.answered_at and call.ended_at]
-    good = [call for call in good if not call.failure]
-    setup = [1000 * (call.answered_at - call.begun_at) for call in good] or [float("nan")]
-    phones_cpu = used_by_phones.ru_utime + used_by_phones.ru_stime - own.ru_utime - own.ru_stime
-    failures = sorted({call.failure for call in driver.calls if call.failure})
+    talking_s = max(used["took_s"] - options.hold, 0.001)
     figures = {
         "bench": "signalling",
         "rate": options.rate,
         "seconds": options.seconds,
         "hold_s": options.hold,
-        "calls": calls,
-        "calls_per_s": round(len(good) / max(end - begin - options.hold, 0.001), 1),
-        "setup_ms_p50": round(float(np.percentile(setup, 50)), 2),
-        "setup_ms_p99": round(float(np.percentile(setup, 99)), 2),
-        "setup_ms_max": round(max(setup), 2),
-        "cpu_ms_per_call": round(1000 * used / calls, 3),
-        "cpu_ms_per_call_by_process": {
-            name: round(1000 * value / calls, 3)
-            for name, value in procfs.by_module(
-                {name: value - before_by.get(name, 0.0) for name, value in used_by.items()}
-            ).items()
-        },
-        "failed": calls - len(good),
-        "failures": failures[:5],
+        "calls_per_s": round((calls - became["failed"]) / talking_s, 1),
+        **became,
+        **used,
         "cdr_rows": len(rows),
         "sip_retransmissions": exchange.callers.retransmissions + exchange.callees.retransmissions,
         "problems": (exchange.callers.problems + exchange.callees.problems)[:5],
-        "pss_kb": procfs.pss_kb(server.pid),
-        "client_cpu": round(phones_cpu / max(end - begin, 0.001), 3),
-        "client_lag_ms": round(1000 * float(np.percentile(driver.lag_s, 99)), 2),
     }
     figures["stop_s"] = round(server.stop(), 3)
     figures["server_exit_code"] = server.exit_code

@@ -6,134 +6,30 @@ ACK, BYE, answers to INVITE, CANCEL, BYE and OPTIONS, and the retransmissions of
 over UDP, without which one lost datagram would look like a failed call.
 """
 
-import hashlib
 import heapq
 import os
 import re
-import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-Address = tuple[str, int]
+from bench.sip_text import (
+    Address,
+    Message,
+    authorization,
+    md5_challenge,
+    media_address,
+    octets,
+    reply,
+    sdp,
+    uri_of,
+    user_of,
+)
 
 T1_S = 0.5
 T2_S = 4.0
 TIMEOUT_S = 64 * T1_S
-CRLF = "\r\n"
-COMPACT = {
-    "v": "via",
-    "f": "from",
-    "t": "to",
-    "i": "call-id",
-    "m": "contact",
-    "l": "content-length",
-}
-_AUTH_FIELD = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
-_USER = re.compile(r"sips?:([^@;>]+)@")
-
-
-class Message:
-    """A request or response, parsed no further than this phone needs."""
-
-    __slots__ = ("body", "headers", "start")
-
-    def __init__(self, data: bytes) -> None:
-        head, _, body = data.partition(b"\r\n\r\n")
-        lines = head.decode("utf-8", "replace").split(CRLF)
-        self.start = lines[0]
-        self.body = body.decode("utf-8", "replace")
-        self.headers: dict[str, list[str]] = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            name = name.strip().lower()
-            self.headers.setdefault(COMPACT.get(name, name), []).append(value.strip())
-
-    def one(self, name: str) -> str:
-        """Return the header's first value, or nothing."""
-        values = self.headers.get(name)
-        return values[0] if values else ""
-
-    @property
-    def status(self) -> int:
-        """Status code of a response, 0 for a request."""
-        return int(self.start[8:11]) if self.start.startswith("SIP/2.0 ") else 0
-
-    @property
-    def method(self) -> str:
-        """Method of a request, or the one that a response answers."""
-        return self.start.split(" ", 1)[0] if not self.status else self.one("cseq").split()[-1]
-
-    @property
-    def branch(self) -> str:
-        found = re.search(r"branch=([^;,\s]+)", self.one("via"))
-        return found[1] if found else ""
-
-
-def tag_of(value: str) -> str:
-    found = re.search(r";\s*tag=([^;>\s]+)", value)
-    return found[1] if found else ""
-
-
-def uri_of(value: str) -> str:
-    """The URI in a From, To or Contact value."""
-    found = re.search(r"<([^>]+)>", value)
-    return found[1] if found else value.partition(";")[0].strip()
-
-
-def user_of(value: str) -> str:
-    found = _USER.search(value)
-    return found[1] if found else ""
-
-
-def authorization(challenge: str, user: str, password: str, method: str, uri: str) -> str:
-    """Return the value of an Authorization header (:rfc:`2617#section-3.2.2`)."""
-    asked = {name.lower(): quoted or bare for name, quoted, bare in _AUTH_FIELD.findall(challenge)}
-    realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
-    ha1 = _md5(f"{user}:{realm}:{password}")
-    ha2 = _md5(f"{method}:{uri}")
-    value = f'Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}"'
-    if "auth" in re.split(r"\s*,\s*", asked.get("qop", "")):
-        cnonce = os.urandom(8).hex()
-        response = _md5(f"{ha1}:{nonce}:00000001:{cnonce}:auth:{ha2}")
-        value += f', qop=auth, nc=00000001, cnonce="{cnonce}"'
-    else:
-        response = _md5(f"{ha1}:{nonce}:{ha2}")
-    if "opaque" in asked:
-        value += f', opaque="{asked["opaque"]}"'
-    return f'{value}, response="{response}", algorithm=MD5'
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def md5_challenge(response: Message) -> str:
-    """The challenge in a 401 or 407 that this phone can answer."""
-    for name in ("www-authenticate", "proxy-authenticate"):
-        for value in response.headers.get(name, ()):
-            if "algorithm" not in value.lower() or re.search(r'algorithm="?MD5"?(,|\s|$)', value):
-                return value
-    return ""
-
-
-def sdp(media: Address) -> str:
-    """An audio session with A-law and telephone-event (:rfc:`8866`)."""
-    host, port = media
-    lines = ["v=0", f"o=bench 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0"]
-    lines += [f"m=audio {port} RTP/AVP 8 101", "a=rtpmap:8 PCMA/8000"]
-    lines += ["a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-16", "a=ptime:20", "a=sendrecv"]
-    return CRLF.join(lines) + CRLF
-
-
-def media_address(body: str) -> Address | None:
-    """Where the session's audio wants to be sent to."""
-    connection = re.search(r"^c=IN IP4 (\S+)", body, re.MULTILINE)
-    media = re.search(r"^m=audio ([0-9]+) ", body, re.MULTILINE)
-    if connection is None or media is None or media[1] == "0":
-        return None
-    return connection[1], int(media[1])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -281,8 +177,6 @@ class Phone:
     def next_timer(self) -> float | None:
         return self._timers[0][0] if self._timers else None
 
-    # --- requests
-
     def _register(
         self, account: Account, call_id: str, cseq: int, expires_s: int, credentials: str
     ) -> None:
@@ -296,14 +190,14 @@ class Phone:
         lines += [f"CSeq: {cseq} REGISTER", f"Contact: <sip:{account.user}@{own}:{own_port}>"]
         lines += [f"Expires: {expires_s}"]
         lines += [f"Authorization: {credentials}"] if credentials else []
-        self._transmit(branch, _octets(lines, ""), None, account, "REGISTER")
+        self._transmit(branch, octets(lines, ""), None, account, "REGISTER")
 
     def _request(self, call: Call, method: str, body: str = "", credentials: str = "") -> None:
         branch = self._branch()
         lines = self._dialog_lines(call, method, branch)
         lines += [f"Authorization: {credentials}"] if credentials else []
         lines += ["Content-Type: application/sdp"] if body else []
-        self._transmit(branch, _octets(lines, body), call, call.account, method)
+        self._transmit(branch, octets(lines, body), call, call.account, method)
 
     def _dialog_lines(self, call: Call, method: str, branch: str) -> list[str]:
         own, port = self.address
@@ -339,8 +233,6 @@ class Phone:
         limit = TIMEOUT_S if pending.method == "INVITE" else T2_S
         pending.interval_s = min(2 * pending.interval_s, limit)
         heapq.heappush(self._timers, (now + pending.interval_s, "request", branch))
-
-    # --- responses
 
     def _response(self, message: Message) -> None:
         branch = message.branch
@@ -394,12 +286,12 @@ class Phone:
                 for route in reversed(re.split(r"\s*,\s*", value))
             ]
             call.media = media_address(message.body)
-            call.last = _octets(self._dialog_lines(call, "ACK", self._branch()), "")
+            call.last = octets(self._dialog_lines(call, "ACK", self._branch()), "")
             self._send(call.last)
             return
         lines = self._dialog_lines(call, "ACK", message.branch)
         acknowledged = [line for line in lines if not line.startswith("To: ")]
-        call.last = _octets([*acknowledged, f"To: {message.one('to')}"], "")
+        call.last = octets([*acknowledged, f"To: {message.one('to')}"], "")
         self._send(call.last)
         if message.status in {401, 407} and not call.tried:
             call.tried = True
@@ -419,8 +311,6 @@ class Phone:
         pending.call.failure = why
         self._over(pending.call)
 
-    # --- the callee's side
-
     def _incoming(self, message: Message) -> None:
         method = message.method
         call = self.calls.get(message.one("call-id"))
@@ -432,15 +322,15 @@ class Phone:
         elif method == "ACK":
             self._unacknowledged.pop(message.one("call-id"), None)
         elif method == "BYE":
-            self._send(_reply(message, 481 if call is None else 200, ""))
+            self._send(reply(message, 481 if call is None else 200, ""))
             if call is not None:
                 call.hung_up_at = call.hung_up_at or time.monotonic()
                 self._over(call)
         elif method == "OPTIONS":
-            self._send(_reply(message, 200, ""))
+            self._send(reply(message, 200, ""))
         else:
             self.problems.append(f"unexpected {message.start}")
-            self._send(_reply(message, 405, ""))
+            self._send(reply(message, 405, ""))
 
     def _ring(self, message: Message) -> None:
         """Ring once and answer at once."""
@@ -465,8 +355,8 @@ class Phone:
         )
         self.calls[call.call_id] = call
         contact = f"Contact: <sip:{user}@{own}:{port}>"
-        self._send(_reply(message, 180, tag, contact))
-        call.last = _reply(message, 200, tag, contact, sdp(self._media))
+        self._send(reply(message, 180, tag, contact))
+        call.last = reply(message, 200, tag, contact, sdp(self._media))
         self._send(call.last)
         self._unacknowledged[call.call_id] = (call, now, T1_S)
         heapq.heappush(self._timers, (now + T1_S, "answer", call.call_id))
@@ -486,8 +376,6 @@ class Phone:
         interval = min(2 * interval, T2_S)
         self._unacknowledged[call_id] = (call, begun, interval)
         heapq.heappush(self._timers, (now + interval, "answer", call_id))
-
-    # --- small things
 
     def _over(self, call: Call) -> None:
         call.ended_at = time.monotonic()
@@ -509,62 +397,3 @@ class Phone:
     def _token(self) -> str:
         self._serial += 1
         return f"{self._salt}{self._serial:x}"
-
-
-def _octets(lines: Sequence[str], body: str) -> bytes:
-    return (CRLF.join([*lines, f"Content-Length: {len(body)}", "", ""]) + body).encode()
-
-
-REASONS = {180: "Ringing", 200: "OK", 405: "Method Not Allowed", 481: "No Such Call"}
-
-
-def _reply(request: Message, status: int, tag: str, contact: str = "", body: str = "") -> bytes:
-    lines = [f"SIP/2.0 {status} {REASONS[status]}"]
-    lines += [f"Via: {via}" for via in request.headers.get("via", ())]
-    lines += [f"Record-Route: {route}" for route in request.headers.get("record-route", ())]
-    to = request.one("to")
-    lines += [f"From: {request.one('from')}", f"To: {to};tag={tag}" if tag else f"To: {to}"]
-    lines += [f"Call-ID: {request.one('call-id')}", f"CSeq: {request.one('cseq')}"]
-    lines += [contact] if contact else []
-    lines += ["Content-Type: application/sdp"] if body else []
-    return _octets(lines, body)
-
-
-class Loop:
-    """Turns the phones over until something has happened."""
-
-    def __init__(self, *phones: Phone) -> None:
-        self._phones = phones
-        self._poll = select.poll()
-        for phone in phones:
-            self._poll.register(phone.socket.fileno(), select.POLLIN)
-
-    def turn(self, until: float) -> None:
-        """Wait for work, at most until this instant, and do it."""
-        now = time.monotonic()
-        timers = [phone.next_timer for phone in self._phones]
-        wake = min([until, *(timer for timer in timers if timer is not None)])
-        self._poll.poll(max(0.0, wake - now) * 1000)
-        now = time.monotonic()
-        for phone in self._phones:
-            phone.read()
-            phone.retransmit(now)
-
-    def run(self, done: Callable[[], bool], timeout_s: float) -> bool:
-        """Turn until `done`; False where it took too long."""
-        end = time.monotonic() + timeout_s
-        while not done():
-            if time.monotonic() > end:
-                return False
-            self.turn(min(end, time.monotonic() + 0.1))
-        return True
-
-    def paced(self, rate: float, begin: float, count: int) -> Iterator[tuple[int, float]]:
-        """Yield 0 … count-1 at their instants, with how late each is, s; turn in between."""
-        for number in range(count):
-            at = begin + number / rate
-            while (now := time.monotonic()) < at:
-                self.turn(at)
-            yield number, now - at
-            if now - at > 0:
-                self.turn(now)
