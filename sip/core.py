@@ -77,6 +77,22 @@ class Core:
         if not usage.silent:
             self.events.append(event)
 
+    def refuse_pending(self, usage: InviteUsage, now: float) -> None:
+        """Answer what is still unanswered inside a usage that ends (RFC 3261 section 15.1.2)."""
+        pending = list(usage.requests.values())
+        if usage.reinvite is not None:
+            pending.append(usage.reinvite)
+        usage.requests.clear()
+        usage.reinvite = None
+        for transaction in pending:
+            if not transaction.final:
+                self.respond(transaction, 487, now)
+
+    def forget(self, usage: InviteUsage, now: float) -> None:
+        """End a usage."""
+        self.refuse_pending(usage, now)
+        self.usages.remove(usage)
+
     # --- pieces of messages
 
     def branch(self) -> str:

@@ -95,6 +95,7 @@ class InDialogClient:
     def send_bye(self, usage: InviteUsage, request_id: int, now: float) -> None:
         """Send the BYE of a usage."""
         usage.state = UsageState.ENDING
+        self._core.refuse_pending(usage, now)
         self._open(usage, "BYE", request_id, now, usage.bye_headers)
 
     def _open(
@@ -162,7 +163,7 @@ class InDialogClient:
         elif method == "INVITE":
             usage.reinviting = None
         elif method == "BYE":
-            self._core.usages.remove(usage)
+            self._core.forget(usage, now)
         if usage.dialog is not None and method in TARGET_REFRESH and response and code < 300:
             usage.dialog.refresh_target(response)
         self._core.tell(usage, RequestCompleted(usage.id, request_id, response, code))
@@ -175,9 +176,10 @@ class InDialogClient:
         """Take the dialog for dead (RFC 3261 section 12.2.1.2, RFC 5057).
 
         A silent peer ends the call only when it does not answer a re-INVITE or UPDATE: cheap
-        phones never answer INFO or OPTIONS. It still gets a BYE, in case it can hear.
+        phones never answer INFO or OPTIONS. It still gets a BYE, in case it can hear. Before the
+        2xx the INVITE itself decides.
         """
-        if usage.state in (UsageState.ENDING, UsageState.ENDED):
+        if usage.state not in (UsageState.ANSWERED, UsageState.ESTABLISHED):
             return
         self._core.tell(usage, UsageEnded(usage.id, cause))
         usage.silent = True
@@ -185,7 +187,7 @@ class InDialogClient:
             usage.bye_id = self._core.new_id()
             self.send_bye(usage, usage.bye_id, now)
         else:
-            self._core.usages.remove(usage)
+            self._core.forget(usage, now)
 
     def too_late(self, usage: int) -> int:
         """Complete a request for a usage that has ended meanwhile."""

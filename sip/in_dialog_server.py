@@ -65,8 +65,7 @@ class InDialogServer:
         core = self._core
         if usage.state in TALKING:
             core.respond(transaction, 200, now)
-            self._terminate_pending(usage, now)
-            core.usages.remove(usage)
+            core.forget(usage, now)
             if usage.bye_id is not None:
                 core.tell(usage, RequestCompleted(usage.id, usage.bye_id, None, 481))
             core.tell(usage, UsageEnded(usage.id, "bye", transaction.request))
@@ -80,14 +79,6 @@ class InDialogServer:
         else:
             # A callee may not send BYE in an early dialog (section 15): it answers the INVITE.
             core.respond(transaction, 481, now)
-
-    def _terminate_pending(self, usage: InviteUsage, now: float) -> None:
-        pending = list(usage.requests.values())
-        if usage.reinvite is not None:
-            pending.append(usage.reinvite)
-        for transaction in pending:
-            if not transaction.final:
-                self._core.respond(transaction, 487, now)
 
     def _reinvite(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
         """Offer a re-INVITE to the application, one at a time (section 14.2)."""

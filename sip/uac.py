@@ -122,18 +122,21 @@ class InviteClient:
         if response is None:
             if code == 408:
                 self._expect_late_answer(usage, transaction, now)
-            self._fail(usage, code, "Request Timeout" if code == 408 else "Unreachable", None)
+            reason = "Request Timeout" if code == 408 else "Unreachable"
+            self._fail(usage, code, reason, None, now)
         elif code < 200:
             self._progress(usage, transaction, response, now)
         elif code < 300:
             self._succeed(usage, transaction, response, now)
         else:
-            self._fail(usage, code, response.phrase, response)
+            self._fail(usage, code, response.phrase, response, now)
 
-    def _fail(self, usage: InviteUsage, code: int, reason: str, response: Response | None) -> None:
+    def _fail(
+        self, usage: InviteUsage, code: int, reason: str, response: Response | None, now: float
+    ) -> None:
         if usage.state is UsageState.CANCELLING:
             code, reason = TERMINATED
-        self._core.usages.remove(usage)
+        self._core.forget(usage, now)
         self._core.tell(usage, InviteFailed(usage.id, code, reason, response))
 
     def _progress(
@@ -185,7 +188,7 @@ class InviteClient:
             dialog = Dialog.as_uac(sent, usage.target, usage.local_tag, response, usage.flow)
             usage.keep_ack((dialog.remote_tag, sent.cseq), self._end(dialog, now))
             if usage.state is UsageState.CANCELLING:
-                self._fail(usage, *TERMINATED, None)
+                self._fail(usage, *TERMINATED, None, now)
             return
         self._adopt_dialog(usage, transaction, response)
         usage.state = UsageState.ESTABLISHED

@@ -169,7 +169,7 @@ class InviteServer:
         self._core.respond(
             transaction, code, now, to_tag=usage.local_tag, reason=reason, headers=headers
         )
-        self._core.usages.remove(usage)
+        self._core.forget(usage, now)
 
     def cancelled(self, usage: InviteUsage, reason: str, now: float) -> None:
         """End an unanswered usage because the caller gave up (section 9.2)."""

@@ -269,3 +269,16 @@ def test_a_481_after_the_end_ends_nothing_twice(bench: Bench) -> None:
     bench.receive(answer_to(info, 481))
     assert bench.take(RequestCompleted).code == 481
     assert bench.told == []
+
+
+def test_a_481_in_an_early_dialog_leaves_the_decision_to_the_invite(bench: Bench) -> None:
+    usage, sent = invite(bench)
+    bench.receive(answer_to(sent, 180))
+    bench.take(InviteProgressed)
+    bench.endpoint.request(usage, "INFO", bench.now)
+    (info,) = bench.collect()
+    assert isinstance(info, Request)
+    bench.receive(answer_to(info, 481))
+    assert bench.take(RequestCompleted).code == 481
+    assert bench.told == []
+    assert bench.endpoint.state(usage) is UsageState.RINGING

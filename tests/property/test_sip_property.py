@@ -1,0 +1,267 @@
+"""Mutated messages and random calls: nothing raises, nothing leaks, no header is smuggled."""
+
+import random
+from contextlib import suppress
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sip.address import HostPort
+from sip.build import OutgoingRequest, clean
+from sip.errors import LocalProtocolError, RemoteProtocolError
+from sip.events import InDialogReceived, InviteOffered, ReinviteReceived, RequestOffered
+from sip.message import URI, Address, Request, Response, parse
+from sip.via import parse_top_via, stamp
+from tests.support.sip_pair import ANSWER, OFFER, Wire, chaos, make_wire
+from tests.support.sip_pair import call as place_call
+from tests.support.sip_raw import FLOW, Bench, answer_to, request
+
+QUICK = settings(max_examples=300, deadline=None)
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+PIECES = [
+    b"\r\n", b"\n", b"\r", b"\r\n ", b"\0", b"\x0b", b"\x85", b"\xff\xfe", b":", b" : ", b";", b",",
+    b'"', b"<", b">", b"=", b"%", b"%00", b";tag=", b";branch=", b";rport", b";self=1", b"[::1",
+    b"z9hG4bK", b"SIP/2.0", b"SIP/3.0", b"sip:", b"tel:", b"-1", b"4294967296", b"9" * 30,
+    "\u0663".encode(), "\u2028".encode(), b"Content-Length: 5\r\n", b"l: 0\r\n", b"v: x\r\n",
+    b"Require: x\r\n", b"Record-Route: <sip:x>\r\n", b"Contact: *\r\n", b"CSeq: 1 ACK\r\n",
+    b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS",
+]  # fmt: skip
+
+
+NAMES = ("Subject", "Reason", "X-Y")
+
+
+def mutate(data: bytes, dice: random.Random) -> bytes:
+    """Change a message in one to four places, by octet, by piece or by line."""
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(data) + 1)
+        length = dice.choice((0, 1, 1, 3, 12, 40))
+        kind = dice.randrange(5)
+        if kind == 0:
+            data = data[:at] + dice.randbytes(length) + data[at + length :]
+        elif kind == 1:
+            data = data[:at] + dice.choice(PIECES) + data[at + length :]
+        elif kind == 2:
+            data = data[:at] + data[at + length :]
+        else:
+            lines = data.split(b"\r\n")
+            first, second = dice.randrange(len(lines)), dice.randrange(len(lines))
+            if kind == 3:
+                lines[first], lines[second] = lines[second], lines[first]
+            else:
+                lines.insert(first, lines[second])
+            data = b"\r\n".join(lines)
+    return data
+
+
+def corpus(bench: Bench) -> list[bytes]:
+    """Return messages that mean something to an endpoint with a call in each direction."""
+    bench.receive(request("INVITE", body="v=0\r\n"))
+    offered = bench.take(InviteOffered).usage
+    tag = bench.endpoint.dialog(offered).local_tag
+    bench.endpoint.answer(offered, b"v=0\r\n", bench.now)
+    bench.endpoint.invite(
+        target=URI.parse("sip:200@127.0.0.2:5070"),
+        flow=FLOW,
+        from_=Address.parse("<sip:100@127.0.0.1>"),
+        to=Address.parse("<sip:200@127.0.0.1>"),
+        body=b"v=0\r\n",
+        now=bench.now,
+    )
+    sent = bench.collect()[-1]
+    assert isinstance(sent, Request)
+    back = sent.head.from_tag, sent.head.call_id
+    return [
+        request("ACK", to_tag=tag),
+        request("BYE", cseq=2, to_tag=tag, branch="z9hG4bK2"),
+        request("INVITE", cseq=3, to_tag=tag, branch="z9hG4bK3", body="v=0\r\n"),
+        request("INFO", cseq=4, to_tag=tag, branch="z9hG4bK4"),
+        request("UPDATE", cseq=5, to_tag=tag, branch="z9hG4bK5"),
+        request("CANCEL"),
+        request("CANCEL", cseq=3, branch="z9hG4bK3"),
+        request("INVITE", call_id="call-2", branch="z9hG4bK6", body="v=0\r\n"),
+        request("REGISTER", call_id="call-3", branch="z9hG4bK7"),
+        request("OPTIONS", call_id="call-4", via="SIP/2.0/UDP old.example.com"),
+        answer_to(sent, 100, to_tag=""),
+        answer_to(sent, 180),
+        answer_to(sent, 200, body="v=0\r\n"),
+        answer_to(sent, 200, to_tag="fork", headers=("Record-Route: <sip:p;lr>",)),
+        answer_to(sent, 486),
+        request("BYE", cseq=9, from_tag="callee", to_tag=back[0], call_id=back[1]),
+    ]
+
+
+def use(bench: Bench, dice: random.Random) -> None:
+    """Do what an application does with what it is told."""
+    for event in bench.told:
+        if isinstance(event, RequestOffered | InDialogReceived | ReinviteReceived):
+            if dice.random() < 0.8:
+                bench.endpoint.respond(event.transaction, dice.choice((200, 404)), bench.now)
+        elif isinstance(event, InviteOffered):
+            bench.endpoint.provisional(event.usage, 180, bench.now)
+            if dice.random() < 0.5:
+                bench.endpoint.answer(event.usage, b"v=0\r\n", bench.now)
+    bench.told.clear()
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
+    dice = random.Random(seed)
+    bench = Bench()
+    messages = corpus(bench)
+    for _ in range(25):
+        data = dice.choice(messages)
+        if dice.random() < 0.8:
+            data = mutate(data, dice)
+        bench.endpoint.receive(data, FLOW, bench.now)
+        bench.told += bench.endpoint.events()
+        use(bench, dice)
+        if dice.random() < 0.2:
+            bench.now += dice.choice((0.1, 1.0, 10.0))
+            bench.endpoint.handle_timeout(bench.now)
+    assert bench.count("failed") == 0
+    core = bench.endpoint._core
+    for usage in list(core.usages._by_id):
+        bench.endpoint.abandon(usage, bench.now)
+    while (due := bench.endpoint.next_timeout()) is not None:
+        bench.endpoint.handle_timeout(due)
+        for usage in list(core.usages._by_id):
+            bench.endpoint.abandon(usage, due)
+    layer = core.transactions
+    left = (len(layer), len(core.usages), len(core.usages._by_dialog), len(core.usages._by_ack))
+    assert left == (0, 0, 0, 0)
+    assert not layer._merge
+    assert not layer._by_id
+    assert bench.count("failed") == 0
+
+
+@QUICK
+@given(data=st.binary(max_size=2000))
+def test_octets_of_any_kind_are_parsed_or_refused(data: bytes) -> None:
+    with suppress(RemoteProtocolError):
+        parse(data)
+    with suppress(RemoteProtocolError):
+        parse(b"OPTIONS sip:a@x SIP/2.0\r\n" + data + b"\r\n\r\n")
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_what_is_parsed_holds_what_it_promises(seed: int) -> None:
+    dice = random.Random(seed)
+    try:
+        message = parse(mutate(dice.choice((request("INVITE"), request("BYE", to_tag="x"))), dice))
+    except RemoteProtocolError:
+        return
+    head = message.head
+    assert head.call_id.isascii()
+    assert 0 <= head.cseq < 2**31
+    for name in message.headers.keys():  # noqa: SIM118 - no mapping
+        for value in message.headers.getlist(name):
+            assert "\n" not in value
+            assert "\r" not in value
+    assert message.from_address.uri is not None
+    assert message.to_address.uri is not None
+    assert len(message.body) == int(message.headers.get("Content-Length") or len(message.body))
+    if isinstance(message, Response):
+        assert 100 <= message.code <= 699
+
+
+@QUICK
+@given(
+    values=st.lists(st.tuples(st.sampled_from(NAMES), st.text()), max_size=4),
+    uri=st.text(max_size=20),
+    body=st.binary(max_size=20),
+)
+def test_no_value_smuggles_a_header(values: list[tuple[str, str]], uri: str, body: bytes) -> None:
+    built = OutgoingRequest(
+        method="INFO",
+        uri="sip:a@x",
+        via="SIP/2.0/UDP x;branch=z9hG4bK1",
+        branch="z9hG4bK1",
+        from_=f"<sip:a@x>;tag=a;u={len(uri)}",
+        to="<sip:b@x>",
+        call_id="c",
+        cseq=1,
+        headers=tuple(values),
+        body=body,
+    )
+    message = parse(bytes(built))
+    allowed = {"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Content-Length"}
+    allowed |= {"Content-Type"} if body else set()
+    assert set(message.headers.keys()) - allowed == {name for name, _ in values}
+    assert sum(len(message.headers.getlist(name)) for name in NAMES) == len(values)
+    assert message.body == body
+    assert "\n" not in clean(uri)
+    assert "\r" not in clean(uri)
+
+
+TOKENS = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=12)
+
+
+@QUICK
+@given(branch=TOKENS, port=st.none() | st.integers(1, 65535), rport=st.booleans())
+def test_a_stamped_via_is_the_same_via(branch: str, port: int | None, rport: object) -> None:
+    host = "h.example.com" if port is None else f"h.example.com:{port}"
+    line = f"SIP/2.0/UDP {host};branch={branch}{';rport' if rport else ''}, SIP/2.0/TCP next"
+    via = parse_top_via(line)
+    stamped = stamp(line, via, HostPort("192.0.2.7", 4711))
+    again = parse_top_via(stamped)
+    assert (again.branch, again.sent_by, again.rport) == (via.branch, via.sent_by, via.rport)
+    assert stamped.endswith(";received=192.0.2.7, SIP/2.0/TCP next")
+
+
+def serve(wire: Wire, known: list[tuple[int, int]], dice: random.Random) -> None:
+    """Answer what both ends are told, and learn of new calls."""
+    for index, node in enumerate((wire.a, wire.b)):
+        for event in node.told:
+            if isinstance(event, InviteOffered):
+                known.append((index, event.usage))
+            elif isinstance(event, ReinviteReceived | InDialogReceived):
+                code = dice.choice((200, 200, 488))
+                node.endpoint.respond(event.transaction, code, wire.now, body=ANSWER)
+        node.told.clear()
+
+
+@SLOW
+@given(seed=st.integers(0, 2**32))
+def test_random_calls_of_random_applications_end_without_a_trace(seed: int) -> None:
+    dice = random.Random(seed)
+    wire = make_wire()
+    wire.rule = chaos(seed, loss=0.15)
+    known: list[tuple[int, int]] = []
+    for _ in range(30):
+        if dice.random() < 0.2 and len(known) < 6:
+            known.append((0, place_call(wire, body=dice.choice((OFFER, b"")))))
+        wire.run(dice.choice((0.0, 0.05, 0.7, 5.0)))
+        serve(wire, known, dice)
+        if known:
+            index, usage = dice.choice(known)
+            act((wire.a, wire.b)[index].endpoint, usage, wire.now, dice)
+    for _ in range(8):
+        for index, usage in known:
+            (wire.a, wire.b)[index].endpoint.abandon(usage, wire.now)
+        wire.run(80)
+        serve(wire, known, dice)
+    assert wire.leaks() == []
+
+
+def act(endpoint: object, usage: int, now: float, dice: random.Random) -> None:
+    """Call a method of the endpoint that may or may not fit."""
+    name, arguments = dice.choice(
+        (
+            ("provisional", (180, now)),
+            ("answer", (ANSWER, now)),
+            ("reject", (486, now)),
+            ("cancel", (now,)),
+            ("ack", (ANSWER, now)),
+            ("bye", (now,)),
+            ("reinvite", (OFFER, now)),
+            ("reinvite", (b"", now)),
+            ("request", ("INFO", now)),
+            ("abandon", (now,)),
+        )
+    )
+    with suppress(LocalProtocolError):
+        getattr(endpoint, name)(usage, *arguments)
