@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError
+from cdr.errors import CdrError
 from cdr.queries import ReadOnly
 from cdr.rows import CallRow, ExtensionRow, SegmentRow
 from recording.reasons import decode, render
@@ -22,7 +23,10 @@ def _read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
         async with ReadOnly(folder.database) as database:
             return await query(database)
 
-    return asyncio.run(read())
+    try:
+        return asyncio.run(read())
+    except CdrError as error:
+        raise DataFolderError(str(error)) from error
 
 
 def extension_rows(folder: DataFolder) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,9 @@ from tests.e2e.calls import call, end
 from tests.support import audio, ports
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
+from tests.support.process import Child
 from tests.support.raw_phone import RawPhone
-from tests.support.server import Server, server
+from tests.support.server import PROGRAM, ROOT, Server, server
 
 OFF = (("101", "off", False), ("102", "off", False))
 RECORDED = (("101", "automatic", True), ("102", "automatic", True))
@@ -98,6 +100,17 @@ async def test_a_full_port_range_is_503_and_the_next_call_is_served() -> None:
                 assert (await phone.invite("102", SDP)).startswith("SIP/2.0 503 ")
         await call(alice, bob)
         await end(alice, bob)
+        await under_test.stop()
+
+
+async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path) -> None:
+    async with server(extensions=()) as under_test:
+        argv = [*PROGRAM, "serve", "--config", str(under_test.folder / "mitschnitt.toml")]
+        async with Child("second", [*argv, "--data", str(tmp_path)], cwd=ROOT) as second:
+            assert await second.wait(timeout_s=20.0) == 1
+            assert (
+                f"SIP can't listen on {under_test.sip}: Address already in use" in second.report()
+            )
         await under_test.stop()
 
 
