@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -40,6 +40,15 @@ logger = logging.getLogger("web.audio")
 router = APIRouter()
 
 CHUNK = 65_536
+AUDIO_PATH = "/api/v1/recordings/{recording_id}/audio"
+DESCRIBED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The MP3.", "content": {"audio/mpeg": {}}},
+    206: {"description": "The wanted range of it.", "content": {"audio/mpeg": {}}},
+    304: {"description": "`If-None-Match` knows it."},
+    404: {"description": "There is no such recording, or none that the asker may hear."},
+    410: {"description": "Its file is gone."},
+    416: {"description": "The range begins beyond the end."},
+}
 NOT_HERE = "there is no such recording"
 
 _UNUSUAL = re.compile(r"[^0-9A-Za-z+._-]+")
@@ -64,7 +73,8 @@ def file_name(segment: SegmentRow) -> str:
     return _UNUSUAL.sub("-", name) or f"{segment.id}.mp3"
 
 
-@router.api_route("/api/v1/recordings/{recording_id}/audio", methods=["GET", "HEAD"])
+@router.head(AUDIO_PATH, include_in_schema=False)
+@router.get(AUDIO_PATH, response_class=Response, responses=DESCRIBED)
 async def audio(
     request: Request,
     recording_id: str,
