@@ -62,13 +62,13 @@ class InDialogServer:
 
     def _bye(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
         """End the usage (section 15.1.2); what is still unanswered gets 487."""
-        core = self._core
+        core, request = self._core, transaction.request
         if usage.state in TALKING:
             core.respond(transaction, 200, now)
             core.forget(usage, now)
             if usage.bye_id is not None:
                 core.tell(usage, RequestCompleted(usage.id, usage.bye_id, None, 481))
-            core.tell(usage, UsageEnded(usage.id, "bye", transaction.request))
+            core.tell(usage, UsageEnded(usage.id, "bye", request))
         elif usage.state is UsageState.ENDING:
             # Both sides hung up at once: ours runs to its own end.
             core.respond(transaction, 200, now)

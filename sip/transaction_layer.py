@@ -10,7 +10,7 @@ from itertools import count
 
 from sip.address import Flow
 from sip.build import OutgoingRequest
-from sip.message import Request, Response
+from sip.message import URI, Request, Response
 from sip.timers import Timer, TimerHeap, Timers
 from sip.transaction import (
     CLIENT_INVITE,
@@ -35,6 +35,11 @@ MergeKey = tuple[str, str, int, str]
 
 Count = Callable[[str], None]
 "Counts one occurrence of something by name."
+
+
+_ANSWERED = Request("ANSWERED", URI(scheme="sip", host="invalid"))
+"""What a transaction with a final response keeps in place of its request: it lives on for half a
+minute only to absorb retransmissions, and at hundreds of calls a second that is most of them."""
 
 
 class _Running(Transaction):
@@ -161,6 +166,8 @@ class TransactionLayer:
     def respond(self, transaction: ServerTransaction, code: int, data: bytes, now: float) -> None:
         """Send a response; one that the state does not allow any more is dropped."""
         self._feed(transaction, response_input(code, sent=True), now, data)
+        if transaction.final:
+            transaction.request = _ANSWERED
 
     # --- client side
 
