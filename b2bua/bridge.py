@@ -24,6 +24,12 @@ from sip.offer_answer import (
 from sip.sdp import SessionDescription
 
 
+_FIXED = {
+    number: StreamFormat(payload_type=number, encoding=name, clock_rate=8000)
+    for number, name in ((0, "PCMU"), (8, "PCMA"))
+}
+
+
 class Side(IntEnum):
     """Caller and callee, as the recording numbers them."""
 
@@ -104,19 +110,24 @@ class Bridge:
         return bytes(self._sent[side] or b"")
 
     def formats(self, side: Side) -> tuple[StreamFormat, ...]:
-        """Return what `side` may send, as the recorder must decode it."""
+        """Return what `side` may send, as the recorder must decode it.
+
+        Both laws of G.711 have fixed numbers (:rfc:`3551#section-6`), so they are known
+        whether negotiated or not: a re-INVITE may bring the other one in mid-call.
+        """
         stream = self._streams[side]
         if stream is None:
             return ()
-        return tuple(
-            StreamFormat(
+        negotiated_formats = {
+            number: StreamFormat(
                 payload_type=number,
                 encoding=payload.encoding.upper(),
                 clock_rate=payload.clock_rate,
                 channels=payload.channels,
             )
             for number, payload in stream.incoming().items()
-        )
+        }
+        return tuple((negotiated_formats | _FIXED | negotiated_formats).values())
 
     def _connect(self, side: Side, stream: AudioStream) -> None:
         self.legs[side].set_remote(stream.remote, "exact", tuple(stream.incoming()))

@@ -17,7 +17,7 @@ from b2bua.call_record import CallRecord
 from b2bua.call_recording import CallRecording
 from b2bua.config import Config
 from b2bua.directory import Directory, Extension
-from b2bua.media.messages import MediaTimeout
+from b2bua.media.messages import MediaResumed, MediaTimeout
 from b2bua.media.plane import LegEvent, MediaLeg, MediaPlane, NoPortError
 from b2bua.routing import NoRoute, route
 from cdr.journal import Journal
@@ -309,6 +309,8 @@ class Call:
                     await self._renegotiate(event)
                 case MediaTimeout():
                     self._fall_silent(event)
+                case MediaResumed():
+                    self._silent.discard(event.leg_id)
                 case LegLost():
                     self._recording.worker_died()
                     raise CallOver(0, "", "ANSWERED")
@@ -377,18 +379,23 @@ class Call:
     # --- the end
 
     def _hang_up(self, over: CallOver) -> None:
-        """Tell both sides; every step stands for itself, so that one failing harms no other."""
+        """Stop the recording, tell both sides, give the ports back.
+
+        Each step is taken even where one before it raises (the stack unwinds in the opposite
+        order, so the first step stands last).
+        """
         now = self._s.clock()
         endpoint = self._s.endpoint
-        self._recording.stop()
-        if not self._answered and over.code != 487:
-            endpoint.reject(self._a, over.code, now, reason=over.phrase)
-        for usage in (self._a, self._b, *self._branches):
-            if usage is not None:
-                endpoint.abandon(usage, now)
-        self._s.kick()
-        for leg in self._legs:
-            leg.release()
+        with contextlib.ExitStack() as steps:
+            for leg in self._legs:
+                steps.callback(leg.release)
+            steps.callback(self._s.kick)
+            for usage in (self._a, self._b, *self._branches):
+                if usage is not None:
+                    steps.callback(endpoint.abandon, usage, now)
+            if not self._answered and over.code != 487:
+                steps.callback(endpoint.reject, self._a, over.code, now, reason=over.phrase)
+            steps.callback(self._recording.stop)
 
     async def _finish(self, over: CallOver, ended_after: float) -> None:
         with contextlib.suppress(TimeoutError):

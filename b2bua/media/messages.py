@@ -126,6 +126,12 @@ class MediaTimeout(msgspec.Struct, frozen=True, tag=True):
     silent_s: float
 
 
+class MediaResumed(msgspec.Struct, frozen=True, tag=True):
+    """A silence that `MediaTimeout` told of is over."""
+
+    leg_id: int
+
+
 class LegReleased(msgspec.Struct, frozen=True, tag=True):
     """The leg's last words."""
 
@@ -187,6 +193,13 @@ class LogLine(msgspec.Struct, frozen=True, tag=True):
 
 
 FromMediaWorker = (
-    LegAllocated | LegRefused | FirstPacket | MediaTimeout | LegReleased | Counters | LogLine
+    LegAllocated
+    | LegRefused
+    | FirstPacket
+    | MediaTimeout
+    | MediaResumed
+    | LegReleased
+    | Counters
+    | LogLine
 )
 FromRecorder = RecorderReady | RecordingOpened | RecordingClosed | Counters | LogLine

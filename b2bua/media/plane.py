@@ -32,6 +32,7 @@ from b2bua.media.messages import (
     LegRefused,
     LegReleased,
     LogLine,
+    MediaResumed,
     MediaTimeout,
     OpenTap,
     RecorderReady,
@@ -64,7 +65,7 @@ class NoPortError(MitschnittError):
     """No media leg can be lent now: 503 to whoever asked."""
 
 
-LegEvent = FirstPacket | MediaTimeout | LegReleased
+LegEvent = FirstPacket | MediaTimeout | MediaResumed
 
 
 @dataclass(eq=False, slots=True)
@@ -395,7 +396,7 @@ class MediaPlane:
                 if leg is not None:
                     leg.statistics = message
                     leg.released.set()
-            case FirstPacket(leg_id) | MediaTimeout(leg_id):
+            case FirstPacket(leg_id) | MediaTimeout(leg_id) | MediaResumed(leg_id):
                 leg = worker.legs.get(leg_id)
                 if leg is not None and leg.on_event is not None:
                     leg.on_event(message)

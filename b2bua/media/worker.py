@@ -29,6 +29,7 @@ from b2bua.media.messages import (
     LegRefused,
     LegReleased,
     LogLine,
+    MediaResumed,
     MediaTimeout,
     OpenTap,
     ReleaseLeg,
@@ -84,7 +85,9 @@ class Worker:
         self._ports = ports
         self._media_timeout_ns = int(media_timeout_s * 1e9)
         self._fast_path = FastPath()
-        self._observer = LegObserver(first_packet=self._first_packet, silent=self._silent)
+        self._observer = LegObserver(
+            first_packet=self._first_packet, silent=self._silent, heard_again=self._heard_again
+        )
         self._legs: dict[int, Leg] = {}
         self._by_fd: dict[int, Leg] = {}
         self._taps: dict[int, Tap] = {}
@@ -233,6 +236,9 @@ class Worker:
 
     def _silent(self, leg_id: int, silence_ns: int) -> None:
         self._channel.send(MediaTimeout(leg_id, silence_ns / 1e9))
+
+    def _heard_again(self, leg_id: int) -> None:
+        self._channel.send(MediaResumed(leg_id))
 
     def log(self, level: int, text: str) -> None:
         """Send a log record on its way; lost and counted where nobody reads."""

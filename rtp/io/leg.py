@@ -58,6 +58,8 @@ class LegObserver:
     "The leg latched: leg id, time in ns."
     silent: Callable[[int, int], None]
     "The leg has been silent for the media timeout: leg id, for how many ns."
+    heard_again: Callable[[int], None]
+    "A silence that was told is over: leg id."
 
 
 class Leg:
@@ -215,7 +217,9 @@ class Leg:
         arrival = self.relay.received.arrival_ns
         if arrival > self._silence_from:
             self._silence_from = arrival
-            self._silence_told = False
+            if self._silence_told:
+                self._silence_told = False
+                self._observer.heard_again(self.leg_id)
         silence = now - self._silence_from
         if silence >= media_timeout_ns and not self._silence_told:
             self._silence_told = True

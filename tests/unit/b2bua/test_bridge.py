@@ -79,7 +79,8 @@ def test_what_each_side_may_send_is_known_for_the_recorder() -> None:
     bridge.forward_offer(Side.A, OFFER)
     bridge.forward_answer(Side.B, ANSWER)
     formats = {f.payload_type: f.encoding for f in bridge.formats(Side.B)}
-    assert formats == {8: "PCMA", 96: "TELEPHONE-EVENT"}
+    assert formats == {8: "PCMA", 96: "TELEPHONE-EVENT", 0: "PCMU"}
+    assert bridge.formats(Side.B)[0].encoding == "PCMA", "what it prefers stands first"
 
 
 def test_a_hold_is_passed_on_and_noticed() -> None:

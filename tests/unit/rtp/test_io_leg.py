@@ -91,12 +91,14 @@ class Bench:
     phones: list[Phone] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
     silent: list[int] = field(default_factory=list)
+    heard_again: list[int] = field(default_factory=list)
     now: int = 1_000_000_000
 
     def leg(self, host: str = "127.0.0.1") -> Leg:
         observer = LegObserver(
             first_packet=lambda leg, _: self.first.append(leg),
             silent=lambda leg, _: self.silent.append(leg),
+            heard_again=self.heard_again.append,
         )
         leg = Leg(
             len(self.legs) + 1,
@@ -275,6 +277,7 @@ def test_silence_is_told_once_and_again_after_sound(bench: Bench) -> None:
     bench.now += TIMEOUT_NS
     a.sweep(bench.now, TIMEOUT_NS)
     assert bench.silent == [1, 1]
+    assert bench.heard_again == [1]
 
 
 def test_a_leg_without_a_peer_is_not_silent(bench: Bench) -> None:
