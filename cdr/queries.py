@@ -52,7 +52,7 @@ from cdr.schema import (
     tokens,
     users,
 )
-from cdr.store import reading_engine
+from cdr.store import database_url, reading_engine
 from cdr.usage import DAY_US, DayUsage, Stored
 
 READ_TIMEOUT_S = 5.0
@@ -118,6 +118,8 @@ class ReadOnly:
 
     def __init__(self, database: str | Path) -> None:
         self._engine = reading_engine(database)
+        path = database_url(database).database
+        self._path = Path(path) if self._engine.dialect.name == "sqlite" and path else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -335,6 +337,10 @@ class ReadOnly:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        if self._path is not None and not self._path.is_file():
+            # aiosqlite's thread outlives a connection that could not be opened by a moment,
+            # and may then find the loop closed.
+            raise StoreError(f"the database can't be read: unable to open {self._path}")
         try:
             async with asyncio.timeout(READ_TIMEOUT_S), self._engine.connect() as connection:
                 yield connection

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1")
 MAX_CURSOR = 2**63 - 1
 
 
-class Recording(BaseModel):
+class RecordingItem(BaseModel):
     """One recording of a call: a segment."""
 
     id: str
@@ -49,7 +49,7 @@ class Call(BaseModel):
     outcome: str = Field(description="Empty while the call runs, then exactly one word.")
     outcome_reason: str = Field(description="Key of the sentence why.")
     linkedid: str
-    recordings: list[Recording]
+    recordings: list[RecordingItem]
 
 
 class Calls(BaseModel):
@@ -119,10 +119,10 @@ def _call(row: CallRow, present: frozenset[str] | None) -> Call:
     )
 
 
-def _recording(segment: SegmentRow, present: frozenset[str] | None) -> Recording:
+def _recording(segment: SegmentRow, present: frozenset[str] | None) -> RecordingItem:
     # A disk that does not answer says nothing about the file.
     there = present is None or segment.relative_path in present
-    return Recording(
+    return RecordingItem(
         id=segment.id,
         url=audio_url(segment.id) if there else None,
         started_at=rfc3339(segment.started_at),
