@@ -24,7 +24,7 @@ class FolderRecordings:
 
     def present(self, relative_paths: Collection[str]) -> frozenset[str]:
         """Return those that can be opened and are not empty; raises where the root is away."""
-        os.stat(self._folder.root)
+        self._folder.root.stat()
         return frozenset(path for path in relative_paths if self._is_present(path))
 
     def _is_present(self, relative_path: str) -> bool:

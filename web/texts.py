@@ -82,16 +82,16 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Too many tries. Please wait {seconds} seconds.",
     ),
     "login.again": _both(
-        "Sie waren längere Zeit untätig oder sind nicht angemeldet.",
-        "You were inactive for a while, or are not logged in.",
+        "Ihre Sitzung ist abgelaufen. Bitte melden Sie sich neu an.",
+        "Your session has expired. Please log in again.",
     ),
     "login.out": _both("Sie sind abgemeldet.", "You are logged out."),
     # calls
     "calls.title": _both("Gespräche", "Calls"),
     "calls.now": _both(
-        "Gerade: {calls} Gespräche, {recordings} Aufzeichnungen, {registrations} Telefone "
-        "angemeldet",
-        "Now: {calls} calls, {recordings} recordings, {registrations} phones registered",
+        "Gespräche jetzt: {calls} · Aufzeichnungen: {recordings} · "
+        "angemeldete Telefone: {registrations}",
+        "Calls now: {calls} · recordings: {recordings} · phones registered: {registrations}",
     ),
     "calls.no_live": _both(
         "Der Vermittlungsdienst antwortet gerade nicht.",
@@ -166,6 +166,7 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     ),
     "recording.recovered": _both("Nach einem Absturz gerettet.", "Recovered after a crash."),
     "player.title": _both("Wiedergabe", "Player"),
+    "player.now": _both("{caller} mit {callee}, {began}", "{caller} with {callee}, {began}"),
     "player.close": _both("Schließen", "Close"),
     "player.failed": _both(
         "Die Aufzeichnung lässt sich nicht abspielen.", "The recording can't be played."

@@ -21,6 +21,7 @@ from web.formats import (
     day_text,
     duration_text,
     local,
+    moment_text,
     number_text,
     rfc3339,
     start_of_day,
@@ -82,8 +83,13 @@ class RecordingView:
     url: str | None
     name: str = ""
     text: str = ""
+    length: str = ""
     label: str = ""
+    "For those who hear the page."
+    title: str = ""
+    "In the player."
     notes: tuple[str, ...] = ()
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +208,7 @@ def _view(web: Web, call: CallRow, t: Texts, present: frozenset[str] | None) -> 
         outcome=call.outcome,
         outcome_word=t.word("outcome", call.outcome),
         why=why,
-        recordings=tuple(_recording(call, segment, t, present) for segment in call.segments),
+        recordings=tuple(_recording(web, call, segment, t, present) for segment in call.segments),
     )
 
 
@@ -222,11 +228,11 @@ def _name(call: CallRow) -> str:
 
 
 def _recording(
-    call: CallRow, segment: SegmentRow, t: Texts, present: frozenset[str] | None
+    web: Web, call: CallRow, segment: SegmentRow, t: Texts, present: frozenset[str] | None
 ) -> RecordingView:
     notes = _notes(segment, t)
     if segment.state == "open":
-        return RecordingView(url=None, notes=(t("recording.open"),))
+        return RecordingView(url=None, notes=(t("recording.open"),), running=True)
     if not segment.playable:
         # Without a file: the sentence why says it, unless someone took the file away.
         gone = segment.state == "vanished"
@@ -237,13 +243,17 @@ def _recording(
         return RecordingView(url=None, notes=(t("recording.vanished"),))
     time = duration_text(segment.duration_s)
     several = len(call.segments) > 1
-    part = t("play.part", number=segment.number)
+    part = t("play.part", number=segment.number) if several else ""
     label = t("play.label", caller=call.src, callee=call.dst, time=time)
+    began = moment_text(local(segment.started_at, web.settings.timezone), t.language)
+    title = t("player.now", caller=call.src, callee=call.dst, began=began)
     return RecordingView(
         url=audio_url(segment.id),
         name=file_name(segment),
-        text=f"{part if several else t('play')} {time}",
+        text=part or t("play"),
+        length=time,
         label=f"{label} ({part})" if several else label,
+        title=f"{title}, {part}" if several else title,
         notes=notes,
     )
 

@@ -41,7 +41,9 @@ async def login_page(
     """Show the form; who is logged in goes on."""
     if await find_viewer(request) is not None:
         return see_other(local_path(target))
-    notice = {"out": "login.out"}.get(reason) or ("login.again" if target else None)
+    notice = "login.out" if reason == "out" else None
+    if target and cookie_name(request) in request.cookies:
+        notice = "login.again"
     return page(request, "login.html", target=local_path(target), notice=notice, name="", wait=None)
 
 

@@ -22,7 +22,7 @@ async function play(button) {
     failed.hidden = true;
     player.hidden = false;
     document.body.classList.add("with-player");
-    title.textContent = button.getAttribute("aria-label");
+    title.textContent = button.dataset.title;
     audio.src = button.href;
   }
   try {
