@@ -70,7 +70,7 @@ async def test_nobody_answers() -> None:
     ):
         await alice.dial("102")
         await bob.ringing()
-        reason = await alice.closed(timeout_s=8.0)
+        reason = await alice.closed(timeout_s=30.0)
         assert any(code in reason for code in ("480", "408", "487")), reason
         await bob.closed()
         await assert_row(under_test, disposition="NO ANSWER")
@@ -175,6 +175,6 @@ async def test_registrations_survive_a_restart_of_the_server() -> None:
 async def test_a_second_server_is_told_that_the_folder_is_taken() -> None:
     async with server(extensions=()) as under_test:
         second = ["serve", "--config", str(under_test.folder / "mitschnitt.toml")]
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             await under_test.cli(*second, expect=1)
         await under_test.stop()

@@ -4,6 +4,7 @@ Each pytest-xdist worker draws from a slice of its own below the ports that the 
 to sockets without a wish, and tries each port, so that neighbours rarely meet.
 """
 
+import itertools
 import os
 import random
 import socket
@@ -12,6 +13,11 @@ LOOPBACK = "127.0.0.1"
 FIRST = 10240
 SLICE = 2560
 SLICES = 8
+FOR_WINDOWS = 1280
+"The upper half of a slice: a server's range never holds a port that a phone is about to bind."
+
+_steps = itertools.count(random.SystemRandom().randrange(SLICE // 2))
+"Where the last draw ended, in pairs: no port is given out twice before all were."
 
 
 def take(count: int = 2) -> int:
@@ -19,11 +25,16 @@ def take(count: int = 2) -> int:
 
     Baresip listens for TLS one above its port, and RTCP lives one above RTP.
     """
-    low = _slice()
-    draw = random.SystemRandom()
-    for _ in range(1000):
-        first = draw.randrange(low, low + SLICE - count, 2)
+    low, pairs = _slice(), (SLICE - FOR_WINDOWS) // 2
+    needed = -(-count // 2)
+    for _ in range(pairs):
+        start = next(_steps) % pairs
+        if start + needed > pairs:
+            continue
+        first = low + 2 * start
         if all(_is_free(port) for port in range(first, first + count)):
+            for _ in range(needed - 1):
+                next(_steps)
             return first
     raise RuntimeError(f"no {count} free ports in a row from {low} on")
 
@@ -33,8 +44,8 @@ def window(count: int) -> int:
 
     For the server's RTP range: it passes over ports that somebody has.
     """
-    low = _slice()
-    return random.SystemRandom().randrange(low, low + SLICE - count, 2)
+    low = _slice() + SLICE - FOR_WINDOWS
+    return random.SystemRandom().randrange(low, low + FOR_WINDOWS - count, 2)
 
 
 def _slice() -> int:

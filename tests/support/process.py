@@ -88,7 +88,7 @@ class Child:
         await self.process.stdin.drain()
 
     async def wait_for(
-        self, pattern: str, *, after: int = 0, timeout_s: float = 10.0
+        self, pattern: str, *, after: int = 0, timeout_s: float = 30.0
     ) -> re.Match[str]:
         """Return the first match in the lines from `after` on, as soon as there is one."""
         wanted = re.compile(pattern)
@@ -108,7 +108,7 @@ class Child:
                 f"{self.name}: no {pattern!r} in {timeout_s} s\n{self.report()}"
             ) from None
 
-    async def wait(self, *, timeout_s: float = 10.0) -> int:
+    async def wait(self, *, timeout_s: float = 30.0) -> int:
         """Wait for the child's own end and return its exit status."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -124,7 +124,7 @@ class Child:
                     await self._reader
         return status
 
-    async def stop(self, *, with_signal: int = signal.SIGTERM, timeout_s: float = 10.0) -> int:
+    async def stop(self, *, with_signal: int = signal.SIGTERM, timeout_s: float = 30.0) -> int:
         """Ask the child to end and return its exit status."""
         if self.returncode is None:
             self.process.send_signal(with_signal)

@@ -8,7 +8,7 @@ import socket
 
 from tests.support.server import Extension
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 class RawPhone:

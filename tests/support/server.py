@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from b2bua import control
 from tests.support import ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import Account, PhoneSetup
@@ -113,7 +117,7 @@ class Server:
         ready = asyncio.create_task(manager.ready())
         ended = asyncio.create_task(child.process.wait())
         done, _ = await asyncio.wait(
-            {ready, ended}, timeout=30.0, return_when=asyncio.FIRST_COMPLETED
+            {ready, ended}, timeout=60.0, return_when=asyncio.FIRST_COMPLETED
         )
         ended.cancel()
         if ready in done:
@@ -123,7 +127,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop the server as systemd would and assert that it ends well."""
-        status = await self.child.stop(timeout_s=15.0)
+        status = await self.child.stop(timeout_s=30.0)
         assert status == 0, self.child.report()
 
     async def cli(self, *words: str, stdin: str = "", expect: int = 0) -> str:
@@ -137,7 +141,7 @@ class Server:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            async with asyncio.timeout(30.0):
+            async with asyncio.timeout(60.0):
                 output, errors = await process.communicate(stdin.encode())
         finally:
             # A cancelled wait would leave the command, and its pipes, to the next test.
@@ -156,17 +160,32 @@ class Server:
         rows: list[dict[str, Any]] = json.loads(await self.cli(*words, "--json"))
         return rows
 
+    async def ask(self, request: control.Request) -> control.Reply:
+        """Ask over the control socket, as the command line does, without starting one."""
+        path = self.data / "control.sock"
+        reply = await asyncio.to_thread(control.ask, path, request)
+        assert reply is not None, "no server listens on the control socket"
+        return reply
+
     async def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads(await self.cli("status", "--json"))
+        """Return what `mitschnitt status --json` prints."""
+        reply = await self.ask(control.GetStatus())
+        assert isinstance(reply, control.Status), reply
+        status: dict[str, Any] = msgspec.to_builtins(reply)
         return status
 
     async def add_extension(
         self, number: str, *, mode: str = "off", opt_in: bool = False
     ) -> Extension:
         password = f"secret-of-{number}"
-        words = ["ext", "add", number, "--name", f"Test {number}", "--mode", mode]
-        words += ["--password-stdin", *(["--opt-in"] if opt_in else [])]
-        await self.cli(*words, stdin=f"{password}\n")
+        wanted: dict[str, object] = {
+            "type": "AddExtension",
+            "number": number,
+            "name": f"Test {number}",
+        }
+        wanted |= {"password": password, "mode": mode, "opt_in": opt_in}
+        reply = await self.ask(msgspec.convert(wanted, control.AddExtension))
+        assert isinstance(reply, control.Done), reply
         self._extensions[number] = Extension(number=number, password=password)
         return self._extensions[number]
 
@@ -180,15 +199,31 @@ class Server:
         place = self.folder / (folder or extension.number)
         return PhoneSetup(account=account, folder=place, says=says)
 
-    async def the_call(self, *, timeout_s: float = 5.0) -> dict[str, Any]:
-        """Return the newest call's row, once it is closed (its outcome is the last word)."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                rows = await self.rows("calls", "--limit", "1")
-                if rows and rows[0]["outcome"]:
-                    return rows[0]
-                # The row is closed shortly after the hang-up; its file is no event for us.
-                await asyncio.sleep(0.05)
+    async def calls_closed(self, count: int, *, timeout_s: float = 30.0) -> list[dict[str, Any]]:
+        """Return the rows of this many calls, newest first, once each has its last word.
+
+        A call is closed shortly after the hang-up, which is no event for us: the database is
+        looked at (cheaply, read-only), and then the command line is asked once.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._count_closed() < count:  # noqa: ASYNC110 - as said above
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            rows = await self.rows("calls", "--limit", "1000")
+            raise AssertionError(f"not {count} closed calls in {timeout_s} s: {rows}") from None
+        return await self.rows("calls", "--limit", str(count))
+
+    def _count_closed(self) -> int:
+        address = f"file:{self.data / 'mitschnitt.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5.0)) as database:
+            (count,) = database.execute("SELECT count(*) FROM calls WHERE outcome <> ''").fetchone()
+        return int(count)
+
+    async def the_call(self, *, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Return the row of the one call that there was."""
+        (row,) = await self.calls_closed(1, timeout_s=timeout_s)
+        return row
 
     def recording(self, row: dict[str, Any]) -> Path:
         """Return the file that a row names, and assert that it is there."""
@@ -254,7 +289,7 @@ async def server(
 async def _nothing_left(under_test: Server) -> None:
     """Assert that no process of the server outlives it: children leave when their channel ends."""
     try:
-        async with asyncio.timeout(3.0):
+        async with asyncio.timeout(10.0):
             while _left_behind(under_test):  # noqa: ASYNC110 - /proc sends no events
                 await asyncio.sleep(0.05)
     except TimeoutError:

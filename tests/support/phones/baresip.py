@@ -41,7 +41,7 @@ class Baresip:
         """SIP URI that reaches the phone without a registrar."""
         return f"sip:{self.setup.account.user}@{ports.LOOPBACK}:{self.port}"
 
-    async def command(self, command: str, params: str = "", *, timeout_s: float = 5.0) -> str:
+    async def command(self, command: str, params: str = "", *, timeout_s: float = 20.0) -> str:
         """Have a command carried out and return what it answered."""
         self._tokens += 1
         token = str(self._tokens)
@@ -59,7 +59,7 @@ class Baresip:
         return str(response["data"])
 
     async def wait_event(
-        self, kind: str, *, after: int = 0, timeout_s: float = 10.0, **fields: str
+        self, kind: str, *, after: int = 0, timeout_s: float = 30.0, **fields: str
     ) -> Event:
         """Return the first event of the kind (and with these fields) from place `after` on."""
 
@@ -84,7 +84,7 @@ class Baresip:
     def count(self, kind: str) -> int:
         return sum(event["type"] == kind for event in self.events)
 
-    async def registered(self, *, timeout_s: float = 10.0) -> None:
+    async def registered(self, *, timeout_s: float = 30.0) -> None:
         """Wait until the registrar has agreed."""
         # It may have registered before anybody listened to events, but what it prints is kept.
         await self.child.wait_for(r"200 OK \(.*\[\d+ binding", timeout_s=timeout_s)
@@ -93,18 +93,18 @@ class Baresip:
         """Call a number of the registrar, or a SIP URI."""
         await self.command("dial", target)
 
-    async def ringing(self, *, timeout_s: float = 10.0) -> None:
+    async def ringing(self, *, timeout_s: float = 30.0) -> None:
         """Wait for an incoming call."""
         await self.wait_event("CALL_INCOMING", timeout_s=timeout_s)
 
     async def answer(self) -> None:
         await self.command("accept")
 
-    async def established(self, *, timeout_s: float = 10.0) -> None:
+    async def established(self, *, timeout_s: float = 30.0) -> None:
         """Wait until the call stands on this phone's side (the caller: 200; the callee: ACK)."""
         await self.wait_event("CALL_ESTABLISHED", timeout_s=timeout_s)
 
-    async def hears(self, *, timeout_s: float = 10.0) -> None:
+    async def hears(self, *, timeout_s: float = 30.0) -> None:
         """Wait for the first RTP packet of the other party."""
         await self.wait_event("CALL_RTPESTAB", timeout_s=timeout_s)
 
@@ -112,7 +112,7 @@ class Baresip:
         """End the call: BYE, CANCEL, or 486 to a call that is not answered."""
         await self.command("hangup")
 
-    async def closed(self, *, timeout_s: float = 10.0) -> str:
+    async def closed(self, *, timeout_s: float = 30.0) -> str:
         """Wait for the end of a call and return its reason, such as `486 Busy Here`."""
         return str((await self.wait_event("CALL_CLOSED", timeout_s=timeout_s))["param"])
 
@@ -189,7 +189,7 @@ async def baresip(
     codecs: str = "pcma,pcmu",
     parameters: str = "",
     settings: str = "",
-    register_timeout_s: float = 10.0,
+    register_timeout_s: float = 30.0,
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 

@@ -41,20 +41,20 @@ class Linphone:
         await self.child.write(f"call {target}")
         await self.child.wait_for("in progress")
 
-    async def ringing(self, *, timeout_s: float = 10.0) -> None:
+    async def ringing(self, *, timeout_s: float = 30.0) -> None:
         """Wait for an incoming call."""
         await self.child.wait_for("Receiving new incoming call", timeout_s=timeout_s)
 
     async def answer(self) -> None:
         await self.child.write("answer")
 
-    async def established(self, *, timeout_s: float = 10.0) -> None:
+    async def established(self, *, timeout_s: float = 30.0) -> None:
         await self.child.wait_for("Media streams established", timeout_s=timeout_s)
 
     async def hang_up(self) -> None:
         await self.child.write("terminate")
 
-    async def closed(self, *, timeout_s: float = 10.0) -> str:
+    async def closed(self, *, timeout_s: float = 30.0) -> str:
         """Wait for the end of a call and return linphonec's words for its reason."""
         match = await self.child.wait_for(
             r"Call \d+ with .* (?:ended|error)\b.*", timeout_s=timeout_s

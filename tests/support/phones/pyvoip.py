@@ -24,7 +24,7 @@ class PyVoip:
         self.setup = setup
         self.child = child
 
-    async def _event(self, name: str, *, timeout_s: float = 10.0) -> dict[str, str]:
+    async def _event(self, name: str, *, timeout_s: float = 30.0) -> dict[str, str]:
         match = await self.child.wait_for(rf'^{{"event": "{name}".*', timeout_s=timeout_s)
         event: dict[str, str] = json.loads(match[0])
         return event
@@ -37,7 +37,7 @@ class PyVoip:
         await self.child.write(f"call {number}")
         await self._event("dialing")
 
-    async def ringing(self, *, timeout_s: float = 10.0) -> None:
+    async def ringing(self, *, timeout_s: float = 30.0) -> None:
         """Wait for an incoming call; pyVoIP tells it a second late."""
         await self._event("incoming", timeout_s=timeout_s)
 
@@ -48,13 +48,13 @@ class PyVoip:
         """Refuse the incoming call (486)."""
         await self.child.write("deny")
 
-    async def established(self, *, timeout_s: float = 10.0) -> None:
+    async def established(self, *, timeout_s: float = 30.0) -> None:
         await self._event("answered", timeout_s=timeout_s)
 
     async def hang_up(self) -> None:
         await self.child.write("hangup")
 
-    async def closed(self, *, timeout_s: float = 10.0) -> None:
+    async def closed(self, *, timeout_s: float = 30.0) -> None:
         """Wait until the call has ended; after that `heard` has the audio."""
         await self._event("ended", timeout_s=timeout_s)
 

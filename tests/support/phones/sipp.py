@@ -20,7 +20,7 @@ class Sipp:
         self.port = port
         self._folder = folder
 
-    async def listening(self, *, timeout_s: float = 10.0) -> None:
+    async def listening(self, *, timeout_s: float = 30.0) -> None:
         """Wait until the scenario's socket is open: SIPp says so nowhere that can be waited for."""
         wanted = f":{self.port:04X} "
         async with asyncio.timeout(timeout_s):
