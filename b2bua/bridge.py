@@ -23,7 +23,6 @@ from sip.offer_answer import (
 )
 from sip.sdp import SessionDescription
 
-
 _FIXED = {
     number: StreamFormat(payload_type=number, encoding=name, clock_rate=8000)
     for number, name in ((0, "PCMU"), (8, "PCMA"))

@@ -164,7 +164,7 @@ def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> N
 
 def _read_password(*, from_stdin: bool) -> tuple[str, bool]:
     """Return a password and whether it was made here (and must be shown)."""
-    from b2bua.setup import new_password
+    from b2bua.passwords import new_password
 
     if not from_stdin:
         return new_password(), True
@@ -257,12 +257,13 @@ def _actor() -> str:
 def _change(request: Any, data: Path, config: Path | None) -> None:  # noqa: ANN401 - a union
     """Have the server commit a change, or commit it here when none is running."""
     from b2bua import control
-    from b2bua.administration import change_offline
-    from b2bua.config import load
 
     folder = DataFolder(data)
     reply = control.ask(folder.control_socket, request)
     if reply is None:
+        from b2bua.administration import change_offline
+        from b2bua.config import load
+
         realm = load(_config_path(config, folder)).sip.realm
         change_offline(folder, realm, request, _actor())
     elif isinstance(reply, control.Refused):

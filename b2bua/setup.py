@@ -1,7 +1,5 @@
 """First use: the data folder with its database, a configuration file, sample extensions."""
 
-import secrets
-import string
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,21 +9,12 @@ from b2bua.config import load
 from b2bua.control import AddExtension
 from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, DataFolderError
+from b2bua.passwords import new_password
 from cdr.errors import CdrError
 from cdr.store import prepare
 from sip.address import HostPort
 
-PASSWORD_LENGTH = 24
-"Characters; above 140 bits, typed once into a telephone's page."
-
-ALPHABET = string.ascii_letters + string.digits
-
 SAMPLES = (("101", "Ada"), ("102", "Ben"))
-
-
-def new_password() -> str:
-    """Return a password that nobody guesses."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(PASSWORD_LENGTH))
 
 
 def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: str) -> list[str]:

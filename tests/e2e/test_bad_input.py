@@ -107,7 +107,7 @@ async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path) -> No
     async with server(extensions=()) as under_test:
         argv = [*PROGRAM, "serve", "--config", str(under_test.folder / "mitschnitt.toml")]
         async with Child("second", [*argv, "--data", str(tmp_path)], cwd=ROOT) as second:
-            assert await second.wait(timeout_s=20.0) == 1
+            assert await second.wait(timeout_s=60.0) == 1
             assert (
                 f"SIP can't listen on {under_test.sip}: Address already in use" in second.report()
             )
@@ -128,7 +128,7 @@ async def test_a_disk_that_can_not_be_written_costs_the_recording_not_the_call()
         await bob.hears()
         await talk(2.0)
         await end(alice, bob)
-        row = await under_test.the_call(timeout_s=15.0)
+        row = await under_test.the_call(timeout_s=30.0)
         assert (row["disposition"], row["outcome"]) == ("ANSWERED", "failed")
         assert row["outcome_reason"] == "disk"
         assert row["why"]

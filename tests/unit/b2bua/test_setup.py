@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from b2bua.cli import app
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, UsageError
-from b2bua.setup import ALPHABET, PASSWORD_LENGTH, initialise, new_password
+from b2bua.passwords import ALPHABET, PASSWORD_LENGTH, new_password
+from b2bua.setup import initialise
 
 runner = CliRunner()
 
