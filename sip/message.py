@@ -54,24 +54,11 @@ MAX_HEADER = 8_192
 _SINGLE = frozenset(
     ("call-id", "content-length", "content-type", "cseq", "expires", "from", "max-forwards", "to")
 )
-_METHODS = frozenset(
-    (
-        "INVITE",
-        "ACK",
-        "CANCEL",
-        "BYE",
-        "REGISTER",
-        "OPTIONS",
-        "INFO",
-        "MESSAGE",
-        "NOTIFY",
-        "PRACK",
-        "PUBLISH",
-        "REFER",
-        "SUBSCRIBE",
-        "UPDATE",
-    )
+_METHOD_WORDS = (
+    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER "
+    "SUBSCRIBE UPDATE"
 )
+_METHODS = frozenset(_METHOD_WORDS.split())
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
