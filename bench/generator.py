@@ -132,6 +132,7 @@ def run(
 
 def main() -> None:
     """Entry point of the generator's process."""
+    mmsg.die_with_parent()
     order = json.loads(sys.stdin.readline())
     plan = traffic.Plan(**order["plan"])
     to = [Destination(host=host, port=port) for host, port in order["to"]]

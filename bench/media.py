@@ -8,6 +8,7 @@ ends with exit code 1; one whose figures are bad ends with 0: the figures are th
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -250,6 +251,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         if options.keep:
             options.keep.mkdir(parents=True)

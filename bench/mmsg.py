@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import socket
 import struct
 
@@ -21,6 +22,7 @@ SO_TIMESTAMPNS = 35
 SO_RCVBUFFORCE = 33
 CONTROL = 32
 "Room for one `struct timespec`: 16 octets of header, 16 of data."
+PR_SET_PDEATHSIG = 1
 PR_SET_TIMERSLACK = 29
 SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}.get(platform.machine(), -1)
 SLICE_NS = 100_000
@@ -60,6 +62,11 @@ _recvmmsg.argtypes = (
 def precise_timers() -> None:
     """Let this process's sleeps end on time (the default slack is 50 µs)."""
     _libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    """Have this process end (SIGTERM) when the one that started it is gone, even killed."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def short_slices(nice: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bench import mmsg
 from bench.sip_client import Account
 from bench.sip_text import Address
 
@@ -84,6 +85,8 @@ class Server:
                 stderr=log,
                 env={**_environment(), "NOTIFY_SOCKET": str(self._notify)},
                 cwd=ROOT,
+                # A killed bench leaves no server behind; there is one thread here as yet.
+                preexec_fn=mmsg.die_with_parent,  # noqa: PLW1509 - see above
             )
             self.pid = self._child.pid
             try:

@@ -8,6 +8,7 @@ the 200 and so holds both telephones' own work, which `client_cpu` and `client_l
 
 import argparse
 import json
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -148,6 +149,7 @@ def main() -> int:
     parser.add_argument("--hold", type=float, default=0.5, help="s from answer to BYE")
     parser.add_argument("--json", action="store_true", help="one JSON line (else a table)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = stack.enter_context(report.scratch())
         try:
