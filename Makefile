@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 INSTALL := $(PIP) install --quiet --require-hashes
 PACKAGES := b2bua cdr codec mixer recording rtp sip web
 PYTHON ?= $(shell sh scripts/find-python)
-BENCH_ARGS ?= --calls 200 --seconds 30 --record --json
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -27,8 +27,8 @@ test: $(VENV)/dev.stamp ## run all tests; installs the test peers where it may
 check: $(VENV)/dev.stamp ## lint, types, import contracts, wheel, resolvability
 	@sh scripts/check
 
-bench: $(VENV)/bench.stamp ## measure the media path (BENCH_ARGS=...)
-	$(BIN)/python -m bench.media $(BENCH_ARGS)
+bench: $(VENV)/bench.stamp ## measure everything into bench/results (BENCH_ARGS="--only record-200")
+	$(BIN)/python -m bench.all $(BENCH_ARGS)
 
 peers: ## install the phones and tools that the tests speak to (Debian, as root)
 	@sh scripts/peers
