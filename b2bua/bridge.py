@@ -7,8 +7,8 @@ side alike (:rfc:`3264`); what stands between them is the state of the negotiati
 import secrets
 from enum import IntEnum
 
+from b2bua.media.leg import MediaLeg
 from b2bua.media.messages import Route
-from b2bua.media.plane import MediaLeg
 from recording.spec import StreamFormat
 from sip.offer_answer import (
     AudioStream,

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from b2bua.bridge import Bridge, Side
+from b2bua.call_over import NOBODY, CallOver, all_failed
 from b2bua.call_record import CallRecord
 from b2bua.call_recording import CallRecording
 from b2bua.config import Config
 from b2bua.directory import Directory, Extension
+from b2bua.media.leg import LegEvent, MediaLeg
 from b2bua.media.messages import MediaResumed, MediaTimeout
-from b2bua.media.plane import LegEvent, MediaLeg, MediaPlane, NoPortError
+from b2bua.media.plane import MediaPlane, NoPortError
 from b2bua.routing import NoRoute, route
 from cdr.journal import Journal
-from cdr.records import Disposition
-from recording.reasons import Reason, ReasonKey, because
+from recording.reasons import ReasonKey, because
 from sip.endpoint import Endpoint
 from sip.errors import RemoteProtocolError
 from sip.events import (
@@ -50,11 +51,6 @@ INBOX_SIZE = 256
 RELEASE_PATIENCE_S = 1.0
 "For the media worker's last words about a leg."
 
-NOBODY = because(ReasonKey.NOT_CONNECTED)
-
-BUSY_CODES = frozenset({486, 600, 603})
-"As Asterisk maps them to BUSY."
-
 
 @dataclass(frozen=True, slots=True)
 class LegLost:
@@ -67,29 +63,6 @@ class Shutdown:
 
 
 CallEvent = Event | LegEvent | LegLost | Shutdown
-
-
-class CallOver(Exception):  # noqa: N818 - the end of a call is no error
-    """The call ends: what the caller is told, and what the row says."""
-
-    def __init__(
-        self,
-        code: int,
-        phrase: str,
-        disposition: Disposition,
-        why: Reason | None = None,
-        *,
-        side: str = "server",
-    ) -> None:
-        super().__init__(phrase)
-        self.code = code
-        "SIP status for a caller who was not answered yet."
-        self.phrase = phrase
-        self.disposition = disposition
-        self.why = why
-        "Why the parties never talked."
-        self.side = side
-        "Who ended it: caller, callee or server."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +233,7 @@ class Call:
                     self._branches.discard(event.usage)
                     failures.append(event.code)
                     if not self._branches:
-                        raise _all_failed(failures, self._request.uri.user or "")
+                        raise all_failed(failures, self._request.uri.user or "")
                 case InviteCancelled():
                     why = because(ReasonKey.CANCELLED)
                     raise CallOver(487, "Request Terminated", "NO ANSWER", why, side="caller")
@@ -406,17 +379,3 @@ class Call:
             self._record.leave(side, leg.statistics)
         verdict = await self._recording.verdict(connected=self._answered, not_connected=over.why)
         self._record.close(over.disposition, verdict, ended_after=ended_after, side=over.side)
-
-
-def _all_failed(codes: list[int], number: str) -> CallOver:
-    """Choose what the caller hears when every contact failed (:rfc:`3261#section-16.7`)."""
-    best = next((code for code in codes if code in BUSY_CODES), None) or min(codes)
-    if best in BUSY_CODES:
-        key = ReasonKey.REJECTED if best == 603 else ReasonKey.BUSY
-        phrase = "Decline" if best == 603 else "Busy Here"
-        return CallOver(best, phrase, "BUSY", because(key, number=number), side="callee")
-    if best in {408, 480, 503}:
-        why = because(ReasonKey.UNREACHABLE, number=number)
-        return CallOver(480, "Temporarily Unavailable", "NO ANSWER", why, side="callee")
-    why = because(ReasonKey.REJECTED, number=number)
-    return CallOver(best, "Call Failed", "FAILED", why, side="callee")

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import mmap
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -19,40 +18,29 @@ from pathlib import Path
 from b2bua.children import Child, ChildSpec
 from b2bua.config import MediaConfig
 from b2bua.errors import MitschnittError
+from b2bua.media.leg import LegMessage, MediaLeg
+from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
     AllocateLeg,
-    Bridge,
-    CloseTap,
     Counters,
     FirstPacket,
     FromMediaWorker,
     FromRecorder,
-    LatchMode,
     LegAllocated,
     LegRefused,
     LegReleased,
     LogLine,
     MediaResumed,
     MediaTimeout,
-    OpenTap,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
     ReleaseLeg,
-    Route,
-    SetRemote,
     StopRecording,
-    Unbridge,
 )
-from recording.permit import RecordingPermit, encode
-from recording.spec import TapSpec, encode_tap
-from rtp.ring import RingLayout, initialise
 from sip.address import HostPort
 
 logger = logging.getLogger("b2bua.media")
-
-STATE_SIZE = 4 << 20
-"Octets of a recorder's checkpoint memory; pages are only taken when written."
 
 LEND_TIMEOUT_S = 2.0
 COOLING_S = 2.0
@@ -63,67 +51,6 @@ LEND_TRIES = 6
 
 class NoPortError(MitschnittError):
     """No media leg can be lent now: 503 to whoever asked."""
-
-
-LegEvent = FirstPacket | MediaTimeout | MediaResumed
-
-
-@dataclass(eq=False, slots=True)
-class MediaLeg:
-    """A lent leg: one RTP socket pair of a media worker."""
-
-    plane: "MediaPlane"
-    leg_id: int
-    worker: int
-    life: int
-    "Which life of the worker lent it."
-    local: HostPort
-    on_event: Callable[[LegEvent], None] | None = None
-    on_lost: Callable[[], None] | None = None
-    "Called once when the media worker died under the leg."
-    statistics: LegReleased | None = None
-    released: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def set_remote(self, remote: HostPort, latch: LatchMode, types: tuple[int, ...]) -> None:
-        """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
-        self.plane.to_worker(
-            self,
-            SetRemote(
-                leg_id=self.leg_id,
-                host=remote.host,
-                port=remote.port,
-                latch=latch,
-                payload_types=types,
-            ),
-        )
-
-    def bridge(self, other: "MediaLeg", to_other: Route, from_other: Route) -> None:
-        """Join with a leg of the same worker, or change the routes between them."""
-        self.plane.to_worker(self, Bridge(self.leg_id, other.leg_id, to_other, from_other))
-
-    def unbridge(self, other: "MediaLeg") -> None:
-        self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))
-
-    def open_tap(self, permit: RecordingPermit, recorder: int, spec: TapSpec) -> None:
-        """Let the leg's packets into the recorder's ring, on the strength of `permit`."""
-        self.plane.to_worker(
-            self,
-            OpenTap(
-                leg_id=self.leg_id,
-                party_id=permit.party_id,
-                epoch=permit.epoch,
-                recorder=recorder,
-                permit=encode(permit),
-                spec=encode_tap(spec),
-            ),
-        )
-
-    def close_tap(self) -> None:
-        self.plane.to_worker(self, CloseTap(self.leg_id))
-
-    def release(self) -> None:
-        """Give the ports back."""
-        self.plane.release(self)
 
 
 @dataclass(eq=False, slots=True)
@@ -150,7 +77,6 @@ class _Worker:
 @dataclass(eq=False, slots=True)
 class _Recorder:
     child: Child[FromRecorder]
-    state: mmap.mmap
     recordings: dict[int, OpenRecording] = field(default_factory=dict)
     counters: dict[str, float] = field(default_factory=dict)
     carried: dict[str, float] = field(default_factory=dict)
@@ -177,7 +103,7 @@ class MediaPlane:
         self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
         self._cooling: deque[tuple[float, int]] = deque()
         self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
-        self._rings = self._make_rings()
+        self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
         self._recorders = [self._make_recorder(i) for i in range(config.recorders)]
         self._workers = [self._make_worker(i) for i in range(config.workers)]
@@ -269,7 +195,7 @@ class MediaPlane:
     def to_worker(
         self,
         leg: MediaLeg,
-        message: SetRemote | Bridge | Unbridge | OpenTap | CloseTap,
+        message: LegMessage,
     ) -> None:
         """Send on behalf of a leg, unless its worker's life is over."""
         worker = self._workers[leg.worker]
@@ -314,22 +240,6 @@ class MediaPlane:
 
     # --- children
 
-    def _make_rings(self) -> list[list[int]]:
-        """One ring per (media worker, recorder), as memfd descriptors."""
-        calls = -(-self._config.max_calls // (self._config.workers * self._config.recorders))
-        layout = RingLayout.for_calls(calls)
-        rings = []
-        for worker in range(self._config.workers):
-            row = []
-            for recorder in range(self._config.recorders):
-                fd = os.memfd_create(f"mitschnitt-ring-{worker}-{recorder}", os.MFD_CLOEXEC)
-                os.ftruncate(fd, layout.size)
-                with mmap.mmap(fd, layout.size) as memory, memoryview(memory) as view:
-                    initialise(view, layout)
-                row.append(fd)
-            rings.append(row)
-        return rings
-
     def _make_worker(self, index: int) -> _Worker:
         ports = self._config.ports
         width = (ports.high - ports.low + 1) // self._config.workers & ~1
@@ -358,8 +268,7 @@ class MediaPlane:
         return worker
 
     def _make_recorder(self, index: int) -> _Recorder:
-        state_fd = os.memfd_create(f"mitschnitt-state-{index}", os.MFD_CLOEXEC)
-        os.ftruncate(state_fd, STATE_SIZE)
+        state_fd = make_memory(f"state-{index}", STATE_SIZE)
         self._memories.append(state_fd)
         rings = [row[index] for row in self._rings]
         spec: ChildSpec[FromRecorder] = ChildSpec(
@@ -383,7 +292,6 @@ class MediaPlane:
                 on_start=lambda: None,
                 on_death=lambda: _carry(recorder),
             ),
-            mmap.mmap(state_fd, STATE_SIZE),
         )
         return recorder
 

@@ -3,9 +3,9 @@ from typing import cast
 import pytest
 
 from b2bua.bridge import Bridge, Side
+from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.messages import Bridge as Join
 from b2bua.media.messages import SetRemote
-from b2bua.media.plane import MediaLeg, MediaPlane
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.sdp import SessionDescription
@@ -38,7 +38,7 @@ class RecordingPlane:
 def make_bridge() -> tuple[Bridge, RecordingPlane]:
     plane = RecordingPlane()
     legs = [
-        MediaLeg(cast("MediaPlane", plane), number, 0, 1, HostPort("127.0.0.1", 20000 + 2 * number))
+        MediaLeg(cast("LegKeeper", plane), number, 0, 1, HostPort("127.0.0.1", 20000 + 2 * number))
         for number in (1, 2)
     ]
     return Bridge(legs[0], legs[1]), plane

@@ -1,0 +1,95 @@
+"""A lent media leg: one RTP socket pair of a media worker, as the signalling process sees it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from b2bua.media.messages import (
+    Bridge,
+    CloseTap,
+    FirstPacket,
+    LatchMode,
+    LegReleased,
+    MediaResumed,
+    MediaTimeout,
+    OpenTap,
+    Route,
+    SetRemote,
+    Unbridge,
+)
+from recording.permit import RecordingPermit, encode
+from recording.spec import TapSpec, encode_tap
+from sip.address import HostPort
+
+LegMessage = SetRemote | Bridge | Unbridge | OpenTap | CloseTap
+
+LegEvent = FirstPacket | MediaTimeout | MediaResumed
+
+
+class LegKeeper(Protocol):
+    """Who lent the leg and knows its worker."""
+
+    def to_worker(self, leg: "MediaLeg", message: LegMessage) -> None:
+        """Send on behalf of a leg, unless its worker's life is over."""
+
+    def release(self, leg: "MediaLeg") -> None:
+        """Take the ports back."""
+
+
+@dataclass(eq=False, slots=True)
+class MediaLeg:
+    """A lent leg: one RTP socket pair of a media worker."""
+
+    plane: LegKeeper
+    leg_id: int
+    worker: int
+    life: int
+    "Which life of the worker lent it."
+    local: HostPort
+    on_event: Callable[[LegEvent], None] | None = None
+    on_lost: Callable[[], None] | None = None
+    "Called once when the media worker died under the leg."
+    statistics: LegReleased | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def set_remote(self, remote: HostPort, latch: LatchMode, types: tuple[int, ...]) -> None:
+        """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
+        self.plane.to_worker(
+            self,
+            SetRemote(
+                leg_id=self.leg_id,
+                host=remote.host,
+                port=remote.port,
+                latch=latch,
+                payload_types=types,
+            ),
+        )
+
+    def bridge(self, other: "MediaLeg", to_other: Route, from_other: Route) -> None:
+        """Join with a leg of the same worker, or change the routes between them."""
+        self.plane.to_worker(self, Bridge(self.leg_id, other.leg_id, to_other, from_other))
+
+    def unbridge(self, other: "MediaLeg") -> None:
+        self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))
+
+    def open_tap(self, permit: RecordingPermit, recorder: int, spec: TapSpec) -> None:
+        """Let the leg's packets into the recorder's ring, on the strength of `permit`."""
+        self.plane.to_worker(
+            self,
+            OpenTap(
+                leg_id=self.leg_id,
+                party_id=permit.party_id,
+                epoch=permit.epoch,
+                recorder=recorder,
+                permit=encode(permit),
+                spec=encode_tap(spec),
+            ),
+        )
+
+    def close_tap(self) -> None:
+        self.plane.to_worker(self, CloseTap(self.leg_id))
+
+    def release(self) -> None:
+        """Give the ports back."""
+        self.plane.release(self)
