@@ -61,5 +61,5 @@ def size_text(octets: float, language: Language) -> str:
     value, unit = float(octets), 0
     while value >= 999.5 and unit < len(_UNITS) - 1:
         value, unit = value / 1000, unit + 1
-    places = 0 if unit == 0 or value >= 99.95 or value == round(value) else 1
+    places = 0 if unit == 0 or value >= 99.95 or round(value, 1).is_integer() else 1
     return f"{number_text(value, language, places)} {_UNITS[unit]}"

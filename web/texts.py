@@ -67,8 +67,6 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "nav.storage": _both("Speicherplatz", "Storage"),
     "logout": _both("Abmelden", "Log out"),
     "logged_in_as": _both("Angemeldet als {name}", "Logged in as {name}"),
-    "role.admin": _both("Verwaltung", "Administrator"),
-    "role.listener": _both("Mithören", "Listener"),
     # login
     "login.title": _both("Anmelden", "Log in"),
     "login.name": _both("Benutzername", "User name"),
@@ -233,9 +231,6 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "refused.opt_in": _both(
         "Nebenstelle {number} hat noch nicht zugestimmt.",
         "Extension {number} has not agreed yet.",
-    ),
-    "refused.unknown": _both(
-        "Die Nebenstelle {number} gibt es nicht.", "There is no extension {number}."
     ),
     # storage
     "storage.title": _both("Speicherplatz", "Storage"),
