@@ -49,7 +49,7 @@ def page(
     """Render a page."""
     web = web_of(request)
     language = language_of(request)
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = _address(request)
     text = web.templates.get_template(template).render(
         t=Texts(language),
         language=language,
@@ -67,6 +67,16 @@ def page(
         status,
         {"Vary": "Accept-Language, Cookie", "Content-Language": language} | dict(headers or {}),
     )
+
+
+def _address(request: Request) -> str:
+    """Return where the reader is, for the way back from the choice of a language.
+
+    The answer to a form has an address that can't be asked for; its page is one level up.
+    """
+    if request.method not in {"GET", "HEAD"}:
+        return "/" + request.url.path.split("/")[1]
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def see_other(path: str, **query: str) -> RedirectResponse:

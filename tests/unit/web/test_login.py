@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -204,6 +205,23 @@ async def test_the_language_follows_the_browser_and_then_the_choice(house: House
         away = await browser.get("/language/en?next=//evil.example")
         assert away.headers["location"] == "/calls"
         assert (await browser.get("/language/xx")).status_code == 404
+
+
+async def test_the_language_can_be_changed_on_every_page(house: House) -> None:
+    async with house.logged_in() as browser:
+        pages = [
+            await browser.get("/calls?number=5"),
+            await browser.get("/nothing"),
+            await browser.submit("/storage/test"),
+            await browser.post("/login", data={"name": "x"}),
+        ]
+    links = [re.findall(r'href="(/language/de[^"]*)"', page.text) for page in pages]
+    assert links == [
+        ["/language/de?next=%2Fcalls%3Fnumber%3D5"],
+        ["/language/de?next=%2Fnothing"],
+        ["/language/de?next=%2Fstorage"],
+        ["/language/de?next=%2Flogin"],
+    ]
 
 
 async def test_failures_are_told_to_people_and_to_programs(house: House) -> None:
