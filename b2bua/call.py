@@ -137,7 +137,8 @@ class Call:
             await self._connect()
             await self._talk()
         except CallOver as reason:
-            over = reason
+            # Without its traceback: frames that hold the call would make a cycle of garbage.
+            over = reason.with_traceback(None)
         except Exception:
             logger.exception("call failed", extra={"call_id": self.call_id})
         ended_after = self._record.elapsed()
@@ -376,6 +377,7 @@ class Call:
                 for leg in self._legs:
                     await leg.released.wait()
         for side, leg in enumerate(self._legs):
+            leg.on_event = leg.on_lost = None
             self._record.leave(side, leg.statistics)
         verdict = await self._recording.verdict(connected=self._answered, not_connected=over.why)
         self._record.close(over.disposition, verdict, ended_after=ended_after, side=over.side)

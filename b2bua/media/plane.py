@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import logging
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +45,7 @@ LEND_TIMEOUT_S = 2.0
 COOLING_S = 2.0
 "A freed port is not lent again for this long: late packets of the old call die out."
 
-LEND_TRIES = 6
+LEND_TRIES = 16
 
 
 class NoPortError(MitschnittError):
@@ -101,7 +100,8 @@ class MediaPlane:
         self._adopt = adopt
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
-        self._cooling: deque[tuple[float, int]] = deque()
+        self._cooling: dict[int, float] = {}
+        "Port -> when it may be lent again, oldest first."
         self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
         self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
@@ -188,7 +188,8 @@ class MediaPlane:
         if leg.life == worker.child.starts and leg.leg_id in worker.legs:
             worker.child.send(ReleaseLeg(leg.leg_id))
             until = asyncio.get_running_loop().time() + COOLING_S
-            self._cooling.append((until, leg.local.port))
+            self._cooling.pop(leg.local.port, None)
+            self._cooling[leg.local.port] = until
         else:
             leg.released.set()
 
@@ -207,9 +208,12 @@ class MediaPlane:
 
     def _is_cooling(self, port: int) -> bool:
         now = asyncio.get_running_loop().time()
-        while self._cooling and self._cooling[0][0] <= now:
-            self._cooling.popleft()
-        return any(cold == port for _, cold in self._cooling)
+        while self._cooling:
+            oldest = next(iter(self._cooling))
+            if self._cooling[oldest] > now:
+                break
+            del self._cooling[oldest]
+        return port in self._cooling
 
     # --- recordings
 
