@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 INSTALL := $(PIP) install --quiet --require-hashes
-PACKAGES := b2bua cdr codec mixer recording rtp sip web
+PACKAGES := b2bua cdr codec ivr mixer recording rtp sip web
 PYTHON ?= $(shell sh scripts/find-python)
 BENCH_ARGS ?=
 

@@ -1,0 +1,134 @@
+"""Put an operator's own recording in the place of a prompt. With numpy, for the command line."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ivr import conditioning
+from ivr.prompts import LANGUAGES, LONGEST_S, QUESTIONS, PromptError, PromptId, describe
+from ivr.sound import SAMPLE_RATE, SAMPLES_PER_MS
+
+MAX_OCTETS: Final = 64 << 20
+"Of a file that is looked at: 30 s in 192 kHz, 8 channels and 32 bits don't fit, and needn't."
+
+CLIPPED_RUN: Final = 4
+"Samples in a row at full scale: that is no voice any more."
+
+CLIPPED_RUNS: Final = 3
+"So many such runs are too many."
+
+SHORTEST_MS: Final = 200
+QUIETEST_DBFS: Final = -45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What was installed, for the operator to look at."""
+
+    path: Path
+    sha256: str
+    duration_ms: int
+    level_dbfs: float
+    "As recorded, before it was brought to the peak of all prompts."
+    counts_from_ms: int
+    replaced: Path | None
+    "The description of what was there before; kept with its WAV file."
+
+
+def install(
+    folder: Path,
+    prompt_id: PromptId,
+    language: str,
+    octets: bytes,
+    *,
+    sentence: str = "",
+    counts_from_ms: int | None = None,
+) -> Installed:
+    """Check and convert a WAV file, and make it the one that is played.
+
+    `counts_from_ms`: from where a key counts; without it, a question counts keys only once
+    it has been played to its end, since nobody else knows where it says what it is about.
+    Raises `PromptError`; what was there is untouched then.
+    """
+    if language not in LANGUAGES:
+        raise PromptError(f"no language {language!r}: {', '.join(LANGUAGES)}")
+    audio, level = convert(octets)
+    duration_ms = len(audio) // SAMPLES_PER_MS
+    if counts_from_ms is None:
+        counts_from_ms = duration_ms if prompt_id in QUESTIONS else 0
+    if not 0 <= counts_from_ms <= duration_ms:
+        raise PromptError(f"the prompt lasts {duration_ms} ms: keys can't count from there")
+    wav = conditioning.to_wav(audio)
+    sha256 = hashlib.sha256(wav).hexdigest()
+    place = folder / language
+    place.mkdir(parents=True, exist_ok=True)
+    about = place / f"{prompt_id}.json"
+    wav_path = place / f"{prompt_id}-{sha256[:12]}.wav"
+    _write(wav_path, wav)
+    replaced = _keep(about)
+    description = describe(
+        file=wav_path.name, sentence=sentence, sha256=sha256, counts_from_ms=counts_from_ms
+    )
+    _write(about, description)
+    return Installed(
+        path=wav_path,
+        sha256=sha256,
+        duration_ms=duration_ms,
+        level_dbfs=level,
+        counts_from_ms=counts_from_ms,
+        replaced=replaced,
+    )
+
+
+def convert(octets: bytes) -> tuple[conditioning.Audio, float]:
+    """Return a recording as a prompt's samples, and the level that it had in dBFS."""
+    if len(octets) > MAX_OCTETS:
+        raise PromptError(f"the file is larger than {MAX_OCTETS >> 20} MB")
+    audio, rate = conditioning.read(octets)
+    if len(audio) > LONGEST_S * rate:
+        raise PromptError(f"the recording is longer than {LONGEST_S} s")
+    level = conditioning.level_dbfs(audio) if len(audio) else -120.0
+    if level < QUIETEST_DBFS:
+        raise PromptError("the recording is empty or much too quiet")
+    if _clipped_runs(audio) >= CLIPPED_RUNS:
+        raise PromptError("the recording is clipped: record it again at a lower level")
+    band = conditioning.telephone_band(conditioning.resample(audio, rate))
+    audio = conditioning.normalise(conditioning.trim(conditioning.normalise(band)))
+    if len(audio) < SHORTEST_MS * SAMPLE_RATE // 1000:
+        raise PromptError(f"the recording is shorter than {SHORTEST_MS} ms")
+    return audio, level
+
+
+def _clipped_runs(audio: conditioning.Audio) -> int:
+    """Return how often several samples in a row are at full scale."""
+    full = np.abs(audio) >= 0.999
+    together = full[CLIPPED_RUN - 1 :].copy()
+    for shift in range(CLIPPED_RUN - 1):
+        together &= full[shift : len(full) - CLIPPED_RUN + 1 + shift]
+    starts = together & ~np.concatenate(([False], together[:-1]))
+    return int(starts.sum())
+
+
+def _keep(about: Path) -> Path | None:
+    """Keep the description of the present recording under the name of that recording."""
+    try:
+        octets = about.read_bytes()
+    except FileNotFoundError:
+        return None
+    kept = about.with_name(f"{about.stem}-{hashlib.sha256(octets).hexdigest()[:12]}.json")
+    _write(kept, octets)
+    return kept
+
+
+def _write(path: Path, octets: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
