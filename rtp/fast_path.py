@@ -85,12 +85,17 @@ def words_of(payload_types: Mapping[int, int]) -> dict[int, int]:
 class FastPath:
     """The handlers of all legs of one loop, around one buffer."""
 
-    __slots__ = ("_rewriting", "_untouched", "buffer")
+    __slots__ = ("_absorbing", "_rewriting", "_untouched", "buffer")
 
     def __init__(self) -> None:
         self.buffer = PacketBuffer()
         self._untouched = _untouched(self.buffer)
         self._rewriting = _rewriting(self.buffer)
+        self._absorbing = _absorbing(self.buffer)
+
+    def absorbing(self, path: Path) -> Handler:
+        """Return a handler that sends nothing on."""
+        return MethodType(self._absorbing, path)
 
     def untouched(self, path: Path) -> Handler:
         """Return a handler that sends packets on as they are."""
@@ -139,6 +144,37 @@ def _untouched(buffer: PacketBuffer) -> Function:
             sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
 
     return forward_untouched
+
+
+def _absorbing(buffer: PacketBuffer) -> Function:
+    scratch, views = buffer.octets, buffer.views
+    unpack = FIELDS.unpack_from
+
+    def absorb(path: Path, now: int) -> None:
+        receive, _, received, words, sink, rest, _, _, _ = path
+        try:
+            length = receive(scratch)
+        except OSError as error:
+            rest.receive_failed(error)
+            return
+        first, sequence, timestamp, ssrc = unpack(scratch)
+        view = views[length]
+        if (
+            sequence != received.next_sequence
+            or ssrc != received.ssrc
+            or first not in words
+            or view is None
+        ):
+            rest.unusual(length, now)
+            return
+        received.next_sequence = sequence + 1
+        received.timestamp = timestamp
+        received.arrival_ns = now
+        received.octets += length
+        if sink is not None:
+            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+
+    return absorb
 
 
 def _rewriting(buffer: PacketBuffer) -> Function:

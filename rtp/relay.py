@@ -12,12 +12,15 @@ Sans-IO: `receive` and `send` are the bound methods of sockets, but any callable
 Times are nanoseconds of the monotonic clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from rtp.fast_path import FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
 from rtp.header import MalformedRtpError, RtpHeader
 from rtp.statistics import NO_SSRC, Drops, ReceivedStream
+
+OnEvent = Callable[[RtpHeader, bytes, int], bool]
+"Takes a telephone event's header, its payload and the time; tells whether it is passed on."
 
 DEFAULT_CLOCK_RATE: Final = 8000
 "Hz; of all types for which the negotiation told no other."
@@ -45,7 +48,9 @@ class Relay:
     """
 
     __slots__ = (
+        "_events",
         "_fast_path",
+        "_fast_words",
         "_forwarded_from",
         "_outgoing",
         "_sequence_delta",
@@ -59,6 +64,7 @@ class Relay:
         "drops",
         "leg",
         "on_change",
+        "on_event",
         "receive",
         "received",
         "send",
@@ -81,7 +87,11 @@ class Relay:
         "Where packets go for the recorder; None: nowhere."
         self.send: Send | None = None
         "Of the other leg; set by `forward_to`, and by the owner when its socket changes."
+        self.on_event: OnEvent | None = None
+        "Who hears telephone events; set by `listen`."
+        self._events: frozenset[int] = frozenset()
         self._words: Mapping[int, int] = words_of({n: n for n in range(128)})
+        self._fast_words = self._words
         self._tables: Mapping[int, bytes] = {}
         self._outgoing: OutgoingStream | None = None
         self._synchronised = False
@@ -104,6 +114,26 @@ class Relay:
         """
         self._words = words_of(payload_types)
         self._tables = tables
+        self._divert_events()
+
+    def listen(self, events: Collection[int], on_event: OnEvent | None) -> None:
+        """Let `on_event` hear, and rule on, the telephone events of these payload types.
+
+        They leave the fast path, so nobody else pays for it. An event must have the SSRC of
+        the stream that the leg has: a digit may be somebody's word.
+        """
+        self._events = frozenset(events) if on_event is not None else frozenset()
+        self.on_event = on_event
+        self._divert_events()
+
+    def sends_as(self, payload_type: int) -> int | None:
+        """Return the number that packets of this type get towards the other party."""
+        word = self._words.get(0x8000 | payload_type)
+        return None if word is None else word & 0x7F
+
+    def _divert_events(self) -> None:
+        events = self._events
+        self._fast_words = {w: to for w, to in self._words.items() if w & 0x7F not in events}
 
     def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
         """Send packets on from now on, as `outgoing`."""
@@ -128,23 +158,17 @@ class Relay:
     def handler(self) -> Handler:
         """Return the cheapest function that does right by the next packets."""
         outgoing = self._outgoing
-        if outgoing is None or self.send is None or not self._synchronised:
+        what = (self.received, self._fast_words, self.sink, self)
+        if outgoing is None or self.send is None:
+            return self._fast_path.absorbing((self.receive, _nowhere, *what, 0, 0, 0))
+        if not self._synchronised:
             return self._receive_any
         deltas = (self._sequence_delta, self._timestamp_delta)
-        path = (
-            self.receive,
-            self.send,
-            self.received,
-            self._words,
-            self.sink,
-            self,
-            *deltas,
-            outgoing.ssrc,
-        )
+        path = (self.receive, self.send, *what, *deltas, outgoing.ssrc)
         if self._tables:
             return self._fast_path.transcoding(path, self._tables)
         same_numbers = outgoing.ssrc == self.received.ssrc and deltas == (0, 0)
-        if same_numbers and all(source == target for source, target in self._words.items()):
+        if same_numbers and all(source == target for source, target in self._fast_words.items()):
             return self._fast_path.untouched(path)
         return self._fast_path.rewriting(path)
 
@@ -168,7 +192,11 @@ class Relay:
         if header is None:
             self.drops.malformed += 1
             return None
-        if 0x8000 | header.payload_type not in self._words:
+        event = header.payload_type in self._events
+        if event and self.received.ssrc not in (NO_SSRC, header.ssrc):
+            self.drops.wrong_ssrc += 1
+            return None
+        if not event and 0x8000 | header.payload_type not in self._words:
             self.drops.wrong_type += 1
             # Its number is used up all the same, unless it is something else altogether
             # (RTCP on the RTP port has its SSRC elsewhere).
@@ -187,14 +215,31 @@ class Relay:
         restarted = not self.received.continues(header.sequence, header.ssrc)
         if restarted and outgoing is not None:
             self._settle(outgoing)
+        expected = self.received.next_sequence
         self._observe(header, length, now)
         if outgoing is not None and not self._synchronised:
             self._synchronise(outgoing, header, now)
             restarted = True
+        if header.payload_type in self._events and not self._hear(header, length, now):
+            self._unforwarded += 1
+            if outgoing is not None and self.received.next_sequence != expected:
+                # Nothing is missing for the other party: the numbers close up.
+                self._sequence_delta -= 1
+                restarted = True
+            outgoing = None
         self._pass_on(outgoing, header, length, now)
         if restarted:
             self.on_change()
         return True
+
+    def _hear(self, header: RtpHeader, length: int, now: int) -> bool:
+        """Tell of a telephone event; return whether it is to be passed on, and can be."""
+        view = self.buffer.views[length]
+        assert view is not None
+        assert self.on_event is not None
+        payload = view[header.payload_offset : length - header.padding].tobytes()
+        passed = self.on_event(header, payload, now)
+        return passed and 0x8000 | header.payload_type in self._words
 
     def _pass_on(
         self, outgoing: OutgoingStream | None, header: RtpHeader, length: int, now: int
@@ -274,3 +319,7 @@ class Relay:
         self.drops.unsent += 1
         if isinstance(error, ConnectionRefusedError):
             self.drops.refused += 1
+
+
+def _nowhere(packet: memoryview) -> None:
+    """Stand in a path that sends nothing."""

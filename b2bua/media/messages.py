@@ -93,8 +93,79 @@ class ReleaseLeg(msgspec.Struct, frozen=True, tag=True):
     leg_id: int
 
 
+class LoadSound(msgspec.Struct, frozen=True, tag=True):
+    """Keep a sound for `Play`; one of the same name is replaced, but played to its end."""
+
+    name: str
+    pcma: bytes
+    pcmu: bytes
+
+
+class PlayPart(msgspec.Struct, frozen=True):
+    """A sound, or silence."""
+
+    sound: str = ""
+    "As loaded; empty: silence of `silence_ms`."
+    silence_ms: int = 0
+    loop: bool = False
+    "Until `StopPlay`."
+
+
+class Play(msgspec.Struct, frozen=True, tag=True):
+    """Let the leg's party hear these parts; ends what it heard before.
+
+    Answered by `PlayStarted` and `PlayFinished`. A joined leg is not heard meanwhile.
+    """
+
+    leg_id: int
+    play_id: int
+    parts: tuple[PlayPart, ...]
+    payload_type: Literal[0, 8]
+    ptime_ms: int = 20
+
+
+class StopPlay(msgspec.Struct, frozen=True, tag=True):
+    """End what the leg's party hears; answered by its `PlayFinished`, if there is anything."""
+
+    leg_id: int
+    play_id: int | None = None
+    "Only if it is this one."
+
+
+class CollectDigits(msgspec.Struct, frozen=True, tag=True):
+    """Listen to the leg's telephone events from now on; also changes the table of codes."""
+
+    leg_id: int
+    payload_types: tuple[int, ...]
+    "Negotiated ones; empty: listen no more, all events pass as packets."
+    codes: tuple[str, ...] = ()
+    "Star codes that this party may use."
+    forward: bool = True
+    "Whether digits that are no code reach a joined leg."
+
+
+class SendDigits(msgspec.Struct, frozen=True, tag=True):
+    """Send fresh telephone events to the leg's party, behind those that are being sent."""
+
+    leg_id: int
+    keys: str
+    payload_type: int
+
+
 ToMediaWorker = (
-    AllocateLeg | SetRemote | Bridge | Unbridge | OpenTap | CloseTap | StopRecording | ReleaseLeg
+    AllocateLeg
+    | SetRemote
+    | Bridge
+    | Unbridge
+    | OpenTap
+    | CloseTap
+    | StopRecording
+    | ReleaseLeg
+    | LoadSound
+    | Play
+    | StopPlay
+    | CollectDigits
+    | SendDigits
 )
 
 
@@ -142,6 +213,47 @@ class LegReleased(msgspec.Struct, frozen=True, tag=True):
     "Malformed, wrong type, wrong source, wrong SSRC."
     packets_lost: int
     "By sequence number (RFC 3550 A.3); never negative."
+
+
+class PlayStarted(msgspec.Struct, frozen=True, tag=True):
+    """The first packet is out."""
+
+    leg_id: int
+    play_id: int
+    at: float
+
+
+class PlayFinished(msgspec.Struct, frozen=True, tag=True):
+    """The last packet has been heard, or the play was ended or could not begin."""
+
+    leg_id: int
+    play_id: int
+    at: float
+    played_ms: int
+    completed: bool
+
+
+class DigitReceived(msgspec.Struct, frozen=True, tag=True):
+    """The leg's party pressed a key; told at the first packet that came of it."""
+
+    leg_id: int
+    key: str
+    at: float
+    ssrc: int
+    timestamp: int
+    withheld: bool
+    "Not passed on as it came: part of a code, queued, or not to be forwarded."
+    play_id: int | None = None
+    "What the party was hearing at that instant."
+    played_ms: int | None = None
+
+
+class CodeReceived(msgspec.Struct, frozen=True, tag=True):
+    """The leg's party dialled a star code of its table."""
+
+    leg_id: int
+    code: str
+    at: float
 
 
 # --- recorder -> signalling process
@@ -199,6 +311,10 @@ FromMediaWorker = (
     | MediaTimeout
     | MediaResumed
     | LegReleased
+    | PlayStarted
+    | PlayFinished
+    | DigitReceived
+    | CodeReceived
     | Counters
     | LogLine
 )

@@ -28,6 +28,7 @@ from b2bua.media.messages import (
     LegAllocated,
     LegRefused,
     LegReleased,
+    LoadSound,
     LogLine,
     MediaResumed,
     MediaTimeout,
@@ -41,6 +42,7 @@ from b2bua.media.messages import (
 )
 from b2bua.media.tally import Tally
 from b2bua.media.tap import Tap, TapRefusedError
+from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from recording.permit import InvalidPermitError, decode
 from rtp.fast_path import FastPath
@@ -93,6 +95,7 @@ class Worker:
         self._taps: dict[int, Tap] = {}
         self._turn: deque[Leg] = deque()
         self._tally = Tally()
+        self._voice = Voice(loop, self._legs, tell=channel.send, on_error=self._leg_failed)
         self._refused = 0
         # The rings outlive this process, and the totals must not.
         self._ring_base = [(r.lost_packets, r.gaps, r.marks_lost) for r in rings]
@@ -135,9 +138,7 @@ class Worker:
             case Bridge(leg_a, leg_b, a_to_b, b_to_a):
                 join(self._leg(leg_a), self._leg(leg_b), _leg_route(a_to_b), _leg_route(b_to_a))
             case Unbridge(leg_a, leg_b):
-                first, second = self._leg(leg_a), self._leg(leg_b)
-                if first.joined is second:
-                    first.part()
+                self._part(leg_a, leg_b)
             case OpenTap():
                 self._open_tap(message, now)
             case CloseTap(leg_id):
@@ -147,6 +148,15 @@ class Worker:
                 self._ring(recorder).mark(Kind.STOPPED, 0, now, mark)
             case ReleaseLeg(leg_id):
                 self._release(leg_id, now)
+            case LoadSound():
+                self._voice.load(message)
+            case _:
+                self._voice.obey(self._leg(message.leg_id), message, now)
+
+    def _part(self, leg_a: int, leg_b: int) -> None:
+        first, second = self._leg(leg_a), self._leg(leg_b)
+        if first.joined is second:
+            first.part()
 
     def _leg(self, leg_id: int) -> Leg:
         try:
@@ -183,6 +193,7 @@ class Worker:
             self._channel.send(LegReleased(leg_id, 0, 0, 0, 0))
             return
         self._close_tap(leg, now)
+        self._voice.forget(leg, now)
         self._turn.remove(leg)
         for fd in leg.descriptors():
             del self._by_fd[fd]
@@ -253,6 +264,9 @@ class Worker:
         if leg is not None:
             leg.mute()
 
+    def _leg_failed(self, leg: Leg, error: Exception) -> None:
+        self.failed(leg.descriptors()[0], error)
+
     # --- now and then
 
     def housekeeping(self, now: int) -> None:
@@ -263,7 +277,7 @@ class Worker:
             try:
                 leg.sweep(now, self._media_timeout_ns)
             except Exception as error:  # noqa: BLE001 - a bulkhead: one leg
-                self.failed(leg.descriptors()[0], error)
+                self._leg_failed(leg, error)
             self._tally.count(leg)
         for ring in self._rings:
             ring.flush(now)

@@ -81,6 +81,7 @@ class Leg:
         "_signalled",
         "_silence_from",
         "_silence_told",
+        "_speaking",
         "_state",
         "_types",
         "leg_id",
@@ -113,6 +114,7 @@ class Leg:
         self._send: Send = _nowhere
         self._silence_from = 0
         self._silence_told = False
+        self._speaking = False
         self._types: Mapping[int, int] = {n: n for n in range(128)}
         self.relay = Relay(leg_id, pair.rtp.recv_into, fast_path, self.wire)
         loop.set(pair.rtcp.fileno(), self._discard_rtcp)
@@ -180,8 +182,32 @@ class Leg:
 
     def take_over(self, source: "Leg") -> None:
         """Let `source` send to this leg's party, as the stream that the party knows."""
-        source.relay.forward_to(self._outgoing, self._send)
+        if self._speaking:
+            source.relay.stop_forwarding()
+        else:
+            source.relay.forward_to(self._outgoing, self._send)
         source.wire()
+
+    def speak(self) -> OutgoingStream:
+        """Let the caller send to this leg's party, with `send`, until `fall_silent`.
+
+        A joined leg is received and tapped meanwhile, but not heard.
+        """
+        self._speaking = True
+        if self._peer is not None:
+            self.take_over(self._peer)
+        return self._outgoing
+
+    def fall_silent(self) -> None:
+        """Let a joined leg be heard again."""
+        self._speaking = False
+        if self._peer is not None:
+            self.take_over(self._peer)
+
+    @property
+    def send(self) -> Send:
+        """What sends to this leg's party, as it is found at present."""
+        return self._send
 
     def tap(self, sink: Sink | None) -> None:
         """Hand each good packet to `sink` as well."""
@@ -202,6 +228,7 @@ class Leg:
         self._pair.close()
         self.relay.sink = None
         self.relay.on_change = _nothing
+        self.relay.listen((), None)
 
     @property
     def joined(self) -> "Leg | None":

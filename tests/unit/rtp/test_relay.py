@@ -306,3 +306,92 @@ def test_rtcp_on_the_rtp_port_is_no_new_stream(side: Side) -> None:
     side.feed(packet(1), sender_report, packet(2))
     assert [h.sequence for h in side.heard()] == [1, 2]
     assert side.relay.drops.wrong_type == 1
+
+
+EVENT = b"\x01\x0a\x00\xa0"
+
+
+class Ear:
+    """Hears telephone events, and rules on them."""
+
+    def __init__(self, *rulings: bool) -> None:
+        self.rulings = deque(rulings)
+        self.heard: list[tuple[int, bytes]] = []
+
+    def __call__(self, header: RtpHeader, payload: bytes, now: int) -> bool:
+        assert now
+        self.heard.append((header.timestamp, payload))
+        return self.rulings.popleft()
+
+
+def event(sequence: int, *, ssrc: int = 11, payload_type: int = 101) -> bytes:
+    return packet(sequence, ssrc=ssrc, payload_type=payload_type, payload=EVENT, timestamp=77)
+
+
+def test_events_are_heard_and_pass_while_all_else_stays_on_the_fast_path(side: Side) -> None:
+    ear = Ear(True, True)
+    side.relay.listen({101}, ear)
+    side.wire()
+    packets = [packet(1), event(2), event(3), packet(4)]
+    side.feed(*packets)
+    assert side.sent == packets
+    assert ear.heard == [(77, EVENT), (77, EVENT)]
+    assert side.handler.__func__.__name__ == "forward_untouched"  # type: ignore[attr-defined]
+    assert side.relay.forwarded == 4
+    assert side.relay.sends_as(101) == 101
+    assert side.relay.sends_as(96) is None
+
+
+def test_withheld_events_leave_no_hole_in_the_numbers_and_are_tapped(side: Side) -> None:
+    side.relay.listen({101}, Ear(False, False, False))
+    side.tap()
+    side.feed(packet(1), event(2), event(3), packet(4), event(3), packet(5))
+    heard = side.heard()
+    assert [(h.sequence, h.timestamp) for h in heard] == [(1, 160), (2, 640), (3, 800)]
+    assert side.relay.forwarded == 3
+    assert side.relay.received.lost == 0
+    assert len(side.tapped) == 6
+
+
+def test_an_event_of_another_ssrc_is_nothing(side: Side) -> None:
+    ear = Ear()
+    side.relay.listen({101}, ear)
+    side.wire()
+    side.feed(packet(1), event(2, ssrc=12), packet(2))
+    assert ear.heard == []
+    assert [h.sequence for h in side.heard()] == [1, 2]
+    assert side.relay.drops.wrong_ssrc == 1
+    assert side.relay.received.ssrc == 11
+
+
+def test_events_that_have_no_route_are_heard_all_the_same(side: Side) -> None:
+    ear = Ear(True)
+    side.join({8: 8})
+    side.relay.listen({101}, ear)
+    side.wire()
+    side.feed(packet(1), event(2), packet(3))
+    assert [h.sequence for h in side.heard()] == [1, 2]
+    assert len(ear.heard) == 1
+    assert side.relay.drops.wrong_type == 0
+
+
+def test_a_leg_that_nobody_hears_takes_packets_on_a_short_path() -> None:
+    side = Side()
+    ear = Ear(True)
+    side.relay.listen({101}, ear)
+    side.tap()
+    side.feed(packet(1), event(2), *(packet(n) for n in range(3, 8)))
+    assert side.handler.__func__.__name__ == "absorb"  # type: ignore[attr-defined]
+    assert side.relay.received.packets == len(side.tapped) == 7
+    assert side.sent == []
+    assert len(ear.heard) == 1
+    side.feed(BlockingIOError(), ConnectionRefusedError())
+    assert side.relay.drops.refused == 1
+
+
+def test_who_listens_no_more_has_events_on_the_fast_path_again(side: Side) -> None:
+    side.relay.listen({101}, Ear())
+    side.relay.listen((), None)
+    side.wire()
+    side.feed(packet(1), event(2))
+    assert [h.payload_type for h in side.heard()] == [8, 101]

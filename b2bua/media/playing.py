@@ -1,0 +1,123 @@
+"""What parties hear from us: sounds that the signalling process has loaded, paced by ticks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from b2bua.media.messages import LoadSound, Play, PlayFinished, PlayStarted
+from b2bua.media.speaker import Speaker, Speakers
+from ivr.player import Part, Player
+from ivr.sound import PCMA_SILENCE, PCMU_SILENCE, SAMPLES_PER_MS
+from rtp.io.leg import Leg
+
+PCMU: Final = 0
+
+SLACK_S: Final = 0.005
+"Half a tick: a packet goes out with the tick that is nearest to its time."
+
+PTIMES_MS: Final = range(10, 61, 10)
+
+
+class UnplayableError(Exception):
+    """The sounds can't be played as asked."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """A play on one leg."""
+
+    play_id: int
+    player: Player
+    speaker: Speaker
+    payload_type: int
+    base_ts: int
+    started: bool = False
+
+
+class Playing:
+    """All plays of a media worker, one per leg."""
+
+    def __init__(self, speakers: Speakers, tell: Callable[[msgspec.Struct], None]) -> None:
+        self._speakers = speakers
+        self._tell = tell
+        self._sounds: dict[str, LoadSound] = {}
+        self._runs: dict[int, _Run] = {}
+
+    @property
+    def active(self) -> bool:
+        """Whether ticks are needed."""
+        return bool(self._runs)
+
+    def load(self, sound: LoadSound) -> None:
+        """Keep a sound."""
+        self._sounds[sound.name] = sound
+
+    def play(self, leg: Leg, message: Play, now: int) -> None:
+        """Begin with the next tick; raises `UnplayableError` after having said so."""
+        self.stop(leg.leg_id, now)
+        try:
+            player = self._player(message, now)
+        except UnplayableError:
+            self._tell(PlayFinished(leg.leg_id, message.play_id, now / 1e9, 0, completed=False))
+            raise
+        speaker = self._speakers.take(leg, now)
+        self._runs[leg.leg_id] = _Run(
+            message.play_id, player, speaker, message.payload_type, speaker.timestamp_at(now)
+        )
+
+    def stop(self, leg_id: int, now: int, play_id: int | None = None) -> None:
+        """End the leg's play, or only the one named."""
+        run = self._runs.get(leg_id)
+        if run is not None and play_id in (None, run.play_id):
+            self._finish(leg_id, run, now, completed=False)
+
+    def heard(self, leg_id: int) -> tuple[int, int] | None:
+        """Return the leg's play and how many ms of it have been sent."""
+        run = self._runs.get(leg_id)
+        return None if run is None else (run.play_id, run.player.played_ms)
+
+    def legs(self) -> list[int]:
+        """Return the legs that something is played to."""
+        return list(self._runs)
+
+    def tick(self, leg_id: int, now: int) -> None:
+        """Send what is due to one leg."""
+        run = self._runs[leg_id]
+        now_s = now / 1e9
+        for payload, offset_ts in run.player.due(now_s + SLACK_S):
+            run.speaker.say(
+                payload, run.payload_type, run.base_ts + offset_ts, marker=not run.started
+            )
+            if not run.started:
+                run.started = True
+                self._tell(PlayStarted(leg_id, run.play_id, now_s))
+        if run.player.finished and now_s + SLACK_S >= run.player.over_at:
+            self._finish(leg_id, run, now, completed=True)
+
+    def _finish(self, leg_id: int, run: _Run, now: int, *, completed: bool) -> None:
+        del self._runs[leg_id]
+        self._speakers.leave(leg_id)
+        self._tell(
+            PlayFinished(leg_id, run.play_id, now / 1e9, run.player.played_ms, completed=completed)
+        )
+
+    def _player(self, message: Play, now: int) -> Player:
+        if message.ptime_ms not in PTIMES_MS:
+            raise UnplayableError(f"packets of {message.ptime_ms} ms")
+        mulaw = message.payload_type == PCMU
+        filler = PCMU_SILENCE if mulaw else PCMA_SILENCE
+        parts = []
+        for part in message.parts:
+            if not part.sound:
+                octets = bytes([filler]) * (part.silence_ms * SAMPLES_PER_MS)
+            elif part.sound in self._sounds:
+                sound = self._sounds[part.sound]
+                octets = sound.pcmu if mulaw else sound.pcma
+            else:
+                raise UnplayableError(f"there is no sound {part.sound}")
+            parts.append(Part(octets, loop=part.loop))
+        if not any(part.octets for part in parts):
+            raise UnplayableError("there is nothing to play")
+        return Player(parts, start_at=now / 1e9, filler=filler, ptime_ms=message.ptime_ms)

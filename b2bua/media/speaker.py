@@ -1,0 +1,89 @@
+"""A party's outgoing stream while we are its source: announcements, tones, fresh digits.
+
+SSRC, sequence numbers and timestamps go on where the last source left them, and the next
+source goes on from ours. Several may speak at once (a digit into a tone): they share the
+numbers, and the clock that makes timestamps of time.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from rtp.header import HEADER
+from rtp.io.leg import Leg
+from rtp.relay import OutgoingStream
+from rtp.statistics import NO_SSRC
+
+CLOCK_RATE: Final = 8000
+"Hz, of G.711 and of the telephone events beside it."
+
+Randbits = Callable[[int], int]
+
+
+class Speaker:
+    """The one source of a leg's outgoing stream, from its first user to its last."""
+
+    __slots__ = ("_base_ns", "_base_ts", "_leg", "_stream", "users")
+
+    def __init__(self, leg: Leg, now_ns: int, randbits: Randbits = secrets.randbits) -> None:
+        self._leg = leg
+        self._stream: OutgoingStream = leg.speak()
+        self.users = 0
+        stream = self._stream
+        if stream.ssrc == NO_SSRC:
+            # Unpredictable, :rfc:`3550#section-5.1`.
+            stream.ssrc, stream.sequence = randbits(32), randbits(16)
+            self._base_ts = randbits(32)
+        else:
+            elapsed_ts = (now_ns - stream.sent_ns) * CLOCK_RATE // 1_000_000_000
+            self._base_ts = stream.timestamp + max(1, elapsed_ts)
+        self._base_ns = now_ns
+
+    def timestamp_at(self, now_ns: int) -> int:
+        """Return the RTP timestamp of an instant (not yet wrapped)."""
+        return self._base_ts + (now_ns - self._base_ns) * CLOCK_RATE // 1_000_000_000
+
+    def say(self, payload: bytes, payload_type: int, timestamp: int, *, marker: bool) -> None:
+        """Send one packet."""
+        stream = self._stream
+        stream.sequence = stream.sequence + 1 & 0xFFFF
+        word = marker << 7 | payload_type
+        header = HEADER.pack(0x80, word, stream.sequence, timestamp & 0xFFFFFFFF, stream.ssrc)
+        # The next source must go on behind the newest timestamp; an event's is an old one.
+        samples = timestamp - self._base_ts
+        sent_ns = self._base_ns + samples * 1_000_000_000 // CLOCK_RATE
+        if sent_ns >= stream.sent_ns:
+            stream.timestamp, stream.sent_ns = timestamp & 0xFFFFFFFF, sent_ns
+        try:
+            self._leg.send(memoryview(header + payload))
+        except OSError:
+            self._leg.relay.drops.unsent += 1
+        else:
+            stream.packets += 1
+
+    def end(self) -> None:
+        """Give the stream back to a joined leg."""
+        self._leg.fall_silent()
+
+
+class Speakers:
+    """The speakers of all legs that something is being said to."""
+
+    def __init__(self) -> None:
+        self._speakers: dict[int, Speaker] = {}
+
+    def take(self, leg: Leg, now_ns: int) -> Speaker:
+        """Return the leg's speaker for one more user."""
+        speaker = self._speakers.get(leg.leg_id)
+        if speaker is None:
+            speaker = self._speakers[leg.leg_id] = Speaker(leg, now_ns)
+        speaker.users += 1
+        return speaker
+
+    def leave(self, leg_id: int) -> None:
+        """Say that one user has finished."""
+        speaker = self._speakers[leg_id]
+        speaker.users -= 1
+        if speaker.users == 0:
+            del self._speakers[leg_id]
+            speaker.end()
