@@ -74,10 +74,17 @@ class Player:
         """Return when the next frame is due; None when all is played."""
         return None if self.finished else self._due
 
+    @property
+    def over_at(self) -> float:
+        """When all that was handed out has been heard; after `finished`, the end."""
+        return self._due
+
     def due(self, now: float) -> list[Frame]:
         """Return the frames whose time has come."""
         frames: list[Frame] = []
         late_s = now - self._due
+        if late_s < 0:
+            return frames
         if late_s > MAX_BURST_MS / 1000 and not self.finished:
             self._skip(late_s)
         while self._due <= now and not self.finished:
