@@ -230,6 +230,10 @@ class ConsentMenu:
         self._deadline = event.at + ANSWER_TIME_S
         return None
 
+    def fail(self, event: Event) -> Verdict:
+        """Take a prompt that ends without having begun for one that nobody heard."""
+        return self._decide(Decision.TIMED_OUT, event.at)
+
     def judge(self, event: Event) -> Verdict | None:
         """Take a key for an answer, once the set point has been heard."""
         assert isinstance(event, DigitPressed)
@@ -318,7 +322,7 @@ _M = ConsentMenu
 _ROWS: Final = {
     # started, progressed, ended, digit, time, left, refreshed, cancelled
     State.WAITING: _row(
-        _M.start, _M.ignore, _M.end, _M.ignore, _M.time_out, _M.leave, _M.ignore, _M.cancel
+        _M.start, _M.ignore, _M.fail, _M.ignore, _M.time_out, _M.leave, _M.ignore, _M.cancel
     ),
     State.PLAYING: _row(
         _M.ignore, _M.progress, _M.end, _M.judge, _M.time_out, _M.leave, _M.ignore, _M.cancel

@@ -197,3 +197,12 @@ def test_when_the_prompt_begins() -> None:
     assert prompt_due(acknowledged_at=10.0, first_packet_at=9.0) == pytest.approx(10.3)
     assert prompt_due(acknowledged_at=10.0, first_packet_at=10.2) == pytest.approx(10.5)
     assert prompt_due(acknowledged_at=10.0, first_packet_at=10.9) == 11.0
+
+
+@pytest.mark.parametrize("completed", [True, False])
+def test_a_prompt_that_ends_without_having_begun_was_not_heard(
+    menu: ConsentMenu, *, completed: bool
+) -> None:
+    verdict = tell(menu, PromptEnded(12.0, 8000, completed=completed), digit("1", 18.0))
+    assert verdict is not None
+    assert (verdict.decision, verdict.played_ms) == (Decision.TIMED_OUT, 0)
