@@ -2,6 +2,7 @@
 
 `Endpoint` asks `Gate.authorize` for every request outside a dialog. What is refused costs one
 stateless reply. Known, unknown and disabled users get the same challenge and the same answer.
+A trunk is known by its address, and nobody at that address is an extension.
 """
 
 import logging
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.directory import Directory, Extension
+from b2bua.trunk import Trunk, Trunks
 from sip.address import Flow
 from sip.digest import Algorithm, Challenger, Ha1, Stale, Verified
 from sip.events import Authorized, Refused
@@ -16,7 +18,7 @@ from sip.message import Request
 
 logger = logging.getLogger("b2bua.authentication")
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"
+ALLOW = "INVITE, ACK, CANCEL, BYE, INFO, OPTIONS, REGISTER"
 
 KNOWN_METHODS = frozenset(
     {"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE"}
@@ -37,12 +39,14 @@ class Gate:
         *,
         challenger: Challenger,
         directory: Directory,
+        trunks: Trunks,
         algorithms: tuple[Algorithm, ...],
         allow_no_qop: bool,
         accepting: Callable[[], bool],
     ) -> None:
         self._challenger = challenger
         self._directory = directory
+        self._trunks = trunks
         self._algorithms = algorithms
         self._allow_no_qop = allow_no_qop
         self._accepting = accepting
@@ -57,6 +61,9 @@ class Gate:
             return _not_here(request.method)
         if not self._accepting():
             return Refused(503, "Service Unavailable", (("Retry-After", "10"),))
+        trunk = self._trunks.find(flow)
+        if trunk is not None:
+            return _as_trunk(request, trunk)
         return self._authenticate(request, flow, now)
 
     def _authenticate(self, request: Request, flow: Flow, now: float) -> Authorized | Refused:
@@ -98,6 +105,13 @@ def _own_address_only(request: Request, extension: Extension) -> Authorized | Re
     if request.method == "REGISTER" and request.to_address.uri.user != extension.number:
         return Refused(403, "Forbidden")
     return Authorized(extension)
+
+
+def _as_trunk(request: Request, trunk: Trunk) -> Authorized | Refused:
+    """Let a trunk call and ask whether we live; it has nothing to register here."""
+    if request.method == "REGISTER":
+        return Refused(403, "Forbidden")
+    return Authorized(trunk)
 
 
 def _not_here(method: str) -> Refused:

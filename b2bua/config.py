@@ -1,14 +1,11 @@
-"""The configuration: one TOML file into frozen models; an unknown key is an error with its place.
-
-Sections whose keys arrive with their function (`[consent]`, `[web]`, `[[trunk]]`, `[[route]]`)
-are known but empty until then: a setting that does nothing would be worse than none.
-"""
+"""The configuration: one TOML file into frozen models; an unknown key is an error with its line."""
 
 import ipaddress
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.errors import ConfigError
-from sip.address import HostPort
+from ivr.prompts import PromptId
+from ivr.star_codes import StarCodeError, StarCodes
+from sip.address import HostPort, Transport
 from sip.digest import Algorithm
 from sip.errors import LocalProtocolError
 
@@ -47,10 +47,53 @@ def _port_range(value: object) -> object:
     return {"low": int(match[1]), "high": int(match[2])}
 
 
+@dataclass(frozen=True, slots=True)
+class TrunkAddress:
+    """Where a trunk is, and what its requests come from."""
+
+    host: str
+    port: int | None
+    "None: they may come from any port, and ours go to 5060."
+
+    def __str__(self) -> str:
+        return self.host if self.port is None else str(HostPort(self.host, self.port))
+
+
+def _trunk_address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = HostPort.parse(value, default_port=0)
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from error
+    return TrunkAddress(parsed.host, parsed.port or None)
+
+
 def _numeric_or_auto(value: str) -> str:
     if value != "auto":
         ipaddress.ip_address(value)
     return value
+
+
+def _dial_pattern(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return DialPattern.parse(value)
+    except DialPatternError as error:
+        raise ValueError(str(error)) from error
+
+
+def _star_code(value: str) -> str:
+    try:
+        StarCodes([value])
+    except StarCodeError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,32}$")]
+"Of a telephone, as it is dialled or comes from a trunk."
 
 
 class Section(BaseModel):
@@ -92,6 +135,8 @@ class SipConfig(Section):
     max_expires_s: int = Field(default=3600, ge=60, le=86400)
     max_contacts: int = Field(default=5, ge=1, le=20)
     ring_timeout_s: int = Field(default=60, ge=5, le=300)
+    max_calls_per_extension: int = Field(default=4, ge=1, le=1000)
+    "An extension in so many calls is busy for the next one."
 
 
 class MediaConfig(Section):
@@ -131,8 +176,65 @@ class StorageConfig(Section):
     "Default: `recordings` in the data folder."
 
 
-class EmptySection(Section):
-    """A section that has no keys in this version."""
+class ConsentConfig(Section):
+    """`[consent]`: how outside parties are asked."""
+
+    language: Literal["de", "en"] = "de"
+    "Of everything that is spoken."
+    prompt: Literal["consent", "consent-otherwise"] = "consent"
+    "The announcement; the second one also says what happens without a key."
+
+    @property
+    def question(self) -> PromptId:
+        """The announcement at the begin of a call."""
+        return PromptId(self.prompt)
+
+
+class CodesConfig(Section):
+    """`[codes]`: what an extension dials, in a call or as a call of its own."""
+
+    record: Annotated[str, AfterValidator(_star_code)] = "*1"
+    "Starts and stops the recording."
+
+
+class EmergencyConfig(Section):
+    """`[emergency]`: numbers that go before every rule and limit and are never recorded."""
+
+    numbers: tuple[Annotated[str, Field(pattern=r"^[0-9]{2,8}$")], ...] = ("110", "112")
+    exit_digits: tuple[Annotated[str, Field(pattern=r"^[0-9*#]{1,4}$")], ...] = ("0",)
+    "What people dial before an outside number; the emergency numbers are known behind it, too."
+    trunk: str = ""
+    "Name of the trunk that takes them; empty: the first one."
+
+
+class TrunkConfig(Section):
+    """`[[trunk]]`: a peer that is known by its address."""
+
+    name: str = Field(min_length=1, max_length=40, pattern=r"^[!-~]+$")
+    address: Annotated[TrunkAddress, BeforeValidator(_trunk_address)]
+    "`192.0.2.1`, or `192.0.2.1:5080`: then only what comes from that port is the trunk."
+    transport: Literal["udp", "tcp"] = "udp"
+    dids: dict[Number, Annotated[str, Field(pattern=r"^[0-9]{2,15}$")]] = {}
+    "Numbers that the trunk calls, and whose they are; an extension's own number always works."
+    caller_id: Number | None = None
+    "Shown to those whom we call; default: the extension's number."
+
+    @property
+    def sip_transport(self) -> Transport:
+        """The transport as Via names it."""
+        return "TCP" if self.transport == "tcp" else "UDP"
+
+
+class RouteConfig(Section):
+    """`[[route]]`: a dial rule. What no rule allows can't be called outside."""
+
+    pattern: Annotated[DialPattern, BeforeValidator(_dial_pattern)]
+    trunk: str
+    strip: int = Field(default=0, ge=0, le=32)
+    "Digits that are taken off the front."
+    prepend: str = Field(default="", pattern=r"^\+?[0-9]{0,16}$")
+    extensions: tuple[str, ...] = ()
+    "Who may use the rule; empty: everybody."
 
 
 class Config(Section):
@@ -141,11 +243,32 @@ class Config(Section):
     sip: SipConfig = SipConfig()
     media: MediaConfig = MediaConfig()
     recording: RecordingConfig = RecordingConfig()
-    consent: EmptySection = EmptySection()
+    consent: ConsentConfig = ConsentConfig()
+    codes: CodesConfig = CodesConfig()
+    emergency: EmergencyConfig = EmergencyConfig()
     storage: StorageConfig = StorageConfig()
-    web: EmptySection = EmptySection()
-    trunk: tuple[EmptySection, ...] = ()
-    route: tuple[EmptySection, ...] = ()
+    trunk: tuple[TrunkConfig, ...] = ()
+    route: tuple[RouteConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _trunks_known(self) -> "Config":
+        names = [trunk.name for trunk in self.trunk]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"there are two trunks named {name}")
+        for route in self.route:
+            if route.trunk not in names:
+                raise ValueError(f"route {route.pattern}: there is no trunk named {route.trunk}")
+        if self.emergency.trunk and self.emergency.trunk not in names:
+            raise ValueError(f"emergency: there is no trunk named {self.emergency.trunk}")
+        return self
+
+    def warnings(self) -> list[str]:
+        """Return what works as configured, but hardly as meant."""
+        if self.trunk:
+            return []
+        numbers = " and ".join(self.emergency.numbers)
+        return [f"NO ROUTE FOR EMERGENCY CALLS: {numbers} reach nobody, there is no [[trunk]]"]
 
 
 def load(path: Path | None) -> Config:

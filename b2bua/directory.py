@@ -22,6 +22,9 @@ class Extension:
     directions: frozenset[str]
     "Of calls that mode `automatic` is for: `incoming`, `outgoing`, `internal`."
     user_may_stop: bool
+    manual_consent: str
+    """`ask`: the outside party is asked when the extension starts a recording by key.
+    `attested`: the extension has asked in words, its key press is the evidence."""
     opt_in_at: int | None
     "When the extension's own side agreed to be recorded (Unix microseconds); None: it did not."
     opt_in_by: str | None
@@ -36,6 +39,7 @@ class Extension:
             mode=row.mode,
             directions=frozenset(row.directions.split(",")),
             user_may_stop=row.user_may_stop,
+            manual_consent=row.manual_consent,
             opt_in_at=row.opt_in_at,
             opt_in_by=row.opt_in_by,
             ha1=Ha1(

@@ -33,6 +33,7 @@ from sip.audio_stream import (
 )
 from sip.payload import (
     LAWS,
+    TELEPHONE_EVENT,
     Payload,
     find_match,
     read_payloads,
@@ -53,7 +54,9 @@ __all__ = [
     "SdpError",
     "audio_stream",
     "first_offer",
+    "narrowed",
     "negotiated",
+    "own_answer",
     "relay_answer",
     "relay_offer",
     "revised",
@@ -160,6 +163,50 @@ def first_offer(*, local: HostPort, origin: Origin) -> SessionDescription:
     return SessionDescription(origin=origin, connection=local.host, media=(line,))
 
 
+def narrowed(session: SessionDescription) -> SessionDescription:
+    """Return the description with nothing but G.711 and digits on its audio line.
+
+    For calls into which we speak ourselves. A description without G.711 stays as it is.
+    """
+    index = audio_index(session)
+    media = session.media[index]
+    payloads = read_payloads(media)
+    if _any_law(payloads) is None:
+        return session
+    return replace(session, media=_with_payloads(session.media, index, _speakable(payloads)))
+
+
+def own_answer(
+    offer: SessionDescription,
+    *,
+    local: HostPort,
+    origin: Origin,
+    standing: SessionDescription | None = None,
+) -> SessionDescription:
+    """Answer an offer ourselves, with nobody behind us: one law of G.711, and digits.
+
+    Raises `NoCommonCodec` where the offer has no G.711: we could say nothing.
+    """
+    stream, index = audio_stream(offer), audio_index(offer)
+    law = _any_law(stream.payloads)
+    if law is None:
+        raise NoCommonCodec("nothing that we can speak")
+    payloads = (law, *(each for each in _speakable(stream.payloads) if each.law is None))
+    line = replace(
+        _audio_line(
+            payloads, local, _answer_direction(stream.direction, "sendrecv"), offer.media[index]
+        ),
+        profile=stream.profile,
+    )
+    answer = SessionDescription(
+        origin=origin,
+        connection=local.host,
+        times=offer.times,
+        media=_in_place(offer.media, index, line),
+    )
+    return revised(standing, answer)
+
+
 def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStream:
     """Return the peer's stream with only what both descriptions of a leg name.
 
@@ -241,6 +288,29 @@ def _answered(offered: tuple[Payload, ...], chosen: tuple[Payload, ...]) -> tupl
     if not codecs:
         raise NoCommonCodec
     return (*codecs, *extras)
+
+
+def _speakable(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
+    """Return both laws and the digits that go with them."""
+    return tuple(
+        each
+        for each in payloads
+        if each.law is not None or (each.codec[0] == TELEPHONE_EVENT and each.clock_rate == 8000)
+    )
+
+
+def _with_payloads(
+    others: tuple[MediaDescription, ...], index: int, payloads: tuple[Payload, ...]
+) -> tuple[MediaDescription, ...]:
+    """Return the m-lines with other payload types at `index`."""
+    media = others[index]
+    kept = [each for each in media.attributes if each.name not in ("rtpmap", "fmtp")]
+    line = replace(
+        media,
+        formats=tuple(str(each.payload_type) for each in payloads),
+        attributes=(*write_payloads(payloads), *kept),
+    )
+    return (*others[:index], line, *others[index + 1 :])
 
 
 def _any_law(payloads: tuple[Payload, ...] | list[Payload]) -> Payload | None:

@@ -1,30 +1,61 @@
 """A lent media leg: one RTP socket pair of a media worker, as the signalling process sees it."""
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from b2bua.media.messages import (
     Bridge,
     CloseTap,
+    CodeReceived,
+    CollectDigits,
+    DigitReceived,
     FirstPacket,
     LatchMode,
     LegReleased,
     MediaResumed,
     MediaTimeout,
     OpenTap,
+    Play,
+    PlayFinished,
+    PlayPart,
+    PlayStarted,
     Route,
+    SendDigits,
     SetRemote,
+    StopPlay,
     Unbridge,
 )
 from recording.permit import RecordingPermit, encode
 from recording.spec import TapSpec, encode_tap
 from sip.address import HostPort
 
-LegMessage = SetRemote | Bridge | Unbridge | OpenTap | CloseTap
+LegMessage = (
+    SetRemote
+    | Bridge
+    | Unbridge
+    | OpenTap
+    | CloseTap
+    | Play
+    | StopPlay
+    | CollectDigits
+    | SendDigits
+)
 
-LegEvent = FirstPacket | MediaTimeout | MediaResumed
+LegEvent = (
+    FirstPacket
+    | MediaTimeout
+    | MediaResumed
+    | PlayStarted
+    | PlayFinished
+    | DigitReceived
+    | CodeReceived
+)
+
+Law = Literal[0, 8]
+"PCMU or PCMA, by its payload type (:rfc:`3551#section-6`)."
 
 
 class LegKeeper(Protocol):
@@ -52,6 +83,7 @@ class MediaLeg:
     "Called once when the media worker died under the leg."
     statistics: LegReleased | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    _plays: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def set_remote(self, remote: HostPort, latch: LatchMode, types: tuple[int, ...]) -> None:
         """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
@@ -89,6 +121,28 @@ class MediaLeg:
 
     def close_tap(self) -> None:
         self.plane.to_worker(self, CloseTap(self.leg_id))
+
+    def play(self, parts: tuple[PlayPart, ...], law: Law) -> int:
+        """Let the party hear `parts` instead of all else; returns the id of the play."""
+        play_id = next(self._plays)
+        self.plane.to_worker(self, Play(self.leg_id, play_id, parts, law))
+        return play_id
+
+    def stop_play(self) -> None:
+        """End what the party hears from us."""
+        self.plane.to_worker(self, StopPlay(self.leg_id))
+
+    def collect_digits(
+        self, payload_types: tuple[int, ...], *, codes: tuple[str, ...] = (), forward: bool
+    ) -> None:
+        """Listen to the party's telephone events; without types listen no more."""
+        self.plane.to_worker(
+            self, CollectDigits(self.leg_id, payload_types, codes=codes, forward=forward)
+        )
+
+    def send_digits(self, keys: str, payload_type: int) -> None:
+        """Press keys towards the party."""
+        self.plane.to_worker(self, SendDigits(self.leg_id, keys, payload_type))
 
     def release(self) -> None:
         """Give the ports back."""

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,16 +21,21 @@ from b2bua.media.leg import LegMessage, MediaLeg
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
     AllocateLeg,
+    CodeReceived,
     Counters,
+    DigitReceived,
     FirstPacket,
     FromMediaWorker,
     FromRecorder,
     LegAllocated,
     LegRefused,
     LegReleased,
+    LoadSound,
     LogLine,
     MediaResumed,
     MediaTimeout,
+    PlayFinished,
+    PlayStarted,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
@@ -92,8 +97,10 @@ class MediaPlane:
         quality: int,
         lock_fd: int,
         adopt: Callable[[OpenRecording], RecordingClosed],
+        sounds: Callable[[], Iterable[LoadSound]],
     ) -> None:
         self._config = config
+        self._sounds = sounds
         self._folder = folder
         self._quality = quality
         self._lock_fd = lock_fd
@@ -149,6 +156,15 @@ class MediaPlane:
                         total[key] = total.get(key, 0.0) + value
             total[f"{prefix}_restarts"] = float(sum(max(p.child.starts - 1, 0) for p in parts))
         return total
+
+    def load_sounds(self) -> None:
+        """Give every worker the sounds as they are now."""
+        for index in range(len(self._workers)):
+            self._load_sounds(index)
+
+    def _load_sounds(self, index: int) -> None:
+        for sound in self._sounds():
+            self._workers[index].child.send(sound)
 
     # --- legs
 
@@ -235,6 +251,10 @@ class MediaPlane:
         recording.stopping = True
         self._workers[recording.worker].child.send(_stop_message(recording))
 
+    def _worker_started(self, index: int) -> None:
+        self._load_sounds(index)
+        self._repeat_stops(index)
+
     def _repeat_stops(self, index: int) -> None:
         """Tell a new worker what its predecessor may not have marked any more."""
         for recorder in self._recorders:
@@ -265,7 +285,7 @@ class MediaPlane:
             Child(
                 spec,
                 on_message=lambda message: self._from_worker(worker, message),
-                on_start=lambda: self._repeat_stops(index),
+                on_start=lambda: self._worker_started(index),
                 on_death=lambda: self._worker_died(index),
             )
         )
@@ -308,8 +328,16 @@ class MediaPlane:
                 if leg is not None:
                     leg.statistics = message
                     leg.released.set()
-            case FirstPacket(leg_id) | MediaTimeout(leg_id) | MediaResumed(leg_id):
-                leg = worker.legs.get(leg_id)
+            case (
+                FirstPacket()
+                | MediaTimeout()
+                | MediaResumed()
+                | PlayStarted()
+                | PlayFinished()
+                | DigitReceived()
+                | CodeReceived()
+            ):
+                leg = worker.legs.get(message.leg_id)
                 if leg is not None and leg.on_event is not None:
                     leg.on_event(message)
             case Counters(values):
@@ -383,9 +411,12 @@ async def media_plane(
     quality: int,
     lock_fd: int,
     adopt: Callable[[OpenRecording], RecordingClosed],
+    sounds: Callable[[], Iterable[LoadSound]],
 ) -> AsyncIterator[MediaPlane]:
-    """Run a media plane while the context is open."""
-    plane = MediaPlane(config, folder=folder, quality=quality, lock_fd=lock_fd, adopt=adopt)
+    """Run a media plane while the context is open; `sounds` is asked for at each worker's start."""
+    plane = MediaPlane(
+        config, folder=folder, quality=quality, lock_fd=lock_fd, adopt=adopt, sounds=sounds
+    )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(plane.run())
         try:
