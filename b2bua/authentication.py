@@ -18,7 +18,8 @@ from sip.message import Request
 
 logger = logging.getLogger("b2bua.authentication")
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, INFO, OPTIONS, REGISTER"
+ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS")
+ALLOW = ", ".join((*ALLOW_IN_CALLS, "REGISTER"))
 
 KNOWN_METHODS = frozenset(
     {"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE"}

@@ -8,6 +8,10 @@ NOBODY = because(ReasonKey.NOT_CONNECTED)
 BUSY_CODES = frozenset({486, 600, 603})
 "As Asterisk maps them to BUSY."
 
+USER_BUSY = 17
+NO_ANSWER = 19
+"Causes of ITU-T Q.850."
+
 
 class CallOver(Exception):  # noqa: N818 - the end of a call is no error
     """The call ends: what the caller is told, and what the row says."""
@@ -20,6 +24,7 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         why: Reason | None = None,
         *,
         side: str = "server",
+        cause: int | None = None,
     ) -> None:
         super().__init__(phrase)
         self.code = code
@@ -30,6 +35,8 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         "Why the parties never talked."
         self.side = side
         "Who ended it: caller, callee or server."
+        self.cause = cause
+        "Q.850, for the row and for the Reason of a BYE (:rfc:`3326`)."
 
 
 def all_failed(codes: list[int], number: str) -> CallOver:
@@ -38,9 +45,32 @@ def all_failed(codes: list[int], number: str) -> CallOver:
     if best in BUSY_CODES:
         key = ReasonKey.REJECTED if best == 603 else ReasonKey.BUSY
         phrase = "Decline" if best == 603 else "Busy Here"
-        return CallOver(best, phrase, "BUSY", because(key, number=number), side="callee")
+        why = because(key, number=number)
+        return CallOver(best, phrase, "BUSY", why, side="callee", cause=USER_BUSY)
     if best in {408, 480, 503}:
-        why = because(ReasonKey.UNREACHABLE, number=number)
-        return CallOver(480, "Temporarily Unavailable", "NO ANSWER", why, side="callee")
+        return no_answer(ReasonKey.UNREACHABLE, number, side="callee")
     why = because(ReasonKey.REJECTED, number=number)
     return CallOver(best, "Call Failed", "FAILED", why, side="callee")
+
+
+def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> CallOver:
+    """Return the end of a call that nobody took."""
+    why = because(key, number=number)
+    return CallOver(480, "Temporarily Unavailable", "NO ANSWER", why, side=side, cause=NO_ANSWER)
+
+
+def cancelled() -> CallOver:
+    """Return the end of a call whose caller gave up."""
+    why = because(ReasonKey.CANCELLED)
+    return CallOver(487, "Request Terminated", "NO ANSWER", why, side="caller")
+
+
+def nobody(code: int, phrase: str, number: str) -> CallOver:
+    """Return the end of a call to a number behind which there is nobody."""
+    return CallOver(code, phrase, "FAILED", because(ReasonKey.UNREACHABLE, number=number))
+
+
+def busy(number: str) -> CallOver:
+    """Return the end of a call to an extension that is in as many calls as it may be."""
+    why = because(ReasonKey.BUSY, number=number)
+    return CallOver(486, "Busy Here", "BUSY", why, side="callee")

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from b2bua.directory import Extension
 from b2bua.media.messages import LegReleased, RecordingClosed
+from b2bua.party import Party
 from cdr.journal import Journal
 from cdr.records import (
     CallAnswered,
     CallEnded,
+    CallIvrAnswered,
     CallOpened,
     CallRouted,
+    Direction,
     Disposition,
     Event,
     EvidenceStored,
@@ -57,7 +59,7 @@ class CallRecord:
         self._answered_after: float | None = None
         self._parties: list[str] = []
 
-    def open(self, offered: InviteOffered, caller: Extension) -> None:
+    def open(self, offered: InviteOffered, caller: Party, direction: Direction) -> None:
         """Write the row at once: a crash loses no call."""
         dialled = offered.request.uri.user or ""
         self._put(
@@ -69,18 +71,20 @@ class CallRecord:
                 clid=f'"{caller.name}" <{caller.number}>',
                 src=caller.number,
                 dst=dialled,
-                channel=f"SIP/{caller.number}",
-                direction="internal",
+                did=dialled if direction == "incoming" else "",
+                channel=caller.channel,
+                direction=direction,
             )
         )
         self.join(caller, side=0, call_id=offered.request.call_id, remote=str(offered.flow.remote))
 
-    def routed(self, callee: Extension) -> None:
-        self._put(CallRouted(id=self.id, direction="internal", dst=callee.number))
+    def routed(self, dst: str, direction: Direction, did: str = "") -> None:
+        """Note where the call goes; `did`: the number that a trunk dialled."""
+        self._put(CallRouted(id=self.id, direction=direction, dst=dst, did=did))
 
-    def join(self, party: Extension, *, side: int, call_id: str = "", remote: str = "") -> str:
-        """Add a party; returns its `party_id`, as permits name it."""
-        party_id = f"{self.uniqueid}/{'ab'[side]}"
+    def join(self, party: Party, *, side: int, call_id: str = "", remote: str = "") -> None:
+        """Add a party."""
+        party_id = self.party_id(side)
         self._parties.append(party_id)
         self._put(
             PartyJoined(
@@ -89,25 +93,27 @@ class CallRecord:
                 leg="ab"[side],
                 side=side,
                 joined_at=self.now_us(),
-                extension=party.number,
+                extension=party.extension.number if party.extension is not None else None,
                 number=party.number,
                 name=party.name,
-                channel=f"SIP/{party.number}",
+                channel=party.channel,
                 sip_call_id=call_id,
                 remote=remote,
             )
         )
-        return party_id
 
     def party_id(self, side: int) -> str:
+        """Return the name of a party, as permits have it."""
         return f"{self.uniqueid}/{'ab'[side]}"
 
-    def answered(self, callee: Extension) -> None:
+    def greeted(self) -> None:
+        """Note that we have answered ourselves, for the menu."""
+        self._put(CallIvrAnswered(id=self.id, ivr_answered_at=self.now_us()))
+
+    def answered(self, callee: Party) -> None:
         """Note the wanted party's answer: `billsec` runs."""
         self._answered_after = self._clock() - self._began
-        self._put(
-            CallAnswered(id=self.id, answered_at=self.now_us(), dstchannel=f"SIP/{callee.number}")
-        )
+        self._put(CallAnswered(id=self.id, answered_at=self.now_us(), dstchannel=callee.channel))
 
     def leave(self, side: int, statistics: LegReleased | None) -> None:
         """Note that a leg is gone, with its worker's last words if there were any."""
@@ -127,7 +133,7 @@ class CallRecord:
     def evidence(self, evidence: EvidenceStored) -> None:
         self._put(evidence)
 
-    def segment_opened(self, segment_id: str, number: int, path: str, channels: int) -> None:
+    def segment_opened(self, segment_id: str, number: int, path: str, started_by: str) -> None:
         self._put(
             SegmentOpened(
                 id=segment_id,
@@ -135,7 +141,7 @@ class CallRecord:
                 number=number,
                 relative_path=path,
                 started_at=self.now_us(),
-                channels=channels,
+                started_by=started_by,
             )
         )
 
@@ -157,9 +163,18 @@ class CallRecord:
         )
 
     def close(
-        self, disposition: Disposition, verdict: Verdict, *, ended_after: float, side: str
+        self,
+        disposition: Disposition,
+        verdict: Verdict,
+        *,
+        ended_after: float,
+        side: str,
+        cause: int | None,
     ) -> None:
-        """Close the row with its one outcome; `ended_after` in seconds of the monotonic clock."""
+        """Close the row with its one outcome.
+
+        `ended_after`: seconds of the monotonic clock since the begin; `cause`: Q.850.
+        """
         talked = 0.0 if self._answered_after is None else ended_after - self._answered_after
         self._put(
             CallEnded(
@@ -171,6 +186,7 @@ class CallRecord:
                 outcome=verdict.outcome,
                 outcome_reason=verdict.reason,
                 outcome_params=verdict.params,
+                hangup_cause=cause,
                 hangup_side=side,
                 recordingfile=verdict.recordingfile,
             )
@@ -182,7 +198,11 @@ class CallRecord:
 
     def now_us(self) -> int:
         """Return the call's own wall clock: its start plus monotonic time, so it never jumps."""
-        return self.started_at + int(self.elapsed() * MICROSECONDS)
+        return self.us_at(self._clock())
+
+    def us_at(self, monotonic: float) -> int:
+        """Return the call's own wall clock at an instant of the monotonic one."""
+        return self.started_at + int((monotonic - self._began) * MICROSECONDS)
 
     def _put(self, record: Event) -> None:
         self._journal.put(record)

@@ -1,26 +1,28 @@
-"""The recording of one call: policy, permits, evidence, taps, and what became of it.
+"""The recording of one call: policy, permits, taps, segments, and what became of it.
 
-The decision falls before anybody rings; the taps open when the parties are joined, each with
-the permit of its own party; the outcome is named when the file has its name.
+The decision falls before anybody is asked or rung; each start opens the taps, each with the
+permit of its own party, and makes a segment of its own; the outcome is named when the files
+have their names.
 """
 
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord, Verdict
-from b2bua.directory import Extension
+from b2bua.evidence import Agreement, Evidence, EvidenceError
 from b2bua.media.messages import RecordingClosed
 from b2bua.media.plane import MediaPlane, OpenRecording
-from cdr.journal import Journal
-from cdr.records import EvidenceStored, new_id
+from b2bua.party import Party
+from cdr.records import new_id
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
-from recording.permit import Basis, RecordingPermit, encode, grant
-from recording.policy import Decision, Direction, Mode, OwnParty, Start, decide
+from recording.permit import RecordingPermit, encode
+from recording.policy import Decision, Direction, Mode, OwnParty, decide
 from recording.reasons import Reason, ReasonKey, because
 from recording.spec import RecordingSpec, TapSpec
 
@@ -30,18 +32,24 @@ RESULT_PATIENCE_S = 8.0
 """A file is finished within a second of the stop, a dead recorder's adopted a little later, and
 a sick disk gets 5 s to come back (`recording.writer`)."""
 
-DIGITS = "TELEPHONE-EVENT"
+RECORDABLE = frozenset({"PCMA", "PCMU", "TELEPHONE-EVENT"})
+"Encodings that the recorder decodes; telephone-event is silence."
 
 
-def own_party(extension: Extension) -> OwnParty:
-    """Return an extension as the policy sees it."""
-    return OwnParty(
-        number=extension.number,
-        mode=Mode(extension.mode),
-        opted_in=extension.opt_in_at is not None,
-        directions=frozenset(Direction(name) for name in extension.directions),
-        may_stop=extension.user_may_stop,
-    )
+@dataclass(eq=False, slots=True)
+class _Segment:
+    """One start and stop."""
+
+    segment_id: str
+    open: OpenRecording
+    stopped: bool = False
+    result: RecordingClosed | None = None
+
+    @property
+    def playable_s(self) -> float:
+        """Seconds of a file that plays."""
+        result = self.result
+        return result.duration_s if result is not None and result.relative_path else 0.0
 
 
 class CallRecording:
@@ -51,136 +59,190 @@ class CallRecording:
         self,
         *,
         plane: MediaPlane,
-        journal: Journal,
         record: CallRecord,
+        evidence: Evidence,
         folder: Path,
         minimum_s: float,
     ) -> None:
         self._plane = plane
-        self._journal = journal
         self._record = record
+        self._evidence = evidence
         self._folder = folder
         self._minimum_s = minimum_s
-        self._parties: tuple[Extension, Extension] | None = None
-        self._decision: Decision | None = None
-        self._open: OpenRecording | None = None
-        self._segment_id = ""
+        self._parties: tuple[Party, Party] | None = None
+        self._agreements: dict[Side, Agreement] = {}
+        self._segments: list[_Segment] = []
         self._failure: Reason | None = None
+        self._refused: Reason | None = None
+        self._blocked: Reason | None = None
+        self.decision: Decision | None = None
 
-    def decide(self, caller: Extension, callee: Extension) -> None:
-        """Settle whether this call is to be recorded, before anybody is rung."""
-        self._parties = (caller, callee)
-        self._decision = decide(Direction.INTERNAL, (own_party(caller), own_party(callee)))
+    # --- may it be?
 
-    def start_automatic(self, bridge: Bridge) -> None:
-        """Open the taps where the policy says that the recording begins by itself."""
-        if self._decision is None or self._decision.start is not Start.NOW or self._open:
-            return
-        if not self._journal.healthy:
-            # No evidence can be stored, so there is no permit: fail closed.
-            self._failure = because(ReasonKey.NO_EVIDENCE)
-            return
-        formats = (bridge.formats(Side.A), bridge.formats(Side.B))
+    def decide(
+        self,
+        direction: Direction,
+        parties: tuple[Party, Party],
+        *,
+        emergency: bool = False,
+        outside_has_keys: bool = True,
+    ) -> Decision:
+        """Settle whether this call may be recorded, and how that begins."""
+        self._parties = parties
+        own = [own_party(party) for party in parties if party.extension is not None]
+        self.decision = decide(
+            direction, own, emergency=emergency, outside_has_keys=outside_has_keys
+        )
+        return self.decision
+
+    def agree(self, side: Side, agreement: Agreement) -> None:
+        """Take over an outside party's yes."""
+        self._agreements[side] = agreement
+        self._refused = None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether an outside party has said yes."""
+        return bool(self._agreements)
+
+    def refuse(self, reason: Reason) -> None:
+        """Note that an outside party was asked and did not agree."""
+        self._refused = reason
+
+    def block(self, reason: Reason) -> None:
+        """Note that a recording was wanted that could not be."""
+        self._blocked = reason
+
+    # --- segments
+
+    @property
+    def running(self) -> bool:
+        """Whether a segment is open."""
+        return bool(self._segments) and not self._segments[-1].stopped
+
+    def start(self, bridge: Bridge, *, started_by: str) -> bool:
+        """Open the taps; false where it can't be, which the outcome will say."""
+        if self.running:
+            return True
+        formats = tuple(side.formats for side in bridge.sides)
         unknown = [f.encoding for side in formats for f in side[:1] if f.encoding not in RECORDABLE]
         if unknown:
             self._failure = because(ReasonKey.UNKNOWN_CODEC, codec=unknown[0])
-            return
-        self._start(bridge)
+            return False
+        try:
+            permits = [self._permit(side) for side in Side]
+        except EvidenceError as error:
+            # Fail closed: without evidence there is no permit.
+            logger.error("nothing recorded", extra={"reason": str(error)})
+            self._failure = because(ReasonKey.NO_EVIDENCE)
+            return False
+        spec = self._open(bridge, started_by)
+        for side, permit in zip(Side, permits, strict=True):
+            leg = bridge.legs[side]
+            leg.open_tap(
+                permit,
+                self._segments[-1].open.recorder,
+                TapSpec(
+                    recording=spec,
+                    leg_id=leg.leg_id,
+                    side=int(side),
+                    formats=formats[side],
+                    permit=encode(permit),
+                ),
+            )
+        return True
 
-    def _start(self, bridge: Bridge) -> None:
+    def _permit(self, side: Side) -> RecordingPermit:
+        """Return the permit of one party; raises `EvidenceError`."""
+        assert self._parties is not None
+        extension = self._parties[side].extension
+        if extension is not None:
+            return self._evidence.opt_in(side, extension)
+        if side not in self._agreements:
+            raise EvidenceError("the outside party has not agreed")
+        return self._evidence.agreed(side, self._agreements[side])
+
+    def _open(self, bridge: Bridge, started_by: str) -> RecordingSpec:
         assert self._parties is not None
         caller, callee = self._parties
+        number = len(self._segments) + 1
         path = recording_path(
             datetime.now().astimezone(),
             caller=caller.number,
             callee=callee.number,
             call_id=self._record.uniqueid,
+            segment=number,
         )
-        self._open = self._plane.new_recording(bridge.legs[Side.A], path)
-        self._segment_id = new_id(self._record.now_us())
-        self._record.segment_opened(self._segment_id, 1, path, channels=1)
-        spec = RecordingSpec(
-            recording_id=self._open.recording_id,
+        opened = self._plane.new_recording(bridge.legs[Side.A], path)
+        segment = _Segment(new_id(self._record.now_us()), opened)
+        opened.result.add_done_callback(lambda _: self._finished(segment))
+        self._segments.append(segment)
+        self._record.segment_opened(segment.segment_id, number, path, started_by)
+        return RecordingSpec(
+            recording_id=opened.recording_id,
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
             title=f"{caller.number} - {callee.number}",
         )
-        for side in Side:
-            permit = self._permit(side, self._parties[side])
-            bridge.legs[side].open_tap(
-                permit,
-                self._open.recorder,
-                TapSpec(
-                    recording=spec,
-                    leg_id=bridge.legs[side].leg_id,
-                    side=int(side),
-                    formats=bridge.formats(side),
-                    permit=encode(permit),
-                ),
-            )
-
-    def _permit(self, side: Side, party: Extension) -> RecordingPermit:
-        """Make the permit of one own party from its stored opt-in, and hand in the evidence."""
-        assert party.opt_in_at is not None
-        evidence_id = new_id(self._record.now_us())
-        party_id = self._record.party_id(side)
-        self._record.evidence(
-            EvidenceStored(
-                id=evidence_id,
-                call_id=self._record.id,
-                party_id=party_id,
-                kind=Basis.OPT_IN,
-                decision="granted",
-                decided_at=self._record.now_us(),
-                extension=party.number,
-                opt_in_at=party.opt_in_at,
-                opt_in_by=party.opt_in_by,
-            )
-        )
-        return grant(
-            call_id=self._record.uniqueid,
-            party_id=party_id,
-            basis=Basis.OPT_IN,
-            evidence_id=evidence_id,
-            epoch=0,
-        )
 
     def stop(self) -> None:
-        """End the recording at this instant; the file follows."""
-        if self._open is not None:
-            self._plane.stop_recording(self._open)
+        """End the segment at this instant; the file follows."""
+        if self.running:
+            segment = self._segments[-1]
+            segment.stopped = True
+            self._plane.stop_recording(segment.open)
 
     def worker_died(self) -> None:
         """Note that the media worker is gone: what was said after its death is missing."""
-        if self._open is not None:
+        if self.running:
             self._failure = because(ReasonKey.MEDIA_WORKER_DIED)
 
+    def _finished(self, segment: _Segment) -> None:
+        """Write down a file that has its name; one that is too short waits for the call's end."""
+        if segment.open.result.cancelled():
+            return
+        segment.result = segment.open.result.result()
+        if not self._is_short(segment):
+            self._close(segment, playable=segment.playable_s > 0)
+
+    def _close(self, segment: _Segment, *, playable: bool) -> None:
+        assert segment.result is not None
+        self._record.segment_closed(segment.segment_id, segment.result, playable=playable)
+
+    def _is_short(self, segment: _Segment) -> bool:
+        result = segment.result
+        return (
+            result is not None and result.failure is None and (segment.playable_s < self._minimum_s)
+        )
+
+    # --- what became of it
+
     async def verdict(self, *, connected: bool, not_connected: Reason | None) -> Verdict:
-        """Wait for the file and name the one outcome of the call."""
-        result = await self._result() if self._open is not None else None
-        playable = result is not None and result.relative_path is not None
-        recorded_s = result.duration_s if result is not None and playable else 0.0
-        failure = self._failure or _failure(result)
-        if result is not None:
-            if failure is None and playable and recorded_s < self._minimum_s:
-                await asyncio.to_thread(self._remove, result)
-                playable = False
-            self._record.segment_closed(self._segment_id, result, playable=playable)
-        decision = self._decision
+        """Wait for the files and name the one outcome of the call."""
+        for segment in self._segments:
+            await self._result(segment)
+        kept = [s for s in self._segments if s.playable_s > 0 and not self._is_short(s)]
+        for segment in self._segments:
+            if self._is_short(segment):
+                await asyncio.to_thread(self._remove, segment)
+                self._close(segment, playable=False)
+        recorded_s = sum(s.playable_s for s in kept)
+        short_s = max((s.playable_s for s in self._segments if self._is_short(s)), default=0.0)
         conclusion = conclude(
             Facts(
                 connected=connected,
-                failure=_with_seconds(failure, recorded_s),
-                started=self._open is not None,
-                recorded_s=recorded_s,
+                failure=_with_seconds(self._failure or self._failed(), recorded_s),
+                started=bool(self._segments),
+                recorded_s=recorded_s or short_s,
                 minimum_s=self._minimum_s,
                 not_connected=not_connected,
-                blocked=_reason_of(decision, Outcome.BLOCKED),
-                not_wanted=_reason_of(decision, Outcome.NOT_WANTED),
+                refused=self._refused,
+                blocked=self._blocked or self._idle(Outcome.BLOCKED),
+                not_wanted=self._idle(Outcome.NOT_WANTED),
             )
         )
-        path = result.relative_path if result is not None and playable else None
+        path = kept[0].result.relative_path if kept and kept[0].result is not None else None
         return Verdict(
             outcome=conclusion.outcome,
             reason=conclusion.reason.key,
@@ -188,34 +250,42 @@ class CallRecording:
             recordingfile=path or "",
         )
 
-    async def _result(self) -> RecordingClosed | None:
-        assert self._open is not None
+    async def _result(self, segment: _Segment) -> None:
         try:
             async with asyncio.timeout(RESULT_PATIENCE_S):
-                return await asyncio.shield(self._open.result)
+                await asyncio.shield(segment.open.result)
         except TimeoutError:
-            logger.error("no result from the recorder", extra={"path": self._open.relative_path})
+            logger.error("no result from the recorder", extra={"path": segment.open.relative_path})
             self._failure = self._failure or because(ReasonKey.RECORDER_DIED)
-            return None
 
-    def _remove(self, result: RecordingClosed) -> None:
+    def _failed(self) -> Reason | None:
+        """Return what the recorder says is missing."""
+        details = [s.result.failure for s in self._segments if s.result and s.result.failure]
+        return because(ReasonKey.DISK, detail=details[0]) if details else None
+
+    def _idle(self, outcome: Outcome) -> Reason | None:
+        """Return the policy's reason, if its outcome is this one."""
+        decision = self.decision
+        return decision.reason if decision is not None and decision.outcome is outcome else None
+
+    def _remove(self, segment: _Segment) -> None:
         """Remove a recording below the configured minimum."""
-        if result.relative_path is not None:
-            (self._folder / result.relative_path).unlink(missing_ok=True)
+        if segment.result is not None and segment.result.relative_path is not None:
+            (self._folder / segment.result.relative_path).unlink(missing_ok=True)
 
 
-RECORDABLE = frozenset({"PCMA", "PCMU", DIGITS})
-"Encodings that the recorder decodes; telephone-event is silence."
-
-
-def _reason_of(decision: Decision | None, outcome: Outcome) -> Reason | None:
-    return decision.reason if decision is not None and decision.outcome is outcome else None
-
-
-def _failure(result: RecordingClosed | None) -> Reason | None:
-    if result is None or result.failure is None:
-        return None
-    return because(ReasonKey.DISK, detail=result.failure)
+def own_party(party: Party) -> OwnParty:
+    """Return an extension as the policy sees it."""
+    extension = party.extension
+    assert extension is not None
+    return OwnParty(
+        number=extension.number,
+        mode=Mode(extension.mode),
+        opted_in=extension.opt_in_at is not None,
+        directions=frozenset(Direction(name) for name in extension.directions if name),
+        may_stop=extension.user_may_stop,
+        attested=extension.manual_consent == "attested",
+    )
 
 
 def _with_seconds(failure: Reason | None, seconds: float) -> Reason | None:

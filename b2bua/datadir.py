@@ -37,6 +37,11 @@ class DataFolder:
     def config_file(self) -> Path:
         return self.path / "mitschnitt.toml"
 
+    @property
+    def prompts(self) -> Path:
+        """The operator's own recordings of prompts, by language."""
+        return self.path / "prompts"
+
     def recordings(self, configured: Path | None) -> Path:
         """Return the recordings' folder: the configured one, or one of our own.
 

@@ -12,10 +12,10 @@ from importlib.metadata import version as package_version
 from b2bua import control
 from b2bua.addresses import advertised_host
 from b2bua.administration import Administration
-from b2bua.authentication import Gate
-from b2bua.call import Call, CallServices
+from b2bua.authentication import ALLOW_IN_CALLS, Gate
 from b2bua.call_record import wall_us
 from b2bua.config import Config
+from b2bua.conversation import Attachable, CallServices
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
@@ -23,7 +23,10 @@ from b2bua.media.plane import MediaPlane, media_plane
 from b2bua.notify import notify
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
+from b2bua.routing import DialPlan
 from b2bua.switchboard import Switchboard
+from b2bua.trunk import Trunks
+from b2bua.voice_book import VoiceBook
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
@@ -50,6 +53,8 @@ class Service:
         self._recordings = folder.recordings(config.storage.folder)
         self._lock_fd = lock_fd
         self._directory = Directory()
+        self._trunks = Trunks(config.trunk)
+        self._voices = VoiceBook(config.consent.language, folder.prompts)
         self._version = package_version("mitschnitt")
         self._switchboard: Switchboard | None = None
 
@@ -104,12 +109,14 @@ class Service:
             quality=self._config.recording.quality,
             lock_fd=self._lock_fd,
             adopt=lambda recording: adopt_orphan(self._recordings, recording),
+            sounds=self._voices.messages,
         )
 
     def _make_endpoint(self) -> Endpoint:
         gate = Gate(
             challenger=Challenger(self._config.sip.realm, secrets.token_bytes(32)),
             directory=self._directory,
+            trunks=self._trunks,
             algorithms=self._config.sip.digest_algorithms,
             allow_no_qop=self._config.sip.allow_digest_without_qop,
             accepting=lambda: self._switchboard is not None and self._switchboard.accepting,
@@ -118,6 +125,7 @@ class Service:
             contact=HostPort(advertised_host(self._config.sip), self._config.sip.listen.port),
             authorize=gate.authorize,
             user_agent=f"Mitschnitt/{self._version}",
+            allow=ALLOW_IN_CALLS,
         )
 
     @contextlib.asynccontextmanager
@@ -150,13 +158,15 @@ class Service:
             journal=journal,
             directory=self._directory,
             registrar=registrations.registrar,
+            plan=DialPlan(self._config, self._directory, self._trunks),
+            voices=self._voices,
             media_host=endpoint.contact.host,
             recordings=self._recordings,
             clock=time.monotonic,
             attach=self._attach,
         )
 
-    def _attach(self, usage: int, call: Call) -> None:
+    def _attach(self, usage: int, call: Attachable) -> None:
         self._board.attach(usage, call)
 
     @property

@@ -80,7 +80,7 @@ class Trunks:
         return next((trunk for trunk in self._trunks if trunk.name == name), None)
 
 
-def caller(request: Request) -> tuple[str, str]:
+def caller_of(request: Request) -> tuple[str, str]:
     """Return number and display name of an outside caller, as its From says.
 
     Both are a stranger's words: what is no number is none, what can't be printed is left out.

@@ -222,7 +222,7 @@ class EvidenceStored:
     kind: str
     "opt_in, consent, attested or legal_duty."
     decision: str
-    "granted, refused, timed_out, withdrawn or informed."
+    "granted, refused, timed_out, cancelled, withdrawn or informed."
     decided_at: int
     epoch: int = 0
     extension: str | None = None
@@ -235,7 +235,7 @@ class EvidenceStored:
     prompt_completed: bool | None = None
     digit: str | None = None
     transport: str | None = None
-    "rfc4733, info or inband."
+    "rfc4733, info or in_band."
     rtp_timestamp: int | None = None
     rtp_ssrc: int | None = None
     sip_call_id: str | None = None

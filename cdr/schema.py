@@ -173,7 +173,7 @@ evidence = Table(
     Column("party_id", Text, nullable=False),
     # opt_in, consent, attested, legal_duty
     Column("kind", Text, nullable=False),
-    # granted, refused, timed_out, withdrawn, informed
+    # granted, refused, timed_out, cancelled, withdrawn, informed
     Column("decision", Text, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
     Column("epoch", Integer, nullable=False, server_default="0"),
@@ -187,7 +187,7 @@ evidence = Table(
     Column("prompt_played_ms", Integer),
     Column("prompt_completed", Boolean),
     Column("digit", Text),
-    # rfc4733, info, inband
+    # rfc4733, info, in_band
     Column("transport", Text),
     Column("rtp_timestamp", BigInteger),
     Column("rtp_ssrc", BigInteger),

@@ -56,7 +56,7 @@ def test_offer_and_answer_carry_our_address_and_join_the_legs() -> None:
     assert audio(answer) == ("127.0.0.1", 20002)
     assert [media.port for media in SessionDescription.parse(answer).media] == [20002, 0]
     remotes = [(m.leg_id, m.host, m.port) for m in plane.of(SetRemote) if isinstance(m, SetRemote)]
-    assert remotes == [(1, "127.0.0.5", 4000), (2, "127.0.0.6", 5000)]
+    assert sorted(remotes) == [(1, "127.0.0.5", 4000), (2, "127.0.0.6", 5000)]
     (join,) = plane.of(Join)
     assert isinstance(join, Join)
     assert join.a_to_b.payload_types[8] == 8
@@ -78,9 +78,9 @@ def test_what_each_side_may_send_is_known_for_the_recorder() -> None:
     bridge, _ = make_bridge()
     bridge.forward_offer(Side.A, OFFER)
     bridge.forward_answer(Side.B, ANSWER)
-    formats = {f.payload_type: f.encoding for f in bridge.formats(Side.B)}
+    formats = {f.payload_type: f.encoding for f in bridge.sides[Side.B].formats}
     assert formats == {8: "PCMA", 96: "TELEPHONE-EVENT", 0: "PCMU"}
-    assert bridge.formats(Side.B)[0].encoding == "PCMA", "what it prefers stands first"
+    assert bridge.sides[Side.B].formats[0].encoding == "PCMA", "what it prefers stands first"
 
 
 def test_a_hold_is_passed_on_and_noticed() -> None:
@@ -112,7 +112,7 @@ def test_the_called_side_may_offer_later() -> None:
     bridge.forward_offer(Side.B, moved)
     bridge.forward_answer(Side.A, OFFER.replace(b"8 0 96", b"8 96"))
     last = plane.of(SetRemote)[-2:]
-    assert [m.port for m in last if isinstance(m, SetRemote)] == [5100, 4000]
+    assert {m.port for m in last if isinstance(m, SetRemote)} == {5100, 4000}
 
 
 @pytest.mark.parametrize(

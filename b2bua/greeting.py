@@ -1,0 +1,180 @@
+"""Answering an outside caller ourselves: the question, then ringing, busy and no answer as sounds.
+
+The caller of an extension that records by itself is asked before the extension rings. So it is
+our 2xx that the caller gets, and from then on it hears from us what a network would tell it.
+"""
+
+from b2bua.asking import Asking
+from b2bua.bridge import Side
+from b2bua.call_over import USER_BUSY, CallOver, cancelled
+from b2bua.conversation import Conversation
+from b2bua.inbox import CallEvent
+from b2bua.media.messages import FirstPacket, PlayFinished, PlayPart
+from ivr.consent_menu import Decision, Verdict, prompt_due
+from ivr.prompts import PromptId
+from ivr.tones import Tone
+from recording.reasons import Reason, ReasonKey, because
+from sip.errors import RemoteProtocolError
+from sip.events import AckMissing, AckReceived, InDialogReceived, ReinviteReceived, UsageEnded
+from sip.info import key_of
+
+BUSY_TONE_S = 5.0
+"How long the caller hears that the extension is busy."
+
+SENTENCE_S = 15.0
+"For a spoken sentence, if the media worker never says that it has ended."
+
+_ANSWERS = {
+    Decision.REFUSED: (PromptId.CONSENT_REFUSED, ReasonKey.REFUSED_BY_KEY),
+    Decision.TIMED_OUT: (PromptId.CONSENT_TIMED_OUT, ReasonKey.REFUSED_BY_SILENCE),
+    Decision.LEFT: (PromptId.CONSENT_REFUSED, ReasonKey.REFUSED_BY_LEAVING),
+}
+
+
+def answer_to_no(verdict: Verdict) -> tuple[PromptId, Reason]:
+    """Return what is said to a no, and what the row says."""
+    prompt, key = _ANSWERS[verdict.decision]
+    return prompt, because(key)
+
+
+class Greeting:
+    """The caller's side while nobody else is there yet."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._c = conversation
+        self._first_packet_at: float | None = None
+        self._late_offer = not conversation.request.body
+
+    # --- answering
+
+    async def answer(self) -> None:
+        """Answer the call and wait for its ACK."""
+        conversation = self._c
+        request, bridge = conversation.request, conversation.bridge
+        body = conversation.negotiate(
+            lambda: (
+                bridge.offer_to(Side.A)
+                if self._late_offer
+                else bridge.answer_alone(Side.A, request.body)
+            )
+        )
+        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.kick()
+        conversation.answered_a = True
+        conversation.record.greeted()
+        while True:
+            event = await conversation.next_event()
+            if isinstance(event, AckReceived):
+                self._acknowledged(event)
+                return
+            assert event is not None
+            self.on_event(event)
+
+    def _acknowledged(self, event: AckReceived) -> None:
+        """Take the answer to our offer, if it was ours; raises `CallOver` where there is none."""
+        if not self._late_offer:
+            return
+        try:
+            self._c.bridge.take_answer(Side.A, event.request.body)
+        except RemoteProtocolError as error:
+            raise CallOver(488, "Not Acceptable Here", "FAILED") from error
+
+    # --- asking
+
+    async def ask(self) -> None:
+        """Ask for consent; whatever the answer is, the call goes on."""
+        conversation = self._c
+        side, now = Side.A, conversation.now
+        if not conversation.can_be_asked(side):
+            return  # connected unrecorded: the policy says so when the parties talk
+        asking = Asking(conversation, side, conversation.services.config.consent.question)
+        verdict = await self._listen(now, asking)
+        agreement = conversation.evidence.asked(side, verdict, conversation.sip_call_id(side))
+        if agreement is not None:
+            conversation.recording.agree(side, agreement)
+            conversation.hush(side)
+            return
+        prompt, reason = answer_to_no(verdict)
+        conversation.recording.refuse(reason)
+        await self.say(conversation.services.voices.spoken(prompt), for_s=SENTENCE_S)
+
+    async def _listen(self, acknowledged_at: float, asking: Asking) -> Verdict:
+        """Begin the prompt in time and return the answer."""
+        conversation = self._c
+        begun = False
+        while True:
+            due = prompt_due(acknowledged_at=acknowledged_at, first_packet_at=self._first_packet_at)
+            event = await conversation.next_event(asking.next_timeout() if begun else due)
+            verdict = None
+            if event is not None:
+                verdict = asking.handle(event)
+                self.on_event(event)
+            elif begun:
+                verdict = asking.time_passed()
+            else:
+                begun = True
+                verdict = asking.begin()
+            if verdict is not None:
+                return verdict
+
+    # --- what the caller hears
+
+    def ring(self) -> None:
+        """Let the caller hear the ringing tone."""
+        self._c.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
+
+    async def say_why(self, over: CallOver) -> None:
+        """Let the caller hear that it came to nothing, then return."""
+        voices = self._c.services.voices
+        if over.cause == USER_BUSY or over.disposition == "FAILED":
+            await self.say(voices.tone(Tone.BUSY), for_s=BUSY_TONE_S)
+        else:
+            await self.say(voices.spoken(PromptId.NOT_AVAILABLE), for_s=SENTENCE_S)
+
+    async def say(self, part: PlayPart, *, for_s: float) -> None:
+        """Play to the caller, to the end but at most so long."""
+        conversation = self._c
+        play_id = conversation.hear(Side.A, part)
+        if play_id is None:
+            return
+        deadline = conversation.now + for_s
+        while True:
+            event = await conversation.next_event(deadline)
+            if event is None:
+                return
+            if isinstance(event, PlayFinished) and event.play_id == play_id:
+                return
+            self.on_event(event)
+
+    # --- the caller's requests
+
+    def on_event(self, event: CallEvent) -> None:
+        """Answer the caller while it is alone with us; raises `CallOver` when it leaves."""
+        conversation = self._c
+        match event:
+            case UsageEnded() if event.usage == conversation.a:
+                raise cancelled()
+            case AckMissing():
+                raise cancelled()
+            case FirstPacket():
+                self._first_packet_at = self._first_packet_at or event.at
+            case ReinviteReceived():
+                self._renegotiate(event)
+            case AckReceived() if self._late_offer:
+                self._acknowledged(event)
+            case InDialogReceived() if key_of(event.request) is not None:
+                conversation.respond(event, 200)
+            case _:
+                conversation.small_talk(event)
+
+    def _renegotiate(self, event: ReinviteReceived) -> None:
+        """Answer a re-INVITE ourselves: a hold, or a refresh of the session."""
+        conversation, body = self._c, event.request.body
+        self._late_offer = not body
+        try:
+            bridge = conversation.bridge
+            answer = bridge.answer_alone(Side.A, body) if body else bridge.offer_to(Side.A)
+        except RemoteProtocolError:
+            conversation.respond(event, 488)
+        else:
+            conversation.respond(event, 200, answer)

@@ -1,0 +1,186 @@
+"""What was said with one side of a call about its media (:rfc:`3264`), and where its leg is told.
+
+Nothing changes before an answer: an offer that is refused leaves all as it was.
+"""
+
+import secrets
+
+from b2bua.media.leg import Law, MediaLeg
+from recording.spec import StreamFormat
+from sip.address import HostPort
+from sip.offer_answer import (
+    AudioStream,
+    Origin,
+    audio_stream,
+    first_offer,
+    narrowed,
+    negotiated,
+    own_answer,
+    relay_answer,
+    relay_offer,
+    standing_offer,
+)
+from sip.payload import LAWS, TELEPHONE_EVENT, Payload
+from sip.sdp import SdpError, SessionDescription
+
+_FIXED = {
+    number: StreamFormat(payload_type=number, encoding=name, clock_rate=8000)
+    for name, number in LAWS.items()
+}
+
+
+class Negotiation:
+    """One side. `SdpError`s are the peer's: 488."""
+
+    def __init__(self, leg: MediaLeg) -> None:
+        self.leg = leg
+        self.stream: AudioStream | None = None
+        "What it may send and wants to receive, as agreed."
+        self._origin = Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
+        self._standing: SessionDescription | None = None
+        "What we sent last, agreed on or not: numbers, order and version go on from it."
+        self._offered: SessionDescription | None = None
+        "Its newest offer."
+        self._offering: SessionDescription | None = None
+        "Our newest offer."
+        self.heard: SessionDescription | None = None
+        "What it said last, as agreed."
+        self._told: tuple[HostPort, tuple[int, ...]] | None = None
+
+    # --- an offer and an answer that pass through
+
+    def take_offer(self, body: bytes, *, narrow: bool = False) -> None:
+        """Keep an offer of the side, to be answered when the other side has."""
+        offer = SessionDescription.parse(body)
+        self._offered = narrowed(offer) if narrow else offer
+
+    def forward_to(self, other: "Negotiation") -> bytes:
+        """Return our offer to `other`, made of what this side offers."""
+        assert self._offered is not None
+        return other.relay(self._offered)
+
+    def answer_from(self, other: "Negotiation", body: bytes) -> bytes:
+        """Take the answer of `other` and return the one for this side."""
+        assert self._offered is not None
+        answer = SessionDescription.parse(body)
+        told = relay_answer(
+            self._offered,
+            answer,
+            local=self.leg.local,
+            origin=self._origin,
+            standing=self._standing,
+        )
+        other.take_answer(body)
+        self._standing = told
+        self._agree(told, self._offered)
+        return bytes(told)
+
+    # --- with this side alone
+
+    def answer_alone(self, body: bytes) -> bytes:
+        """Return our own answer to an offer: G.711 and digits."""
+        offer = SessionDescription.parse(body)
+        told = own_answer(offer, local=self.leg.local, origin=self._origin, standing=self._standing)
+        self._standing = told
+        self._agree(told, offer)
+        return bytes(told)
+
+    def offer_alone(self, other: "Negotiation | None" = None) -> bytes:
+        """Return an offer of ours.
+
+        It stands as before where this side has heard of us; else it is made of what `other` said
+        last, or of nothing: both laws and digits.
+        """
+        if self._standing is not None:
+            self._standing = self._offering = standing_offer(self._standing)
+        elif other is not None and other.heard is not None:
+            return self.relay(narrowed(other.heard))
+        else:
+            self._standing = self._offering = first_offer(local=self.leg.local, origin=self._origin)
+        return bytes(self._offering)
+
+    def take_answer(self, body: bytes) -> None:
+        """Take the answer to an offer of ours."""
+        assert self._offering is not None
+        self._agree(self._offering, SessionDescription.parse(body))
+
+    def relay(self, source: SessionDescription) -> bytes:
+        """Return an offer to this side, made of what the other side says."""
+        self._standing = self._offering = relay_offer(
+            source, local=self.leg.local, origin=self._origin, standing=self._standing
+        )
+        return bytes(self._offering)
+
+    def _agree(self, ours: SessionDescription, theirs: SessionDescription) -> None:
+        """Take over what both descriptions name, and tell the worker where the peer is."""
+        self.stream = negotiated(ours, theirs)
+        self.heard = theirs
+        told = (self.stream.remote, tuple(self.stream.incoming()))
+        if told != self._told:
+            self._told = told
+            self.leg.set_remote(told[0], "exact", told[1])
+
+    # --- what was agreed
+
+    @property
+    def holds(self) -> bool:
+        """Whether the side wants no media."""
+        return self.stream is not None and self.stream.held
+
+    @property
+    def formats(self) -> tuple[StreamFormat, ...]:
+        """What the side may send, as the recorder must decode it.
+
+        Both laws of G.711 have fixed numbers (:rfc:`3551#section-6`), so they are known
+        whether negotiated or not: a re-INVITE may bring the other one in mid-call.
+        """
+        negotiated_formats = {
+            number: StreamFormat(
+                payload_type=number,
+                encoding=payload.encoding.upper(),
+                clock_rate=payload.clock_rate,
+                channels=payload.channels,
+            )
+            for number, payload in self._incoming.items()
+        }
+        if not negotiated_formats:
+            return ()
+        return tuple((negotiated_formats | _FIXED | negotiated_formats).values())
+
+    @property
+    def event_types(self) -> tuple[int, ...]:
+        """Payload types of the telephone events that the side may send."""
+        return tuple(n for n, payload in self._incoming.items() if _is_event(payload))
+
+    @property
+    def sends_events(self) -> int | None:
+        """Payload type of events that we send to the side; None: it knows none."""
+        return next((p.payload_type for p in self._payloads if _is_event(p)), None)
+
+    @property
+    def law(self) -> Law | None:
+        """The law in which we can speak to the side; None: its codec is another."""
+        codec = next((payload for payload in self._payloads if payload.is_codec), None)
+        if codec is None or codec.law is None:
+            return None
+        return 8 if codec.law == "PCMA" else 0
+
+    @property
+    def _payloads(self) -> tuple[Payload, ...]:
+        return self.stream.payloads if self.stream is not None else ()
+
+    @property
+    def _incoming(self) -> dict[int, Payload]:
+        return self.stream.incoming() if self.stream is not None else {}
+
+
+def would_hold(body: bytes) -> bool:
+    """Tell whether an offer puts the call on hold; one that we can't read does not."""
+    try:
+        return audio_stream(SessionDescription.parse(body)).held
+    except SdpError:
+        return False
+
+
+def _is_event(payload: Payload) -> bool:
+    return payload.codec[0] == TELEPHONE_EVENT

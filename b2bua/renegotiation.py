@@ -1,0 +1,68 @@
+"""Re-INVITEs of either party: passed across, and their answers back (:rfc:`3261#section-14`).
+
+Nothing waits here: the answer of the other side comes as an event like all others, so a record
+key or a BYE that comes meanwhile is heard.
+"""
+
+from b2bua.bridge import Side
+from b2bua.call_over import CallOver
+from b2bua.conversation import Conversation
+from sip.errors import RemoteProtocolError
+from sip.events import AckReceived, ReinviteReceived, RequestCompleted
+
+
+class Renegotiation:
+    """What is being negotiated anew in one call."""
+
+    def __init__(self, conversation: Conversation, *, asked: frozenset[Side] = frozenset()) -> None:
+        """`asked`: sides whose ACK holds the answer to an offer of ours."""
+        self._c = conversation
+        self._pending: dict[int, ReinviteReceived] = {}
+        self._asked = set(asked)
+
+    def offered(self, event: ReinviteReceived) -> None:
+        """Pass an offer across; without one, offer what stands."""
+        conversation = self._c
+        side = conversation.side_of(event.usage)
+        body = event.request.body
+        try:
+            if not body:
+                self._asked.add(side)
+                conversation.respond(event, 200, conversation.bridge.offer_to(side))
+                return
+            offer = conversation.bridge.forward_offer(side, body)
+        except RemoteProtocolError:
+            conversation.respond(event, 488)
+            return
+        other = conversation.usage(side.other)
+        assert other is not None
+        request_id = conversation.services.endpoint.reinvite(other, offer, conversation.now)
+        self._pending[request_id] = event
+        conversation.kick()
+
+    def completed(self, event: RequestCompleted) -> bool:
+        """Pass the answer back; true where both sides agree on something new."""
+        waiting = self._pending.pop(event.request_id, None)
+        if waiting is None:
+            return False
+        conversation, code, body = self._c, event.code, b""
+        if event.response is not None and code < 300:
+            side = conversation.side_of(waiting.usage).other
+            try:
+                body = conversation.bridge.forward_answer(side, event.response.body)
+            except RemoteProtocolError:
+                code = 488
+        conversation.respond(waiting, code if code < 300 or code >= 400 else 488, body)
+        return code < 300
+
+    def acknowledged(self, event: AckReceived) -> bool:
+        """Take the answer to an offer of ours; true where there was one. Raises `CallOver`."""
+        side = self._c.side_of(event.usage)
+        if side not in self._asked:
+            return False
+        self._asked.discard(side)
+        try:
+            self._c.bridge.take_answer(side, event.request.body)
+        except RemoteProtocolError as error:
+            raise CallOver(488, "Not Acceptable Here", "FAILED") from error
+        return True
