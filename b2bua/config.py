@@ -1,6 +1,6 @@
 """The configuration: one TOML file into frozen models; an unknown key is an error with its place.
 
-Sections whose keys arrive with their function (`[consent]`, `[web]`, `[[trunk]]`, `[[route]]`)
+Sections whose keys arrive with their function (`[consent]`, `[[trunk]]`, `[[route]]`)
 are known but empty until then: a setting that does nothing would be worse than none.
 """
 
@@ -36,6 +36,19 @@ def _host_port(value: object) -> object:
         return HostPort.parse(value, default_port=5060)
     except LocalProtocolError as error:
         raise ValueError(str(error)) from error
+
+
+def _web_host_port(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return HostPort.parse(value, default_port=8080)
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from error
+
+
+def _numeric(value: str) -> str:
+    return str(ipaddress.ip_network(value)) if "/" in value else str(ipaddress.ip_address(value))
 
 
 def _port_range(value: object) -> object:
@@ -131,6 +144,23 @@ class StorageConfig(Section):
     "Default: `recordings` in the data folder."
 
 
+class WebConfig(Section):
+    """`[web]`: the pages and the HTTP API."""
+
+    enabled: bool = True
+    listen: Annotated[HostPort, BeforeValidator(_web_host_port)] = HostPort("127.0.0.1", 8080)
+    "The pages are for people of the house: other addresses only where the operator says so."
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+)?$")
+    "As browsers see us, where a proxy stands in front."
+    proxies: tuple[Annotated[str, AfterValidator(_numeric)], ...] = ()
+    "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    open_metrics: bool = False
+    "`/metrics` without a token."
+    session_idle_s: int = Field(default=3600, ge=60, le=30 * 86400)
+    session_s: int = Field(default=12 * 3600, ge=60, le=30 * 86400)
+    "In any case a new login after so long: a working day."
+
+
 class EmptySection(Section):
     """A section that has no keys in this version."""
 
@@ -143,7 +173,7 @@ class Config(Section):
     recording: RecordingConfig = RecordingConfig()
     consent: EmptySection = EmptySection()
     storage: StorageConfig = StorageConfig()
-    web: EmptySection = EmptySection()
+    web: WebConfig = WebConfig()
     trunk: tuple[EmptySection, ...] = ()
     route: tuple[EmptySection, ...] = ()
 

@@ -24,6 +24,7 @@ from b2bua.notify import notify
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.switchboard import Switchboard
+from b2bua.web_child import WebPages, open_web
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
@@ -67,10 +68,12 @@ class Service:
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
             await self._load(registrations, transport.local)
             services = self._services(endpoint, transport, plane, journal, registrations)
-            status = self._status(endpoint, plane, journal, registrations)
-            handler = _handler(administration, status)
-            await enter(control.control_server(self._folder.control_socket, handler))
+            pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
+            status = self._status(endpoint, plane, journal, registrations, pages)
+            handler = _handler(administration, status)
+            socket = self._folder.control_socket
+            await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
             await enter(self._switchboard.open())
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
@@ -104,6 +107,15 @@ class Service:
             quality=self._config.recording.quality,
             lock_fd=self._lock_fd,
             adopt=lambda recording: adopt_orphan(self._recordings, recording),
+        )
+
+    def _open_web(self) -> contextlib.AbstractAsyncContextManager[WebPages]:
+        return open_web(
+            self._config.web,
+            database=self._folder.database,
+            recordings=self._recordings,
+            control_socket=self._folder.control_socket,
+            version=self._version,
         )
 
     def _make_endpoint(self) -> Endpoint:
@@ -186,18 +198,21 @@ class Service:
         plane: MediaPlane,
         journal: Journal,
         registrations: Registrations,
+        pages: WebPages,
     ) -> Callable[[], control.Status]:
         def status() -> control.Status:
             sip_counters = {f"sip_{name}": float(n) for name, n in endpoint.counters.items()}
             return control.Status(
                 version=self._version,
                 sip=str(endpoint.contact),
-                pids={"signalling": [os.getpid()], **plane.pids()},
+                web=pages.url,
+                pids={"signalling": [os.getpid()], **plane.pids(), **pages.pids()},
                 calls=len(self._board),
                 recordings=plane.open_recordings,
                 registrations=registrations.count,
+                accepting=self._board.accepting,
                 journal_healthy=journal.healthy,
-                counters={**sip_counters, **plane.counters()},
+                counters={**sip_counters, **plane.counters(), **pages.counters()},
             )
 
         return status
@@ -206,7 +221,7 @@ class Service:
 def _handler(
     administration: Administration, status: Callable[[], control.Status]
 ) -> control.Handler:
-    async def handle(request: control.Request, actor: str) -> control.Reply:
+    async def handle(request: control.AnyRequest, actor: str) -> control.Reply:
         if isinstance(request, control.GetStatus):
             return status()
         await administration.change(request, actor)

@@ -18,6 +18,9 @@ from cdr.records import AuditEntry
 Language: TypeAlias = Literal["de", "en"]
 Mode: TypeAlias = Literal["off", "manual", "automatic", "never"]
 
+ManualConsent: TypeAlias = Literal["ask", "attested"]
+Direction: TypeAlias = Literal["incoming", "outgoing", "internal"]
+
 AccountWrite: TypeAlias = SessionOpened | SessionTouched | SessionClosed | AuditEntry
 
 
@@ -31,6 +34,12 @@ class ExtensionSetting:
     mode: Mode | None = None
     opt_in: bool | None = None
     "True: agreed now, by the actor. False: withdrawn."
+    manual_consent: ManualConsent | None = None
+    "`ask`: the other party is asked when the extension presses the key; `attested`: it was."
+    directions: tuple[Direction, ...] | None = None
+    "Of calls that mode `automatic` is for."
+    user_may_stop: bool | None = None
+    "Whether the one on the phone may stop an automatic recording."
 
 
 class Changes(Protocol):

@@ -84,5 +84,5 @@ def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> N
     if as_json:
         typer.echo(json.dumps(values, indent=2))
         return
-    for key in ("version", "sip", "calls", "recordings", "registrations", "journal_healthy"):
+    for key in ("version", "sip", "web", "calls", "recordings", "registrations", "journal_healthy"):
         typer.echo(f"{key:16} {values[key]}")

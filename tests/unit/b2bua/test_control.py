@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from b2bua.errors import ControlError, MitschnittError
 REQUEST = control.AddExtension(number="101", name="Ada", password="secret-secret")
 
 
-async def answer_done(request: control.Request, actor: str) -> control.Reply:
+async def answer_done(request: control.AnyRequest, actor: str) -> control.Reply:
     assert isinstance(request, control.AddExtension)
     assert actor.startswith("cli:")
     return control.Done()
@@ -23,7 +24,7 @@ async def test_a_request_is_answered(tmp_path: Path) -> None:
 
 
 async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
-    async def refuse(request: control.Request, actor: str) -> control.Reply:
+    async def refuse(request: control.AnyRequest, actor: str) -> control.Reply:
         raise MitschnittError(f"no {request} for {actor}")
 
     path = tmp_path / "c.sock"
@@ -34,9 +35,9 @@ async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_a_bug_in_the_handler_ends_one_request_only(tmp_path: Path) -> None:
-    calls: list[control.Request] = []
+    calls: list[control.AnyRequest] = []
 
-    async def fail_once(request: control.Request, actor: str) -> control.Reply:
+    async def fail_once(request: control.AnyRequest, actor: str) -> control.Reply:
         del actor
         calls.append(request)
         if len(calls) == 1:
