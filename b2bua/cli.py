@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from b2bua.commands import ext, records, server
+from b2bua.commands import accounts, ext, records, server, storage
 from b2bua.errors import MitschnittError
 
 app = typer.Typer(
@@ -27,8 +27,11 @@ app.command("init")(server.init)
 app.command("check-config")(server.check_config)
 app.command("status")(server.status)
 app.command("calls")(records.calls)
+app.command("storage")(storage.storage)
 app.add_typer(ext.app, name="ext")
 app.add_typer(records.app, name="rec")
+app.add_typer(accounts.users, name="user")
+app.add_typer(accounts.tokens, name="token")
 
 
 def main() -> None:

@@ -192,6 +192,7 @@ class FolderStorage:
             folder=str(self._folder.root),
             total_octets=state.total_octets,
             free_octets=state.free_octets,
+            level=state.level.value,
         )
 
     def test(self) -> str | None:

@@ -62,6 +62,11 @@ def change(request: "Request", data: Path, config: Path | None) -> None:
         raise ControlError(reply.reason)
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def read_password(*, from_stdin: bool, shortest: int, whose: str) -> tuple[str, bool]:
     """Return a password and whether it was made here (and must be shown)."""
     from b2bua.passwords import new_password
