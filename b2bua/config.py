@@ -38,6 +38,19 @@ def _host_port(value: object) -> object:
         raise ValueError(str(error)) from error
 
 
+def _web_host_port(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return HostPort.parse(value, default_port=8080)
+    except LocalProtocolError as error:
+        raise ValueError(str(error)) from error
+
+
+def _numeric(value: str) -> str:
+    return str(ipaddress.ip_network(value)) if "/" in value else str(ipaddress.ip_address(value))
+
+
 def _port_range(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -237,6 +250,23 @@ class RouteConfig(Section):
     "Who may use the rule; empty: everybody."
 
 
+class WebConfig(Section):
+    """`[web]`: the pages and the HTTP API."""
+
+    enabled: bool = True
+    listen: Annotated[HostPort, BeforeValidator(_web_host_port)] = HostPort("127.0.0.1", 8080)
+    "The pages are for people of the house: other addresses only where the operator says so."
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+)?$")
+    "As browsers see us, where a proxy stands in front."
+    proxies: tuple[Annotated[str, AfterValidator(_numeric)], ...] = ()
+    "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    open_metrics: bool = False
+    "`/metrics` without a token."
+    session_idle_s: int = Field(default=3600, ge=60, le=30 * 86400)
+    session_s: int = Field(default=12 * 3600, ge=60, le=30 * 86400)
+    "In any case a new login after so long: a working day."
+
+
 class Config(Section):
     """The whole file."""
 
@@ -247,6 +277,7 @@ class Config(Section):
     codes: CodesConfig = CodesConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     storage: StorageConfig = StorageConfig()
+    web: WebConfig = WebConfig()
     trunk: tuple[TrunkConfig, ...] = ()
     route: tuple[RouteConfig, ...] = ()
 

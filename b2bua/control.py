@@ -1,8 +1,10 @@
-"""The control socket: how the command line (later keeper and web) changes a running server.
+"""The control socket: how the command line and the web process change a running server.
 
 One request a connection: JSON on a line, answered on a line, after the commit. The socket is
 a file in the data folder that only its owner may open; who asks is taken from the kernel
-(SO_PEERCRED), not from the request.
+(SO_PEERCRED), not from the request. With one exception: the web process asks for the people
+who are logged in there, and says for whom (`OnBehalf`). That is believed only of the server's
+own child, which the kernel knows by its process id.
 """
 
 import asyncio
@@ -10,11 +12,12 @@ import contextlib
 import logging
 import os
 import pwd
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -27,7 +30,22 @@ MAX_REQUEST = 64 << 10
 
 TIMEOUT_S = 30.0
 
+MAX_REPLY = 16 << 20
+"Octets of the answer's line."
+
+WEB_ACTOR = re.compile(r"web|(?:web|token):[^\x00-\x1f\x7f]{1,80}")
+"For whom the web process asks: a user, a token, or itself."
+
 Mode = Literal["off", "manual", "automatic", "never"]
+ManualConsent = Literal["ask", "attested"]
+Direction = Literal["incoming", "outgoing", "internal"]
+Role = Literal["admin", "listener"]
+Scope = Literal["calls", "audio", "metrics"]
+
+EVERY_DIRECTION: tuple[Direction, ...] = ("incoming", "outgoing", "internal")
+
+
+# --- extensions
 
 
 class AddExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -36,6 +54,9 @@ class AddExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     password: str
     mode: Mode = "off"
     opt_in: bool = False
+    manual_consent: ManualConsent = "ask"
+    directions: tuple[Direction, ...] = EVERY_DIRECTION
+    user_may_stop: bool = False
 
 
 class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -45,6 +66,9 @@ class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     name: str | None = None
     mode: Mode | None = None
     opt_in: bool | None = None
+    manual_consent: ManualConsent | None = None
+    directions: tuple[Direction, ...] | None = None
+    user_may_stop: bool | None = None
     password: str | None = None
 
 
@@ -52,11 +76,92 @@ class RemoveExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     number: str
 
 
+# --- accounts: hashes only, because hashing takes longer than a call may wait
+
+
+class AddUser(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    name: str
+    password_hash: str
+    role: Role = "listener"
+    extensions: tuple[str, ...] = ()
+
+
+class SetUser(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Change what is not None."""
+
+    name: str
+    password_hash: str | None = None
+    role: Role | None = None
+    extensions: tuple[str, ...] | None = None
+
+
+class RemoveUser(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    name: str
+
+
+class AddToken(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    name: str
+    hash: str
+    "SHA-256 of the token, hexadecimal."
+    scopes: tuple[Scope, ...]
+
+
+class RevokeToken(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    name: str
+
+
+# --- what happens at the pages
+
+
+class OpenSession(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A login; the times are Unix microseconds."""
+
+    user: str
+    id_hash: str
+    csrf_token: str
+    idle_expires_at: int
+    expires_at: int
+    source: str = ""
+
+
+class TouchSession(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    id_hash: str
+    idle_expires_at: int
+
+
+class CloseSession(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    id_hash: str
+
+
+class WriteAudit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Someone listened, or tried a password, or pressed a button that changes no row."""
+
+    action: str
+    object: str
+    detail: dict[str, str | int | float | bool | None] = {}
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     pass
 
 
-Request = AddExtension | SetExtension | RemoveExtension | GetStatus
+ExtensionRequest = AddExtension | SetExtension | RemoveExtension
+AccountRequest = AddUser | SetUser | RemoveUser | AddToken | RevokeToken
+PageRequest = OpenSession | TouchSession | CloseSession | WriteAudit
+
+Request = ExtensionRequest | AccountRequest | GetStatus
+"What anyone may ask who can open the socket."
+
+
+class OnBehalf(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """What the web process asks for one who is logged in there."""
+
+    actor: str
+    "`web:ada`, `token:reports`: it stands in the audit log."
+    request: SetExtension | PageRequest
+
+
+AnyRequest = Request | PageRequest
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -72,10 +177,14 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     version: str
     sip: str
+    web: str
+    "Where the pages are; empty without any."
     pids: dict[str, list[int | None]]
     calls: int
     recordings: int
     registrations: int
+    accepting: bool
+    "Whether new calls are taken: not while starting and stopping."
     journal_healthy: bool
     counters: dict[str, float]
 
@@ -84,18 +193,27 @@ Reply = Done | Refused | Status
 
 _REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 
-Handler = Callable[[Request, str], Awaitable[Reply]]
+Handler = Callable[[AnyRequest, str], Awaitable[Reply]]
 "From a request and its actor to the reply; `MitschnittError` becomes `Refused`."
 
 
+def _nobody() -> None:
+    return None
+
+
 @contextlib.asynccontextmanager
-async def control_server(path: Path, handler: Handler) -> AsyncIterator[None]:
-    """Serve requests at `path` while the context is open."""
+async def control_server(
+    path: Path, handler: Handler, *, web_pid: Callable[[], int | None] = _nobody
+) -> AsyncIterator[None]:
+    """Serve requests at `path` while the context is open.
+
+    `web_pid` tells the one process that may ask on behalf of others.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await _serve_one(reader, writer, handler)
+                await _serve_one(reader, writer, handler, web_pid)
         except (TimeoutError, ConnectionError, ValueError):
             logger.info("control request broken off")
         except Exception:
@@ -123,13 +241,16 @@ def _remove(path: Path) -> None:
 
 
 async def _serve_one(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    handler: Handler,
+    web_pid: Callable[[], int | None],
 ) -> None:
     line = await reader.readline()
     reply: Reply
     try:
-        request = msgspec.json.decode(line, type=Request)
-        reply = await handler(request, _actor(writer))
+        asked = msgspec.json.decode(line, type=Request | OnBehalf)
+        reply = await handler(*_for_whom(asked, _peer(writer), web_pid()))
     except msgspec.MsgspecError as error:
         reply = Refused(reason=str(error))
     except MitschnittError as error:
@@ -138,11 +259,31 @@ async def _serve_one(
     await writer.drain()
 
 
-def _actor(writer: asyncio.StreamWriter) -> str:
+class _Peer(NamedTuple):
+    """Who is at the other end, as the kernel knows it."""
+
+    pid: int
+    uid: int
+
+
+def _peer(writer: asyncio.StreamWriter) -> _Peer:
     sock = writer.get_extra_info("socket")
-    peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    uid = struct.unpack("3i", peer)[1]
-    return f"cli:{user_name(uid)}"
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, _gid = struct.unpack("3i", credentials)
+    return _Peer(pid, uid)
+
+
+def _for_whom(
+    asked: Request | OnBehalf, peer: _Peer, web_pid: int | None
+) -> tuple[AnyRequest, str]:
+    """Return the request itself and its actor."""
+    if not isinstance(asked, OnBehalf):
+        return asked, f"cli:{user_name(peer.uid)}"
+    if peer.pid != web_pid:
+        raise ControlError("only the server's own web process asks on behalf of others")
+    if WEB_ACTOR.fullmatch(asked.actor) is None:
+        raise ControlError(f"{asked.actor!r} is nobody that the web process could ask for")
+    return asked.request, asked.actor
 
 
 def user_name(uid: int) -> str:
@@ -164,9 +305,35 @@ def ask(path: Path, request: Request) -> Reply | None:
         try:
             sock.sendall(msgspec.json.encode(request) + b"\n")
             with sock.makefile("rb") as lines:
-                line = lines.readline(16 << 20)
+                line = lines.readline(MAX_REPLY)
         except OSError as error:
             raise ControlError(f"the server at {path} gave no answer: {error}") from error
     if not line:
         raise ControlError(f"the server at {path} closed without an answer")
     return _REPLY.decode(line)
+
+
+async def ask_async(path: Path, request: Request | OnBehalf, timeout_s: float) -> Reply | None:
+    """Ask a running server; None where none is running; raises `ControlError`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            line = await _exchange(path, msgspec.json.encode(request) + b"\n")
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except TimeoutError:
+        raise ControlError("the server gave no answer in time") from None
+    except (OSError, ValueError) as error:
+        raise ControlError(f"the server gave no answer: {error}") from error
+    if not line:
+        raise ControlError("the server closed without an answer")
+    return _REPLY.decode(line)
+
+
+async def _exchange(path: Path, line: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(path, limit=MAX_REPLY)
+    try:
+        writer.write(line)
+        await writer.drain()
+        return await reader.readline()
+    finally:
+        writer.close()

@@ -9,13 +9,14 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError
 from cdr.errors import CdrError
 from cdr.queries import ReadOnly
-from cdr.rows import CallRow, ExtensionRow, SegmentRow
+from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow
 from recording.reasons import decode, render
 
 T = TypeVar("T")
 
 
-def _read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
+def read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
+    """Return what a query finds; raises `DataFolderError`."""
     if not folder.database.exists():
         raise DataFolderError(f"{folder.path}: no database here; run `mitschnitt init` first")
 
@@ -31,18 +32,28 @@ def _read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
 
 def extension_rows(folder: DataFolder) -> list[dict[str, Any]]:
     """Return the extensions, without anything secret."""
-    return [_extension(row) for row in _read(folder, ReadOnly.extensions)]
+    return [_extension(row) for row in read(folder, ReadOnly.extensions)]
 
 
 def call_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
     """Return the newest calls, newest first."""
-    page = _read(folder, lambda database: database.calls(limit=limit))
+    page = read(folder, lambda database: database.calls(limit=limit))
     return [_call(row) for row in page.calls]
 
 
 def recording_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
     """Return the newest recordings, newest first."""
-    return [_segment(row) for row in _read(folder, lambda database: database.recordings(limit))]
+    return [_segment(row) for row in read(folder, lambda database: database.recordings(limit))]
+
+
+def user_rows(folder: DataFolder) -> list[dict[str, Any]]:
+    """Return the users of the pages, without anything secret."""
+    return [_user(row) for row in read(folder, ReadOnly.users)]
+
+
+def token_rows(folder: DataFolder) -> list[dict[str, Any]]:
+    """Return the tokens, without anything secret."""
+    return [_token(row) for row in read(folder, ReadOnly.tokens)]
 
 
 def _extension(row: ExtensionRow) -> dict[str, Any]:
@@ -50,8 +61,32 @@ def _extension(row: ExtensionRow) -> dict[str, Any]:
         "number": row.number,
         "name": row.name,
         "mode": row.mode,
+        "manual_consent": row.manual_consent,
+        "directions": row.directions,
+        "user_may_stop": row.user_may_stop,
         "opt_in_at": iso(row.opt_in_at),
         "opt_in_by": row.opt_in_by,
+    }
+
+
+def _user(row: UserRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "role": row.role,
+        "extensions": row.extensions,
+        "created_at": iso(row.created_at),
+        "created_by": row.created_by,
+        "disabled_at": iso(row.disabled_at),
+    }
+
+
+def _token(row: TokenRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "scopes": row.scopes,
+        "created_at": iso(row.created_at),
+        "created_by": row.created_by,
+        "revoked_at": iso(row.revoked_at),
     }
 
 

@@ -27,6 +27,7 @@ from b2bua.routing import DialPlan
 from b2bua.switchboard import Switchboard
 from b2bua.trunk import Trunks
 from b2bua.voice_book import VoiceBook
+from b2bua.web_child import WebPages, open_web
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
@@ -72,10 +73,12 @@ class Service:
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
             await self._load(registrations, transport.local)
             services = self._services(endpoint, transport, plane, journal, registrations)
-            status = self._status(endpoint, plane, journal, registrations)
-            handler = _handler(administration, status)
-            await enter(control.control_server(self._folder.control_socket, handler))
+            pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
+            status = self._status(endpoint, plane, journal, registrations, pages)
+            handler = _handler(administration, status)
+            socket = self._folder.control_socket
+            await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
             await enter(self._switchboard.open())
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
@@ -110,6 +113,15 @@ class Service:
             lock_fd=self._lock_fd,
             adopt=lambda recording: adopt_orphan(self._recordings, recording),
             sounds=self._voices.messages,
+        )
+
+    def _open_web(self) -> contextlib.AbstractAsyncContextManager[WebPages]:
+        return open_web(
+            self._config.web,
+            database=self._folder.database,
+            recordings=self._recordings,
+            control_socket=self._folder.control_socket,
+            version=self._version,
         )
 
     def _make_endpoint(self) -> Endpoint:
@@ -196,18 +208,21 @@ class Service:
         plane: MediaPlane,
         journal: Journal,
         registrations: Registrations,
+        pages: WebPages,
     ) -> Callable[[], control.Status]:
         def status() -> control.Status:
             sip_counters = {f"sip_{name}": float(n) for name, n in endpoint.counters.items()}
             return control.Status(
                 version=self._version,
                 sip=str(endpoint.contact),
-                pids={"signalling": [os.getpid()], **plane.pids()},
+                web=pages.url,
+                pids={"signalling": [os.getpid()], **plane.pids(), **pages.pids()},
                 calls=len(self._board),
                 recordings=plane.open_recordings,
                 registrations=registrations.count,
+                accepting=self._board.accepting,
                 journal_healthy=journal.healthy,
-                counters={**sip_counters, **plane.counters()},
+                counters={**sip_counters, **plane.counters(), **pages.counters()},
             )
 
         return status
@@ -216,7 +231,7 @@ class Service:
 def _handler(
     administration: Administration, status: Callable[[], control.Status]
 ) -> control.Handler:
-    async def handle(request: control.Request, actor: str) -> control.Reply:
+    async def handle(request: control.AnyRequest, actor: str) -> control.Reply:
         if isinstance(request, control.GetStatus):
             return status()
         await administration.change(request, actor)

@@ -1,18 +1,21 @@
-"""First use: the data folder with its database, a configuration file, sample extensions."""
+"""First use: the data folder with its database, a configuration file, the first user."""
 
 from importlib.resources import files
 from pathlib import Path
 
 from b2bua.addresses import advertised_host
 from b2bua.administration import change_offline
-from b2bua.config import load
-from b2bua.control import AddExtension
+from b2bua.config import Config, load
+from b2bua.control import AddExtension, AddUser
 from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, DataFolderError
 from b2bua.passwords import new_password
 from cdr.errors import CdrError
 from cdr.store import prepare
 from sip.address import HostPort
+from web.passwords import hash_password
+
+ADMIN = "admin"
 
 SAMPLES = (("101", "Ada"), ("102", "Ben"))
 
@@ -37,9 +40,20 @@ def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: st
             )
             change_offline(data, settings.sip.realm, request, actor)
             lines.append(f"extension {number} ({name}), password: {password}")
+    lines += _first_user(data, settings, actor)
     address = HostPort(advertised_host(settings.sip), settings.sip.listen.port)
     lines.append(f"SIP address for telephones: {address} (UDP)")
+    if settings.web.enabled:
+        lines.append(f"pages: http://{settings.web.listen}")
     return lines
+
+
+def _first_user(data: DataFolder, settings: Config, actor: str) -> list[str]:
+    """Make the administrator of the pages; his password is shown this once."""
+    password = new_password()
+    request = AddUser(name=ADMIN, password_hash=hash_password(password), role="admin")
+    change_offline(data, settings.sip.realm, request, actor)
+    return [f"user {ADMIN} (administrator of the pages), password: {password}"]
 
 
 def _write_config(data: DataFolder) -> str:

@@ -44,6 +44,8 @@ class Settings:
         lines += [f"max_calls = {max(self.calls, 20)}"]
         if self.quality is not None:
             lines += ["[recording]", f"quality = {self.quality}"]
+        # Benches measure calls, and several may run on one machine.
+        lines += ["[web]", "enabled = false"]
         return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Whether the recordings' folder can be written, and how long it will last.
+"""Whether the recordings' folder can be written, and how much of it is left.
 
 Everything here waits for the disk (a share that hangs, hangs it): run it in a thread with
 a time limit, never on a call's path.
@@ -11,9 +11,6 @@ from pathlib import Path
 
 from recording.folder import Folder
 from recording.writer import describe
-
-OCTETS_PER_MINUTE = 200_000
-"""What is promised per recorded minute, for planning; 24 kbit/s are 180,000."""
 
 LOW_SHARE = 0.10
 CRITICAL_SHARE = 0.05
@@ -52,11 +49,6 @@ class StorageState:
             return SpaceLevel.LOW
         return SpaceLevel.OK
 
-    @property
-    def minutes_left(self) -> int:
-        """Return how many minutes of recordings fit in."""
-        return self.free_octets // OCTETS_PER_MINUTE
-
 
 def check(folder: Folder) -> StorageState:
     """Write, sync and remove a small file, and ask for the figures.
@@ -85,8 +77,3 @@ def free_space(root: Path) -> StorageState:
         total_octets=figures.f_blocks * figures.f_frsize,
         free_octets=figures.f_bavail * figures.f_frsize,
     )
-
-
-def needed_octets(minutes_per_day: float, days: int) -> int:
-    """Return what `days` of recordings take: 2,000 minutes a day are 400 MB a day."""
-    return round(minutes_per_day * days * OCTETS_PER_MINUTE)

@@ -5,7 +5,6 @@ again, so that a logout, a disabled user and a revoked token count at once.
 """
 
 import contextlib
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
@@ -17,17 +16,13 @@ from cdr.rows import CallRow, SessionRow, UserRow
 from web.context import Web, web_of
 from web.errors import HttpProblem, LoginNeeded, WebError
 from web.forms import check_origin, read_form
+from web.secret import digest
 
 TOUCH_US = 60_000_000
 "A session's sign of life is written at most once a minute."
 
 ALL_SCOPES = frozenset({"calls", "audio", "metrics"})
 "What a token may be for. A session may all of it, within the user's role."
-
-
-def digest(secret: str) -> str:
-    """Return what the database knows of a cookie's value or a token."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

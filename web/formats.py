@@ -3,10 +3,10 @@
 from datetime import date, datetime, tzinfo
 
 from cdr.rows import utc
+from cdr.usage import scaled
 from web.ports import Language
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
 def rfc3339(at: int) -> str:
@@ -57,9 +57,6 @@ def number_text(value: float, language: Language, places: int = 0) -> str:
 
 
 def size_text(octets: float, language: Language) -> str:
-    """Return `400 MB`: decimal units, as disks are sold, with three digits at least."""
-    value, unit = float(octets), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    places = 0 if unit == 0 or value >= 99.95 or round(value, 1).is_integer() else 1
-    return f"{number_text(value, language, places)} {_UNITS[unit]}"
+    """Return `400 MB`: decimal units, as disks are sold."""
+    value, places, unit = scaled(octets)
+    return f"{number_text(value, language, places)} {unit}"

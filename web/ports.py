@@ -5,7 +5,6 @@ with these methods. A coroutine here may cross to the signalling process; a plai
 wait for the disk and is called in a thread with a time limit.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -14,9 +13,13 @@ from typing import Literal, Protocol, TypeAlias
 from cdr.account_records import SessionClosed, SessionOpened, SessionTouched
 from cdr.queries import ReadOnly
 from cdr.records import AuditEntry
+from web.secret import new_secret
 
 Language: TypeAlias = Literal["de", "en"]
 Mode: TypeAlias = Literal["off", "manual", "automatic", "never"]
+
+ManualConsent: TypeAlias = Literal["ask", "attested"]
+Direction: TypeAlias = Literal["incoming", "outgoing", "internal"]
 
 AccountWrite: TypeAlias = SessionOpened | SessionTouched | SessionClosed | AuditEntry
 
@@ -31,6 +34,12 @@ class ExtensionSetting:
     mode: Mode | None = None
     opt_in: bool | None = None
     "True: agreed now, by the actor. False: withdrawn."
+    manual_consent: ManualConsent | None = None
+    "`ask`: the other party is asked when the extension presses the key; `attested`: it was."
+    directions: tuple[Direction, ...] | None = None
+    "Of calls that mode `automatic` is for."
+    user_may_stop: bool | None = None
+    "Whether the one on the phone may stop an automatic recording."
 
 
 class Changes(Protocol):
@@ -86,6 +95,10 @@ class Sentences(Protocol):
         """Render `outcome_reason` and `outcome_params`; empty where there is nothing to say."""
 
 
+SpaceLevel: TypeAlias = Literal["ok", "low", "critical"]
+"Below `low` the operator is warned, below `critical` no recording begins."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageFigures:
     """The file system that holds the recordings."""
@@ -93,6 +106,7 @@ class StorageFigures:
     folder: str
     total_octets: int
     free_octets: int
+    level: SpaceLevel
 
 
 class Storage(Protocol):
@@ -108,11 +122,6 @@ class Storage(Protocol):
 def wall_us() -> int:
     """Return the wall time in microseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1000
-
-
-def new_secret() -> str:
-    """Return 256 random bits, safe in a cookie and in a form."""
-    return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

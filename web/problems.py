@@ -1,4 +1,4 @@
-"""How failures are answered: `problem+json` (:rfc:`9457`) under `/api/`, pages elsewhere."""
+"""How failures are answered: `problem+json` (:rfc:`9457`) where programs ask, pages elsewhere."""
 
 import logging
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def problem_json(
 
 def answer(request: Request, problem: HttpProblem) -> Response:
     """Return the answer to a request that failed."""
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith("/api/") or request.url.path == "/metrics":
         return problem_json(problem.status, problem.detail, problem.headers)
     if isinstance(problem, LoginNeeded) and request.method in {"GET", "HEAD"}:
         query = f"?{request.url.query}" if request.url.query else ""

@@ -8,7 +8,8 @@ from fastapi.responses import PlainTextResponse
 from cdr.errors import CdrError
 from web.access import find_viewer, scoped
 from web.context import web_of
-from web.errors import LoginNeeded, UnavailableError
+from web.errors import ChangeRefusedError, LoginNeeded, UnavailableError
+from web.ports import Ports
 
 logger = logging.getLogger("web.system")
 
@@ -25,20 +26,27 @@ async def healthz() -> PlainTextResponse:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> PlainTextResponse:
-    """Tell whether calls are taken and their records can be read.
+    """Tell whether calls are taken and their records can be read, and why not.
 
-    Why not, stands in the log: this answer goes to anyone.
+    This answer goes to anyone: what names places on the disk stands in the log only.
     """
-    ports = web_of(request).ports
-    try:
-        await ports.reader.calls(limit=1)
-        trouble = (await ports.live.status()).trouble
-    except (CdrError, UnavailableError) as error:
-        trouble = str(error)
+    trouble = await _trouble(web_of(request).ports)
     if trouble is not None:
         logger.warning("not ready: %s", trouble)
-        return PlainTextResponse("not ready\n", 503)
+        return PlainTextResponse(f"not ready: {trouble}\n", 503)
     return PlainTextResponse("ready\n")
+
+
+async def _trouble(ports: Ports) -> str | None:
+    try:
+        await ports.reader.calls(limit=1)
+        return (await ports.live.status()).trouble
+    except CdrError as error:
+        logger.warning("reading: %s", error)
+        return "the database can't be read"
+    except (UnavailableError, ChangeRefusedError) as error:
+        logger.warning("asking: %s", error)
+        return "the server does not answer"
 
 
 @router.get("/metrics")

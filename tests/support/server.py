@@ -95,6 +95,7 @@ class Server:
         text = (
             f'[sip]\nlisten = "{ports.LOOPBACK}:{ports.take(2)}"\n'
             f'[media]\nports = "{low}-{low + count - 1}"\nmax_calls = {MAX_CALLS}\n'
+            f'[web]\nlisten = "{ports.LOOPBACK}:0"\n'
         )
         self._config.write_text(_merge(text, self._settings))
 

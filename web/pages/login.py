@@ -10,12 +10,13 @@ from fastapi.responses import Response
 
 from cdr.account_records import SessionClosed, SessionOpened
 from cdr.records import AuditEntry
-from web.access import AnyForm, cookie_name, digest, find_viewer, is_secure
+from web.access import AnyForm, cookie_name, find_viewer, is_secure
 from web.context import Web, source_of, web_of
 from web.errors import ChangeRefusedError, HttpProblem
 from web.forms import check_origin, local_path, read_form
 from web.pages.rendering import LANGUAGE_COOKIE, page, see_other
 from web.passwords import MAX_LENGTH
+from web.secret import digest
 from web.texts import LANGUAGES
 
 logger = logging.getLogger("web.login")

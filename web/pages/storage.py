@@ -1,7 +1,6 @@
 """Storage: what is used, what is free, how fast it grows, and when it will be full."""
 
 import logging
-import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated
@@ -17,6 +16,7 @@ from cdr.usage import (
     DayUsage,
     Growth,
     growth,
+    minutes_left,
     planned_octets,
     window_start,
 )
@@ -32,9 +32,6 @@ logger = logging.getLogger("web.storage")
 
 router = APIRouter(include_in_schema=False)
 
-LOW_SHARE = 0.10
-CRITICAL_SHARE = 0.05
-FAR_DAYS = 3650
 MAX_MINUTES = 10_000_000
 MAX_DAYS = 36_500
 
@@ -183,10 +180,8 @@ def _disk(
 ) -> DiskView:
     used = figures.total_octets - figures.free_octets
     share = figures.free_octets / figures.total_octets if figures.total_octets else 0.0
-    warning = None
-    if share < LOW_SHARE:
-        warning = "storage.critical" if share < CRITICAL_SHARE else "storage.low"
-    minutes = number_text(figures.free_octets // OCTETS_PER_MINUTE, t.language)
+    warning = None if figures.level == "ok" else f"storage.{figures.level}"
+    minutes = number_text(minutes_left(figures.free_octets), t.language)
     total = size_text(figures.total_octets, t.language)
     return DiskView(
         folder=figures.folder,
@@ -203,7 +198,7 @@ def _disk(
                 hint=t("storage.free_minutes", minutes=minutes),
             ),
             _growth_fact(rate, t),
-            _full_fact(rate.days_until_full(figures.free_octets), today, t),
+            _full_fact(rate, figures.free_octets, today, t),
         ),
         percent=round(100 * (1 - share)),
         warning=warning,
@@ -223,17 +218,16 @@ def _growth_fact(rate: Growth, t: Texts) -> Fact:
     )
 
 
-def _full_fact(days: float | None, today: date, t: Texts) -> Fact:
+def _full_fact(rate: Growth, free_octets: int, today: date, t: Texts) -> Fact:
     name = t("storage.full")
-    if days is None:
-        return Fact(name=name, value="–", hint=t("storage.full_never"))  # noqa: RUF001 - a dash
-    if days > FAR_DAYS:
-        return Fact(name=name, value="–", hint=t("storage.full_far"))  # noqa: RUF001 - a dash
-    whole = math.floor(days)
+    full_on = rate.full_on(free_octets, today)
+    if full_on is None:
+        key = "storage.full_far" if rate.octets_per_day else "storage.full_never"
+        return Fact(name=name, value="–", hint=t(key))  # noqa: RUF001 - a dash
     return Fact(
         name=name,
-        value=day_text(today + timedelta(days=whole), t.language),
-        hint=t("storage.full_days", days=number_text(whole, t.language)),
+        value=day_text(full_on, t.language),
+        hint=t("storage.full_days", days=number_text((full_on - today).days, t.language)),
     )
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from b2bua.errors import ControlError, MitschnittError
 REQUEST = control.AddExtension(number="101", name="Ada", password="secret-secret")
 
 
-async def answer_done(request: control.Request, actor: str) -> control.Reply:
+async def answer_done(request: control.AnyRequest, actor: str) -> control.Reply:
     assert isinstance(request, control.AddExtension)
     assert actor.startswith("cli:")
     return control.Done()
@@ -23,7 +24,7 @@ async def test_a_request_is_answered(tmp_path: Path) -> None:
 
 
 async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
-    async def refuse(request: control.Request, actor: str) -> control.Reply:
+    async def refuse(request: control.AnyRequest, actor: str) -> control.Reply:
         raise MitschnittError(f"no {request} for {actor}")
 
     path = tmp_path / "c.sock"
@@ -34,9 +35,9 @@ async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
 
 
 async def test_a_bug_in_the_handler_ends_one_request_only(tmp_path: Path) -> None:
-    calls: list[control.Request] = []
+    calls: list[control.AnyRequest] = []
 
-    async def fail_once(request: control.Request, actor: str) -> control.Reply:
+    async def fail_once(request: control.AnyRequest, actor: str) -> control.Reply:
         del actor
         calls.append(request)
         if len(calls) == 1:
@@ -59,6 +60,68 @@ async def test_nonsense_is_refused(tmp_path: Path) -> None:
         writer.close()
         await writer.wait_closed()
     assert b"Refused" in line
+
+
+FOR_ADA = control.OnBehalf(
+    actor="web:ada", request=control.WriteAudit(action="recording.play", object="r")
+)
+
+
+async def test_the_web_process_asks_for_the_one_who_is_logged_in(tmp_path: Path) -> None:
+    asked: list[tuple[control.AnyRequest, str]] = []
+
+    async def keep(request: control.AnyRequest, actor: str) -> control.Reply:
+        asked.append((request, actor))
+        return control.Done()
+
+    path = tmp_path / "c.sock"
+    async with control.control_server(path, keep, web_pid=os.getpid):
+        assert await control.ask_async(path, FOR_ADA, 5.0) == control.Done()
+    assert asked == [(FOR_ADA.request, "web:ada")]
+
+
+async def test_nobody_else_asks_on_behalf_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with control.control_server(path, answer_done, web_pid=lambda: os.getpid() + 1):
+        reply = await control.ask_async(path, FOR_ADA, 5.0)
+    assert isinstance(reply, control.Refused)
+    assert "web process" in reply.reason
+
+
+@pytest.mark.parametrize("actor", ["cli:root", "web:", "", "web:a\nb", "web:" + "x" * 81])
+async def test_the_web_process_asks_for_its_own_people_only(tmp_path: Path, actor: str) -> None:
+    path = tmp_path / "c.sock"
+    request = control.OnBehalf(actor=actor, request=FOR_ADA.request)
+    async with control.control_server(path, answer_done, web_pid=os.getpid):
+        reply = await control.ask_async(path, request, 5.0)
+    assert isinstance(reply, control.Refused)
+
+
+async def test_a_session_is_opened_for_someone_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    async with control.control_server(path, answer_done, web_pid=os.getpid):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"type": "CloseSession", "id_hash": "ab"}\n')
+        line = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+    assert b"Refused" in line
+
+
+async def test_a_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
+    woken = asyncio.Event()
+
+    async def sleep(request: control.AnyRequest, actor: str) -> control.Reply:
+        del request, actor
+        await woken.wait()
+        return control.Done()
+
+    path = tmp_path / "c.sock"
+    async with control.control_server(path, sleep):
+        with pytest.raises(ControlError, match="in time"):
+            await control.ask_async(path, REQUEST, 0.05)
+        woken.set()
+    assert await control.ask_async(path, REQUEST, 5.0) is None
 
 
 def test_without_a_server_there_is_no_reply(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_init_makes_a_folder_that_check_config_accepts(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     result = runner.invoke(app, ["init", "--data", data, "--sample-extensions"])
     assert result.exit_code == 0, result.output
-    assert result.output.count("password: ") == 2
+    assert result.output.count("password: ") == 3
+    assert "pages: http://127.0.0.1:8080" in result.output
     assert "SIP address for telephones: " in result.output
     assert "0.0.0.0" not in result.output  # noqa: S104 - nobody can register there
     assert runner.invoke(app, ["check-config", "--data", data]).exit_code == 0

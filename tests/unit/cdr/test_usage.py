@@ -1,11 +1,19 @@
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
-from cdr.usage import DAY_US, DayUsage, growth, planned_octets, window_start
-from recording import storage
+from cdr.usage import (
+    DAY_US,
+    DayUsage,
+    growth,
+    minutes_left,
+    planned_octets,
+    size_text,
+    window_start,
+)
 from tests.unit.cdr.samples import AT, segment_closed, segment_opened
 
 TODAY = AT // DAY_US
@@ -30,11 +38,29 @@ def test_what_is_older_than_the_window_or_in_the_future_does_not_count() -> None
 def test_without_recordings_nothing_grows() -> None:
     found = growth([], AT)
     assert (found.days, found.days_until_full(1)) == (0, None)
+    assert found.full_on(1, date(2026, 1, 5)) is None
+
+
+def test_the_day_when_the_disk_is_full() -> None:
+    found = growth([used(TODAY)], AT)
+    assert found.full_on(10_500_000, date(2026, 1, 5)) == date(2026, 1, 15)
+    assert found.full_on(999_999, date(2026, 1, 5)) == date(2026, 1, 5)
+    assert found.full_on(10_000_000_000, date(2026, 1, 5)) is None
+
+
+def test_sizes_are_decimal() -> None:
+    assert [size_text(n) for n in (0, 999, 1500, 400_000_000)] == [
+        "0 B",
+        "999 B",
+        "1.5 KB",
+        "400 MB",
+    ]
+    assert minutes_left(400_000_000) == 2000
 
 
 def test_the_promise_of_200_kilobytes_a_minute() -> None:
     assert planned_octets(2000, 1) == 400_000_000
-    assert planned_octets(2000, 365) == storage.needed_octets(2000, 365) == 146_000_000_000
+    assert planned_octets(2000, 365) == 146_000_000_000
 
 
 async def test_usage_is_summed_by_day(journal: Journal, reader: ReadOnly) -> None:

@@ -36,8 +36,3 @@ def test_every_refusal_is_told(tmp_path: Path, operation: str) -> None:
 )
 def test_levels(free: int, level: str) -> None:
     assert StorageState(trouble=None, total_octets=100, free_octets=free).level == level
-
-
-def test_planning() -> None:
-    assert storage.needed_octets(2000, 1) == 400_000_000
-    assert StorageState(trouble=None, total_octets=1, free_octets=400_000_000).minutes_left == 2000

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -29,12 +29,12 @@ from cdr.records import (
     SegmentOpened,
     TokenAdded,
 )
-from cdr.unchanged import UNCHANGED
+from cdr.unchanged import UNCHANGED, Unchanged
 from recording.folder import Folder
-from web.access import digest
 from web.app import create_app
 from web.errors import ChangeRefusedError, UnavailableError
 from web.ports import AccountWrite, ExtensionSetting, LiveStatus, Ports
+from web.secret import digest
 from web.settings import WebSettings
 
 AT = 1_767_614_400_000_000
@@ -48,6 +48,8 @@ AUDIO = bytes(range(256)) * 700
 "179,200 octets: more than two chunks."
 ORIGIN = "http://house"
 QUICK = JournalSettings(group_s=0.001, close_s=5.0)
+
+T = TypeVar("T")
 
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -67,8 +69,11 @@ class JournalChanges:
                 actor=setting.actor,
                 at=self._wall.at,
                 number=setting.number,
-                mode=UNCHANGED if setting.mode is None else setting.mode,
+                mode=wanted(setting.mode),
                 opt_in=UNCHANGED if setting.opt_in is None else opt_in,
+                manual_consent=wanted(setting.manual_consent),
+                directions=wanted(setting.directions),
+                user_may_stop=wanted(setting.user_may_stop),
             )
         )
 
@@ -285,6 +290,10 @@ class Browser(httpx.AsyncClient):
     async def submit(self, path: str, **fields: str) -> httpx.Response:
         """Press a button of a form."""
         return await self.post(path, data={"csrf_token": await self.csrf_token(), **fields})
+
+
+def wanted(setting: T | None) -> T | Unchanged:
+    return UNCHANGED if setting is None else setting
 
 
 def relative_path(name: str = "1", number: int = 1) -> str:

@@ -118,18 +118,27 @@ async def test_machines_ask_for_health(house: House) -> None:
         assert (await machine.get("/healthz")).text == "ok\n"
         assert (await machine.get("/readyz")).text == "ready\n"
         house.live.state = None
-        assert (await machine.get("/readyz")).status_code == 503
+        silent = await machine.get("/readyz")
+        assert (silent.status_code, silent.text) == (503, "not ready: the server does not answer\n")
         assert (await machine.get("/healthz")).status_code == 200
 
 
-async def test_a_server_in_trouble_is_not_ready_and_tells_no_stranger_why(house: House) -> None:
+async def test_a_server_in_trouble_is_not_ready_and_says_why(house: House) -> None:
     assert house.live.state is not None
     house.live.state = house.live.state.__class__(
         calls=0, recordings=0, registrations=0, trouble="the journal can't write"
     )
     async with house.browser() as machine:
         answer = await machine.get("/readyz")
-    assert (answer.status_code, answer.text) == (503, "not ready\n")
+    assert (answer.status_code, answer.text) == (503, "not ready: the journal can't write\n")
+
+
+async def test_a_stranger_learns_no_place_on_the_disk(house: House) -> None:
+    house.database.rename(house.database.with_suffix(".away"))
+    async with house.browser() as machine:
+        answer = await machine.get("/readyz")
+    house.database.with_suffix(".away").rename(house.database)
+    assert (answer.status_code, answer.text) == (503, "not ready: the database can't be read\n")
 
 
 async def test_metrics_are_for_those_who_may(house: House) -> None:
@@ -138,7 +147,8 @@ async def test_metrics_are_for_those_who_may(house: House) -> None:
     async with house.browser() as machine:
         assert (await machine.get("/metrics", headers=scraper)).text == "mitschnitt_calls 2\n"
         assert (await machine.get("/metrics", headers=other)).status_code == 403
-        assert (await machine.get("/metrics")).status_code == 303
+        stranger = await machine.get("/metrics")
+        assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, "Bearer")
     async with house.browser(house.app(open_metrics=True)) as machine:
         answer = await machine.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")

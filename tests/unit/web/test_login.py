@@ -5,10 +5,10 @@ import pytest
 
 from cdr.account_records import UserChanged
 from tests.unit.web.house import AT, PASSWORD, House, json_of
-from web.access import digest
 from web.errors import UnavailableError
 from web.forms import local_path
 from web.passwords import MAX_WAITING, Passwords
+from web.secret import digest
 
 
 async def test_without_a_session_every_page_leads_to_the_login(house: House) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cdr.records import BindingStored, Credentials, ExtensionAdded, OptIn, SegmentOpened
 from cdr.usage import DAY_US
+from recording.storage import StorageState
 from tests.unit.web.house import AT, SECOND, House, call_opened, relative_path
 from web.ports import StorageFigures
 
@@ -250,7 +251,10 @@ async def test_a_listener_looks_at_his_own_and_changes_nothing(house: House) -> 
 
 
 def with_figures(house: House, total: int, free: int) -> None:
-    figures = StorageFigures(folder="/srv/rec", total_octets=total, free_octets=free)
+    state = StorageState(trouble=None, total_octets=total, free_octets=free)
+    figures = StorageFigures(
+        folder="/srv/rec", total_octets=total, free_octets=free, level=state.level.value
+    )
     house.ports = replace(house.ports, storage=FixedStorage(figures))
 
 

@@ -1,0 +1,153 @@
+"""`mitschnitt ext`: the own numbers."""
+
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from b2bua.commands.common import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    PasswordOption,
+    change,
+    read_password,
+    words,
+)
+from b2bua.commands.output import print_rows
+from b2bua.datadir import DataFolder
+from b2bua.errors import UsageError
+
+Mode = Literal["off", "manual", "automatic", "never"]
+
+ManualConsent = Literal["ask", "attested"]
+Direction = Literal["incoming", "outgoing", "internal"]
+
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+SHORTEST_PASSWORD = 8
+
+ManualConsentOption = Annotated[
+    ManualConsent | None,
+    typer.Option(
+        "--manual-consent",
+        help="Started by key: ask the other party by announcement, or attested: "
+        "the extension has asked in words.",
+    ),
+]
+DirectionsOption = Annotated[
+    str | None,
+    typer.Option("--directions", help="What mode automatic is for: incoming,outgoing,internal."),
+]
+MayStopOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--user-may-stop/--no-user-may-stop",
+        help="Whether the one on the phone may stop an automatic recording.",
+    ),
+]
+
+app = typer.Typer(help="Extensions: the own numbers.", no_args_is_help=True)
+
+
+@app.command("add")
+def ext_add(
+    number: str,
+    *,
+    name: Annotated[str, typer.Option("--name", help="Whose telephone it is.")] = "",
+    mode: Annotated[Mode, typer.Option("--mode", help="Recording mode.")] = "off",
+    opt_in: Annotated[
+        bool, typer.Option("--opt-in", help="The extension's own side agrees to be recorded.")
+    ] = False,
+    manual_consent: ManualConsentOption = None,
+    directions: DirectionsOption = None,
+    user_may_stop: MayStopOption = None,
+    password_stdin: PasswordOption = False,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+) -> None:
+    """Add an extension; without --password-stdin a password is made and printed once."""
+    from b2bua.control import AddExtension
+
+    password, made = _password(from_stdin=password_stdin)
+    request = AddExtension(
+        number=number,
+        name=name or number,
+        password=password,
+        mode=mode,
+        opt_in=opt_in,
+        manual_consent=manual_consent or "ask",
+        directions=_directions(directions) or DIRECTIONS,
+        user_may_stop=bool(user_may_stop),
+    )
+    change(request, data, config)
+    typer.echo(f"extension {number} added")
+    if made:
+        typer.echo(f"password: {password}")
+
+
+@app.command("set")
+def ext_set(
+    number: str,
+    *,
+    name: Annotated[str | None, typer.Option("--name")] = None,
+    mode: Annotated[Mode | None, typer.Option("--mode")] = None,
+    opt_in: Annotated[bool | None, typer.Option("--opt-in/--no-opt-in")] = None,
+    manual_consent: ManualConsentOption = None,
+    directions: DirectionsOption = None,
+    user_may_stop: MayStopOption = None,
+    password_stdin: PasswordOption = False,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+) -> None:
+    """Change what is named of an extension."""
+    from b2bua.control import SetExtension
+
+    password = _password(from_stdin=True)[0] if password_stdin else None
+    request = SetExtension(
+        number=number,
+        name=name,
+        mode=mode,
+        opt_in=opt_in,
+        manual_consent=manual_consent,
+        directions=_directions(directions),
+        user_may_stop=user_may_stop,
+        password=password,
+    )
+    if request == SetExtension(number=number):
+        raise UsageError("nothing to change: name an option, see --help")
+    change(request, data, config)
+    typer.echo(f"extension {number} changed")
+
+
+@app.command("rm")
+def ext_rm(number: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = None) -> None:
+    """Remove an extension; its calls and recordings stay."""
+    from b2bua.control import RemoveExtension
+
+    change(RemoveExtension(number=number), data, config)
+    typer.echo(f"extension {number} removed")
+
+
+@app.command("list")
+def ext_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
+    """List the extensions."""
+    from b2bua.reports import extension_rows
+
+    print_rows(extension_rows(DataFolder(data)), as_json=as_json)
+
+
+def _directions(text: str | None) -> tuple[Direction, ...] | None:
+    """Return the directions of a list, None where none was given."""
+    if text is None:
+        return None
+    wanted = words(text)
+    unknown = sorted(set(wanted) - set(DIRECTIONS))
+    if unknown or not wanted:
+        said = ", ".join(unknown) or "nothing"
+        raise UsageError(f"--directions: {', '.join(DIRECTIONS)}; not {said}")
+    return tuple(each for each in DIRECTIONS if each in wanted)
+
+
+def _password(*, from_stdin: bool) -> tuple[str, bool]:
+    return read_password(from_stdin=from_stdin, shortest=SHORTEST_PASSWORD, whose="telephone")

@@ -1,0 +1,28 @@
+"""`mitschnitt calls` and `mitschnitt rec`: what happened."""
+
+import typer
+
+from b2bua.commands.common import DEFAULT_DATA, DataOption, JsonOption, LimitOption
+from b2bua.commands.output import print_rows
+from b2bua.datadir import DataFolder
+
+app = typer.Typer(help="Recordings.", no_args_is_help=True)
+
+
+def calls(
+    data: DataOption = DEFAULT_DATA, *, limit: LimitOption = 20, as_json: JsonOption = False
+) -> None:
+    """List calls, newest first."""
+    from b2bua.reports import call_rows
+
+    print_rows(call_rows(DataFolder(data), limit), as_json=as_json)
+
+
+@app.command("list")
+def rec_list(
+    data: DataOption = DEFAULT_DATA, *, limit: LimitOption = 20, as_json: JsonOption = False
+) -> None:
+    """List recordings, newest first."""
+    from b2bua.reports import recording_rows
+
+    print_rows(recording_rows(DataFolder(data), limit), as_json=as_json)

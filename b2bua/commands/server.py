@@ -1,0 +1,88 @@
+"""`serve`, `init`, `check-config` and `status`: the server itself."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from b2bua.commands.common import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    actor,
+    config_path,
+)
+from b2bua.datadir import DataFolder
+from b2bua.errors import ControlError
+
+
+def serve(
+    config: ConfigOption = None,
+    data: DataOption = DEFAULT_DATA,
+    *,
+    first_run: Annotated[
+        bool,
+        typer.Option("--first-run", help="Where the data folder is new: init it with samples."),
+    ] = False,
+) -> None:
+    """Run the server in the foreground until SIGTERM or Ctrl-C."""
+    from b2bua.config import load
+    from b2bua.server import run_server
+
+    folder = DataFolder(data)
+    if first_run and not folder.database.exists():
+        init(data, config, sample=True)
+    run_server(load(config_path(config, folder)), folder)
+
+
+def init(
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    *,
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample-extensions",
+            help="Add extensions 101 and 102 (mode automatic, opted in) and print their passwords.",
+        ),
+    ] = False,
+) -> None:
+    """Create the data folder with its database and a commented configuration file."""
+    from b2bua.setup import initialise
+
+    for line in initialise(DataFolder(data), config, sample=sample, actor=actor()):
+        typer.echo(line)
+
+
+def check_config(
+    config: ConfigOption = None, data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False
+) -> None:
+    """Read the configuration and say what is wrong with it, or what is in effect."""
+    from b2bua.config import describe, load
+
+    path = config_path(config, DataFolder(data))
+    described = describe(load(path))
+    if as_json:
+        typer.echo(json.dumps(described, indent=2))
+        return
+    typer.echo(f"{path or 'built-in defaults'}: in order")
+
+
+def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
+    """Say what the running server is doing."""
+    from b2bua import control
+
+    reply = control.ask(DataFolder(data).control_socket, control.GetStatus())
+    if reply is None:
+        raise ControlError(f"no server is running on {data}")
+    if not isinstance(reply, control.Status):
+        raise ControlError("the server gave another answer than its status")
+    from msgspec import to_builtins
+
+    values = to_builtins(reply)
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    for key in ("version", "sip", "web", "calls", "recordings", "registrations", "journal_healthy"):
+        typer.echo(f"{key:16} {values[key]}")
