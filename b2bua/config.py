@@ -8,7 +8,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -47,6 +47,12 @@ def _port_range(value: object) -> object:
     return {"low": int(match[1]), "high": int(match[2])}
 
 
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("something stands there twice")
+    return value
+
+
 def _numeric_or_auto(value: str) -> str:
     if value != "auto":
         ipaddress.ip_address(value)
@@ -81,6 +87,10 @@ class SipConfig(Section):
     """`[sip]`: where phones reach the server."""
 
     listen: Annotated[HostPort, BeforeValidator(_host_port)] = HostPort("0.0.0.0", 5060)  # noqa: S104 - phones come from the network
+    transports: Annotated[
+        tuple[Literal["udp", "tcp"], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = ("udp", "tcp")
+    "All on the port of `listen`. One is enough, and it may be TCP: nothing needs UDP here."
     advertise: Annotated[str, AfterValidator(_numeric_or_auto)] = "auto"
     "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
     realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")

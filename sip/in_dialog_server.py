@@ -151,6 +151,7 @@ class InDialogServer:
         request = transaction.request
         if code < 300 and request.method in TARGET_REFRESH and usage.dialog is not None:
             usage.dialog.refresh_target(request)
-            if transaction.flow.remote != usage.dialog.flow.remote:
+            if transaction.flow.transport == usage.dialog.flow.transport:
                 # The phone's NAT gave it another port: later requests go where this came from.
+                # Not to TCP, where it came over it only because it was long (section 18.1.1).
                 usage.dialog.flow = transaction.flow
