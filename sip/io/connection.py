@@ -154,10 +154,9 @@ class Connection(asyncio.BufferedProtocol):
             self.active_at, self.owed_since = now, None
         if self._framer.pending and self.owed_since is None:
             self.owed_since = now
+        hub.kick()
         if self._framer.error is not None:
             self.break_off(self._framer.error)
-        else:
-            hub.kick()
 
     def _give_up(self) -> None:
         if self._flow is not None:
