@@ -73,7 +73,7 @@ class Service:
             transport.registered_flows = registrations.registrar.flows
             transport.on_connection_lost = registrations.connection_lost
             services = self._services(endpoint, transport, plane, journal, registrations)
-            status = self._status(endpoint, plane, journal, registrations)
+            status = self._status(endpoint, transport, plane, journal, registrations)
             handler = _handler(administration, status)
             await enter(control.control_server(self._folder.control_socket, handler))
             self._switchboard = Switchboard(services, registrations)
@@ -190,12 +190,14 @@ class Service:
     def _status(
         self,
         endpoint: Endpoint,
+        transport: Shell,
         plane: MediaPlane,
         journal: Journal,
         registrations: Registrations,
     ) -> Callable[[], control.Status]:
         def status() -> control.Status:
-            sip_counters = {f"sip_{name}": float(n) for name, n in endpoint.counters.items()}
+            counted = endpoint.counters | transport.counters
+            sip_counters = {f"sip_{name}": float(n) for name, n in counted.items()}
             return control.Status(
                 version=self._version,
                 sip=str(endpoint.contact),
