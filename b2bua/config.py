@@ -82,6 +82,12 @@ def _trunk_address(value: object) -> object:
     return TrunkAddress(parsed.host, parsed.port or None)
 
 
+def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("something stands there twice")
+    return value
+
+
 def _numeric_or_auto(value: str) -> str:
     if value != "auto":
         ipaddress.ip_address(value)
@@ -137,6 +143,10 @@ class SipConfig(Section):
     """`[sip]`: where phones reach the server."""
 
     listen: Annotated[HostPort, BeforeValidator(_host_port)] = HostPort("0.0.0.0", 5060)  # noqa: S104 - phones come from the network
+    transports: Annotated[
+        tuple[Literal["udp", "tcp"], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = ("udp", "tcp")
+    "All on the port of `listen`. One is enough, and it may be TCP: nothing needs UDP here."
     advertise: Annotated[str, AfterValidator(_numeric_or_auto)] = "auto"
     "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
     realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")

@@ -37,9 +37,16 @@ class Registrations:
         self._kick = kick
 
     def restore(self, rows: Iterable[BindingRow], local: HostPort) -> None:
-        """Take up what was registered before a restart, so that phones are callable at once."""
+        """Take up what was registered before a restart, so that phones are callable at once.
+
+        Connections did not outlive it: what was reached over one has to register again.
+        """
         ahead = time.monotonic() - time.time()
-        self.registrar.restore(_from_row(row, local, ahead) for row in rows)
+        bindings = [_from_row(row, local, ahead) for row in rows]
+        self.registrar.restore(each for each in bindings if not each.flow.reliable)
+        self._write(
+            BindingChange(kind="lost", binding=each) for each in bindings if each.flow.reliable
+        )
 
     @property
     def count(self) -> int:
@@ -56,6 +63,10 @@ class Registrations:
         )
         self._kick()
         self._write(result.changes)
+
+    def connection_lost(self, flow: Flow) -> None:
+        """Forget what was reached over a connection that has ended."""
+        self._write(self.registrar.flow_lost(flow))
 
     def expire(self) -> None:
         """Forget what has run out."""

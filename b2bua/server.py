@@ -13,6 +13,7 @@ from b2bua.errors import MitschnittError, StartError
 from b2bua.logs import logging_to_stderr
 from b2bua.service import Service
 from rtp.io.socket import DescriptorLimitError, descriptors_needed, raise_descriptor_limit
+from sip.io.tcp import TcpLimits
 
 logger = logging.getLogger("b2bua.server")
 
@@ -29,10 +30,13 @@ def run_server(config: Config, folder: DataFolder) -> None:
 
 
 def allow_descriptors(config: Config) -> None:
-    """Raise the soft limit to what the configured calls need; children inherit it."""
+    """Raise the soft limit to what the configured calls and connections need.
+
+    Children inherit it.
+    """
     legs = -(-config.media.max_calls // config.media.workers) * LEGS_PER_CALL
     try:
-        raise_descriptor_limit(descriptors_needed(legs))
+        raise_descriptor_limit(descriptors_needed(legs) + TcpLimits().max_connections)
     except DescriptorLimitError as error:
         raise StartError(f"max_calls = {config.media.max_calls}: {error}") from error
 

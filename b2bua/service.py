@@ -34,15 +34,19 @@ from cdr.queries import ReadOnly
 from cdr.store import prepare
 from recording.folder import Folder
 from recording.storage import check as check_storage
-from sip.address import HostPort
+from sip.address import HostPort, Transport
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
 from sip.events import Event
-from sip.io.udp import UdpTransport
+from sip.io.listen import ListenError
+from sip.io.shell import Shell
 
 logger = logging.getLogger("b2bua.service")
 
 HOUSEKEEPING_S = 1.0
+
+TRANSPORTS: dict[str, Transport] = {"udp": "UDP", "tcp": "TCP"}
+"As the configuration writes them, and as SIP does."
 
 
 class Service:
@@ -72,10 +76,12 @@ class Service:
             transport = await enter(self._open_transport(endpoint))
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
             await self._load(registrations, transport.local)
+            transport.registered_flows = registrations.registrar.flows
+            transport.on_connection_lost = registrations.connection_lost
             services = self._services(endpoint, transport, plane, journal, registrations)
             pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
-            status = self._status(endpoint, plane, journal, registrations, pages)
+            status = self._status(endpoint, transport, plane, journal, registrations, pages)
             handler = _handler(administration, status)
             socket = self._folder.control_socket
             await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
@@ -141,23 +147,24 @@ class Service:
         )
 
     @contextlib.asynccontextmanager
-    async def _open_transport(self, endpoint: Endpoint) -> AsyncIterator[UdpTransport]:
-        listen = self._config.sip.listen
-        transport = UdpTransport(endpoint, listen, self._on_event)
+    async def _open_transport(self, endpoint: Endpoint) -> AsyncIterator[Shell]:
+        sip = self._config.sip
+        transports = [TRANSPORTS[name] for name in sip.transports]
+        shell = Shell(endpoint, sip.listen, self._on_event, transports=transports)
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(transport)
-            except OSError as error:
+                await stack.enter_async_context(shell)
+            except ListenError as error:
                 raise StartError(
-                    f"SIP can't listen on {listen}: {error.strerror or error}"
+                    f"SIP can't listen on {sip.listen} ({error.transport}): {error.strerror}"
                 ) from error
-            endpoint.contact = HostPort(endpoint.contact.host, transport.local.port)
-            yield transport
+            endpoint.contact = HostPort(endpoint.contact.host, shell.local.port)
+            yield shell
 
     def _services(
         self,
         endpoint: Endpoint,
-        transport: UdpTransport,
+        transport: Shell,
         plane: MediaPlane,
         journal: Journal,
         registrations: Registrations,
@@ -205,13 +212,15 @@ class Service:
     def _status(
         self,
         endpoint: Endpoint,
+        transport: Shell,
         plane: MediaPlane,
         journal: Journal,
         registrations: Registrations,
         pages: WebPages,
     ) -> Callable[[], control.Status]:
         def status() -> control.Status:
-            sip_counters = {f"sip_{name}": float(n) for name, n in endpoint.counters.items()}
+            counted = endpoint.counters | transport.counters
+            sip_counters = {f"sip_{name}": float(n) for name, n in counted.items()}
             return control.Status(
                 version=self._version,
                 sip=str(endpoint.contact),

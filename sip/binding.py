@@ -81,7 +81,7 @@ class Binding:
         return "Contact", value
 
 
-ChangeKind = Literal["added", "refreshed", "removed", "replaced", "displaced", "expired"]
+ChangeKind = Literal["added", "refreshed", "removed", "replaced", "displaced", "expired", "lost"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,8 @@ class BindingChange:
     kind: ChangeKind
     """How it came to this.
 
-    `replaced`: the same device has a new Contact; `displaced`: went for one beyond the limit.
+    `replaced`: the same device has a new Contact; `displaced`: went for one beyond the limit;
+    `lost`: the connection over which it was reached has ended.
     """
 
     binding: Binding

@@ -7,9 +7,10 @@ A call of the application for something that has just ended (the peer's BYE is s
 queue) is nobody's mistake: it does nothing, or completes with 481. A call that no order of
 messages allows raises `LocalProtocolError`.
 
-Deviations from the RFCs, on purpose: requests above 1,300 octets stay on UDP as long as there is
-no other transport (section 18.1.1); responses go to the packet's source even without `rport`;
-requests inside a dialog follow the flow, not the remote target (see `sip/dialog.py`).
+Deviations from the RFCs, on purpose: requests above 1,300 octets stay on the transport of their
+flow, be it UDP (section 18.1.1); responses go to the packet's source even without `rport`, and
+never open a connection (section 18.2.2); requests inside a dialog follow the flow, not the remote
+target (see `sip/dialog.py`).
 """
 
 import logging
@@ -21,7 +22,7 @@ from sip.address import Flow, HostPort
 from sip.build import HeaderList
 from sip.core import Core
 from sip.dialog import Dialog
-from sip.errors import LocalProtocolError
+from sip.errors import LocalProtocolError, StreamError
 from sip.events import Authorized, Event, InviteFailed, Refused
 from sip.in_dialog_client import InDialogClient
 from sip.in_dialog_server import TALKING, InDialogServer
@@ -117,6 +118,14 @@ class Endpoint:
             self._core.count("failed")
             logger.exception("message failed", extra={"source": str(flow.remote)})
 
+    def refuse(self, error: StreamError, flow: Flow) -> None:
+        """Answer what broke a stream, where it can be answered; never raises."""
+        try:
+            self._receiver.refuse(error, flow)
+        except Exception:
+            self._core.count("failed")
+            logger.exception("refusal failed", extra={"source": str(flow.remote)})
+
     def handle_timeout(self, now: float) -> None:
         """Do what is due; to be called at `next_timeout`. Never raises."""
         pop_due = self._core.heap.pop_due
@@ -134,6 +143,18 @@ class Endpoint:
     def transport_failed(self, flow: Flow, now: float) -> None:
         """Note that nothing can be sent on a flow (section 18.4)."""
         self._core.transactions.transport_failed(flow, now)
+
+    def connection_lost(self, flow: Flow, now: float) -> None:
+        """Note that a connection has ended (RFC 5626 section 4.3).
+
+        A request that was under way on it is answered by nobody any more; calls that stand go
+        on, and move to the connection over which their peer speaks next.
+        """
+        self._core.transactions.connection_lost(flow, now)
+
+    def flows(self) -> set[Flow]:
+        """Return the flows that transactions and calls need."""
+        return self._core.transactions.flows() | self._core.usages.flows()
 
     def send_queue(self) -> list[tuple[bytes, Flow]]:
         """Hand over the messages to send."""

@@ -3,6 +3,7 @@
 SipError
 +-- LocalProtocolError     we did what the protocol or the state does not allow: our bug
 +-- RemoteProtocolError    the peer did; carries the status code to answer
+    +-- StreamError        so badly that nobody knows where its next message starts
 """
 
 from typing import TYPE_CHECKING
@@ -31,3 +32,10 @@ class RemoteProtocolError(SipError):
         self.status = status
         self.reason = reason
         self.request = request
+
+
+class StreamError(RemoteProtocolError):
+    """A stream has lost the borders of its messages (RFC 3261 section 18.3).
+
+    Its connection has to be closed; where `request` is set, after the answer to it.
+    """

@@ -49,7 +49,11 @@ class InDialogServer:
         early_fork = dialog.remote_tag != request.head.from_tag
         if not early_fork and not dialog.receive_cseq(request.head.cseq):
             self._core.respond(transaction, 500, now, headers=(("Retry-After", "1"),))
-        elif request.method == "BYE":
+            return
+        if not early_fork and transaction.flow.transport == dialog.flow.transport != "UDP":
+            # The peer opened a new connection, and the old one may be gone (RFC 5626 section 4.3).
+            dialog.flow = transaction.flow
+        if request.method == "BYE":
             self._bye(usage, transaction, now)
         elif usage.state is UsageState.ENDING:
             self._core.respond(transaction, 481, now)
@@ -151,6 +155,7 @@ class InDialogServer:
         request = transaction.request
         if code < 300 and request.method in TARGET_REFRESH and usage.dialog is not None:
             usage.dialog.refresh_target(request)
-            if transaction.flow.remote != usage.dialog.flow.remote:
+            if transaction.flow.transport == usage.dialog.flow.transport:
                 # The phone's NAT gave it another port: later requests go where this came from.
+                # Not to TCP, where it came over it only because it was long (section 18.1.1).
                 usage.dialog.flow = transaction.flow

@@ -132,6 +132,13 @@ class UsageTable:
         """Return a usage by its number."""
         return self._by_id.get(identifier)
 
+    def flows(self) -> set[Flow]:
+        """Return the flows of all usages."""
+        usages = self._by_id.values()
+        return {each.flow for each in usages} | {
+            each.dialog.flow for each in usages if each.dialog is not None
+        }
+
     def add_dialog(self, usage: InviteUsage, key: DialogId) -> None:
         """Let requests of a dialog find the usage."""
         if key not in usage.keys:

@@ -63,9 +63,7 @@ class Receiver:
         try:
             message = parse(data)
         except RemoteProtocolError as error:
-            core.count("malformed")
-            if error.request is not None and error.request.headers.get("Via"):
-                core.reply(error.request, flow, error.status, error.reason)
+            self.refuse(error, flow)
             return
         if isinstance(message, Request):
             self._receive_request(message, flow, now)
@@ -73,6 +71,12 @@ class Receiver:
             self._uac.receive_stray(message, now)
         ):
             core.count("stray_responses")
+
+    def refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
+        """Answer what could not be read, where enough of it could to address an answer."""
+        self._core.count("malformed")
+        if error.request is not None and error.request.headers.get("Via"):
+            self._core.reply(error.request, flow, error.status, error.reason)
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> None:
         method = request.method

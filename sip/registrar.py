@@ -161,6 +161,23 @@ class Registrar:
         gone = self._bindings.pop(aor, [])
         return tuple(BindingChange(kind="removed", binding=each) for each in gone)
 
+    def flow_lost(self, flow: Flow) -> tuple[BindingChange, ...]:
+        """Forget what was reached over a connection that has ended (RFC 5626 section 6).
+
+        Nobody listens where it came from: the device is reachable when it registers again.
+        """
+        changes = []
+        for aor, bindings in list(self._bindings.items()):
+            gone = [each for each in bindings if each.flow == flow]
+            if gone:
+                self._keep(aor, [each for each in bindings if each.flow != flow])
+                changes += [BindingChange(kind="lost", binding=each) for each in gone]
+        return tuple(changes)
+
+    def flows(self) -> set[Flow]:
+        """Return the flows of all bindings."""
+        return {each.flow for bindings in self._bindings.values() for each in bindings}
+
     def _keep(self, aor: str, bindings: list[Binding]) -> None:
         if bindings:
             self._bindings[aor] = bindings

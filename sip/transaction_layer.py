@@ -88,6 +88,11 @@ class ClientTransaction(_Running):
         self.report = report
         self.key = (sent.branch, sent.method)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether an INVITE has got a provisional response and nothing else."""
+        return self.machine is CLIENT_INVITE and self.state is State.PROCEEDING
+
 
 def server_key(request: Request, flow: Flow, method: str) -> ServerKey:
     """Return what matches a request to its transaction (RFC 3261 section 17.2.3).
@@ -203,6 +208,21 @@ class TransactionLayer:
         hit += [transaction for transaction in self._server.values() if transaction.flow == flow]
         for transaction in hit:
             self._feed(transaction, Input.TRANSPORT_ERROR, now)
+
+    def connection_lost(self, flow: Flow, now: float) -> None:
+        """End what waits for an answer on a connection that is no more.
+
+        A response could still come over another connection (RFC 3261 section 18.2.2), which no
+        phone was seen to do, and the tables let an INVITE in Proceeding wait without a limit.
+        """
+        self.transport_failed(flow, now)
+        waiting = [each for each in self._client.values() if each.flow == flow and each.waiting]
+        for transaction in waiting:
+            self._feed(transaction, Input.GIVE_UP, now)
+
+    def flows(self) -> set[Flow]:
+        """Return the flows of all transactions."""
+        return {each.flow for each in (*self._client.values(), *self._server.values())}
 
     # --- the machine room
 

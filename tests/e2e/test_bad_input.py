@@ -103,14 +103,14 @@ async def test_a_full_port_range_is_503_and_the_next_call_is_served() -> None:
         await under_test.stop()
 
 
-async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path) -> None:
-    async with server(extensions=()) as under_test:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path, transport: str) -> None:
+    async with server(f'[sip]\ntransports = ["{transport}"]\n', extensions=()) as under_test:
         argv = [*PROGRAM, "serve", "--config", str(under_test.folder / "mitschnitt.toml")]
         async with Child("second", [*argv, "--data", str(tmp_path)], cwd=ROOT) as second:
             assert await second.wait(timeout_s=60.0) == 1
-            assert (
-                f"SIP can't listen on {under_test.sip}: Address already in use" in second.report()
-            )
+            told = f"SIP can't listen on {under_test.sip} ({transport.upper()}): Address already in use"
+            assert told in second.report()
         await under_test.stop()
 
 

@@ -170,8 +170,9 @@ def _settings(folder: Path, port: int, control: int, rtp: int) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _account_line(setup: PhoneSetup, codecs: str, parameters: str) -> str:
+def _account_line(setup: PhoneSetup, codecs: str, parameters: str, transport: str) -> str:
     account = setup.account
+    over = "" if transport == "udp" else f";transport={transport}"
     words = [f"audio_codecs={codecs}", "answermode=manual"]
     if account.server:
         words += [f"auth_user={account.user}", f"auth_pass={account.password}", "regint=60"]
@@ -179,7 +180,7 @@ def _account_line(setup: PhoneSetup, codecs: str, parameters: str) -> str:
         words += ["regint=0"]
     if parameters:
         words.append(parameters)
-    return f"<sip:{account.user}@{account.server or ports.LOOPBACK}>;{';'.join(words)}\n"
+    return f"<sip:{account.user}@{account.server or ports.LOOPBACK}{over}>;{';'.join(words)}\n"
 
 
 @contextlib.asynccontextmanager
@@ -190,6 +191,7 @@ async def baresip(
     parameters: str = "",
     settings: str = "",
     register_timeout_s: float = 30.0,
+    transport: str = "udp",
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 
@@ -202,7 +204,7 @@ async def baresip(
     audio.write_wav(folder / "says.wav", setup.says)
     port, control, rtp = ports.take(2), ports.take(2), ports.take(16)
     (folder / "config").write_text(_settings(folder, port, control, rtp) + settings)
-    (folder / "accounts").write_text(_account_line(setup, codecs, parameters))
+    (folder / "accounts").write_text(_account_line(setup, codecs, parameters, transport))
     (folder / "contacts").write_text("")
     name = f"baresip {setup.account.user}"
     async with Child(name, ["baresip", "-v", "-f", folder], env={"HOME": str(folder)}) as child:

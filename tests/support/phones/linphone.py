@@ -70,10 +70,11 @@ class Linphone:
         return audio.decode(self.setup.folder / "heard.wav")
 
 
-def _settings(setup: PhoneSetup, port: int, rtp: int) -> str:
+def _settings(setup: PhoneSetup, port: int, rtp: int, transport: str) -> str:
     account = setup.account
     # -2 means: do not listen. IPv6 off, or an unregistered linphonec offers it on loopback.
-    lines = ["[sip]", f"sip_port={port}", "sip_tcp_port=-2", "sip_tls_port=-2", "use_ipv6=0"]
+    udp, tcp = (port, -2) if transport == "udp" else (-2, port)
+    lines = ["[sip]", f"sip_port={udp}", f"sip_tcp_port={tcp}", "sip_tls_port=-2", "use_ipv6=0"]
     lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}", "audio_jitt_comp=20"]
@@ -81,7 +82,12 @@ def _settings(setup: PhoneSetup, port: int, rtp: int) -> str:
     if account.server:
         user, server = account.user, account.server
         host = server.rpartition(":")[0]
-        lines += ["[proxy_0]", f"reg_proxy=<sip:{server}>", f"reg_identity=sip:{user}@{server}"]
+        over = "" if transport == "udp" else f";transport={transport}"
+        lines += [
+            "[proxy_0]",
+            f"reg_proxy=<sip:{server}{over}>",
+            f"reg_identity=sip:{user}@{server}",
+        ]
         lines += ["reg_sendregister=1", "reg_expires=60", "publish=0"]
         lines += ["[auth_info_0]", f"username={user}", f"passwd={account.password}"]
         lines += [f"domain={host}"]
@@ -97,13 +103,13 @@ def _home(folder: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def linphone(setup: PhoneSetup) -> AsyncIterator[Linphone]:
+async def linphone(setup: PhoneSetup, *, transport: str = "udp") -> AsyncIterator[Linphone]:
     """Start linphonec; with a registrar in the account, wait until it is registered."""
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     audio.write_wav(folder / "says.wav", setup.says)
     port = ports.take(2)
-    (folder / "linphonerc").write_text(_settings(setup, port, ports.take(2)))
+    (folder / "linphonerc").write_text(_settings(setup, port, ports.take(2), transport))
     child = Child(
         f"linphonec {setup.account.user}",
         ["linphonec", "-c", folder / "linphonerc", "-C"],

@@ -550,3 +550,22 @@ def test_uris_that_are_the_same(first: str, second: str) -> None:
 )
 def test_uris_that_differ(first: str, second: str) -> None:
     assert not same_contact(URI.parse(first), URI.parse(second))
+
+
+def test_what_was_reached_over_a_lost_connection_is_forgotten() -> None:
+    registrar = Registrar()
+    tcp = Flow("TCP", SERVER, HostPort("192.0.2.10", 40001))
+    other = Flow("TCP", SERVER, HostPort("192.0.2.10", 40002))
+    first, second = Phone(), Phone(contact="<sip:101@192.0.2.11:5060>")
+    registrar.process(first.request(), AOR, tcp, 0.0)
+    registrar.process(second.request(), AOR, other, 0.0)
+    registrar.process(first.request(), "102", tcp, 0.0)
+    assert registrar.flows() == {tcp, other}
+    lost = registrar.flow_lost(tcp)
+    assert [(each.kind, each.stored, each.binding.aor) for each in lost] == [
+        ("lost", False, AOR),
+        ("lost", False, "102"),
+    ]
+    assert [each.flow for each in registrar.bindings(AOR, 0.0)] == [other]
+    assert registrar.bindings("102", 0.0) == ()
+    assert registrar.flow_lost(tcp) == ()

@@ -1,0 +1,517 @@
+"""TCP in its shell, on loopback: connections by flow, their bounds and their ends."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sip.address import Flow, HostPort
+from sip.events import (
+    AckReceived,
+    InDialogReceived,
+    InviteAnswered,
+    InviteFailed,
+    InviteOffered,
+    RequestCompleted,
+    RequestOffered,
+    UsageEnded,
+)
+from sip.io.connection import Connection
+from sip.io.tcp import TcpLimits, TcpTransport
+from sip.message import Request, Response, parse
+from sip.timers import Timers
+from tests.support.shell_phone import ShellPhone, shell_phone
+from tests.support.sip_raw import answer_to, request
+
+VIA = "SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bK{};rport"
+SOON = 0.05
+
+
+def tcp_of(phone: ShellPhone) -> TcpTransport:
+    transport = phone.shell._senders["TCP"]
+    assert isinstance(transport, TcpTransport)
+    return transport
+
+
+def options(cseq: int = 1) -> bytes:
+    return request("OPTIONS", cseq=cseq, via=VIA.format(cseq))
+
+
+class Peer:
+    """A raw connection, its stream cut by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @property
+    def address(self) -> HostPort:
+        host, port = self.writer.get_extra_info("sockname")[:2]
+        return HostPort(host, port)
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def message(self) -> Request | Response:
+        async with asyncio.timeout(5):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = int(parse_length(head))
+            return parse(head + await self.reader.readexactly(length))
+
+    async def code(self) -> int:
+        message = await self.message()
+        assert isinstance(message, Response), message
+        return message.code
+
+    async def rest(self) -> bytes:
+        """Return what comes until the connection ends, however it does."""
+        taken = b""
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                while data := await self.reader.read(65536):
+                    taken += data
+        return taken
+
+
+def parse_length(head: bytes) -> str:
+    return head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0].decode()
+
+
+@contextlib.asynccontextmanager
+async def peer(phone: ShellPhone, *, window: int | None = None) -> AsyncIterator[Peer]:
+    sock = socket.socket()
+    if window is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, (phone.local.host, phone.local.port))
+    reader, writer = await asyncio.open_connection(sock=sock)
+    try:
+        yield Peer(reader, writer)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+# --- calls
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_call_opens_one_connection_and_keeps_to_it(host: str) -> None:
+    bind = HostPort(host, 0)
+    async with shell_phone(bind) as alice, shell_phone(bind) as bob:
+        usage = alice.call(bob.local, "TCP")
+        offered = await bob.told()
+        assert isinstance(offered, InviteOffered)
+        assert offered.flow.transport == "TCP"
+        assert offered.request.headers["Via"].startswith("SIP/2.0/TCP ")
+        assert ";transport=tcp" in offered.request.headers["Contact"]
+        assert isinstance(await alice.told(), InviteAnswered)
+        assert isinstance(await bob.told(), AckReceived)
+        bob.bye(offered.usage)
+        ended = await alice.told()
+        assert isinstance(ended, UsageEnded)
+        assert ended.usage == usage
+        done = await bob.told()
+        assert isinstance(done, RequestCompleted)
+        assert done.code == 200
+        assert len(tcp_of(alice)) == len(tcp_of(bob)) == 1
+        assert alice.endpoint.counters["retransmissions_sent"] == 0
+
+
+async def test_udp_and_tcp_reach_the_same_endpoint() -> None:
+    async with shell_phone() as alice, shell_phone() as bob:
+        alice.call(bob.local, "UDP")
+        alice.call(bob.local, "TCP")
+        kinds = set[str]()
+        while len(kinds) < 2:
+            event = await bob.told()
+            if isinstance(event, InviteOffered):
+                kinds.add(event.flow.transport)
+        assert kinds == {"UDP", "TCP"}
+
+
+async def test_a_registered_peer_is_called_over_its_own_connection() -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        raw.send(options())
+        assert await raw.code() == 200
+        offered = await phone.told()
+        assert isinstance(offered, RequestOffered)
+        phone.call_over(offered.flow)
+        invite = await raw.message()
+        assert isinstance(invite, Request)
+        assert invite.method == "INVITE"
+        raw.send(answer_to(invite, 486))
+        failed = await phone.told()
+        assert isinstance(failed, InviteFailed)
+        assert failed.code == 486
+        assert len(tcp_of(phone)) == 1
+
+
+async def test_nobody_listens_there() -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        async with shell_phone() as phone:
+            phone.call(HostPort("127.0.0.1", unheard.getsockname()[1]), "TCP")
+            failed = await phone.told()
+            assert isinstance(failed, InviteFailed)
+            assert failed.code == 503
+            assert phone.shell.counters["tcp_dial_failed"] == 1
+            assert not tcp_of(phone)._by_flow
+
+
+async def test_a_peer_that_takes_no_connection_costs_only_the_time_of_the_attempt() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.socket() as first:
+            first.connect(full.getsockname())  # the queue is full: SYNs are dropped now
+            async with shell_phone(limits=TcpLimits(connect_s=SOON)) as phone:
+                phone.call(HostPort(*full.getsockname()), "TCP")
+                failed = await phone.told()
+                assert isinstance(failed, InviteFailed)
+                assert failed.code == 503
+
+
+async def test_connecting_that_breaks_fails_the_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    async with shell_phone() as phone:
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", broken)
+        phone.call(HostPort("127.0.0.1", 9), "TCP")
+        assert isinstance(await phone.told(), InviteFailed)
+        assert "connecting failed" in caplog.text
+
+
+async def test_closing_while_a_connection_is_being_opened() -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with socket.socket() as first:
+            first.connect(full.getsockname())
+            async with shell_phone() as phone:
+                phone.call(HostPort(*full.getsockname()), "TCP")
+                tasks = set(tcp_of(phone)._dials)
+                assert len(tasks) == 1
+            assert all(task.done() for task in tasks)
+
+
+async def test_too_much_for_a_connection_that_is_not_open_yet() -> None:
+    async with shell_phone() as bob, shell_phone(limits=TcpLimits(max_queue=100)) as alice:
+        alice.call(bob.local, "TCP")
+        failed = await alice.told()
+        assert isinstance(failed, InviteFailed)
+        assert failed.code == 503
+
+
+# --- the stream
+
+
+async def test_a_fragmented_message_and_two_in_one_segment() -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        data = options(1)
+        for start in range(0, len(data), 7):
+            raw.send(data[start : start + 7])
+            await raw.writer.drain()
+            await asyncio.sleep(0)
+        assert await raw.code() == 200
+        raw.send(options(2) + options(3))
+        answers = [await raw.message(), await raw.message()]
+        assert [answer.head.cseq for answer in answers] == [2, 3]
+
+
+async def test_a_ping_gets_a_pong_and_a_flood_of_them_few() -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        raw.send(b"\r\n\r\n")
+        assert await raw.reader.readexactly(2) == b"\r\n"
+        raw.send(b"\r\n\r\n" * 1_000 + options())
+        assert await raw.code() == 200
+        assert phone.endpoint.counters["keepalives"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"Content-Length: -999", "Bad Content-Length"),
+        (b"Subject: none", "Missing Content-Length"),
+        (b"Content-Length: 0\r\nl: 5", "Several Content-Length"),
+    ],
+)
+async def test_a_broken_stream_gets_its_400_and_is_closed(line: bytes, reason: str) -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        raw.send(options(1) + options(2).replace(b"Content-Length: 0", line) + options(3))
+        assert await raw.code() == 200
+        refused = await raw.message()
+        assert isinstance(refused, Response)
+        assert (refused.code, refused.phrase) == (400, reason)
+        assert await raw.rest() == b""
+        assert (await phone.lost_flow()).remote == raw.address
+        assert phone.endpoint.counters["malformed"] == 1
+
+
+async def test_what_is_no_sip_is_closed_without_a_word() -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        raw.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await raw.rest() == b""
+
+
+async def test_a_bad_message_of_known_length_leaves_the_stream_whole() -> None:
+    async with shell_phone() as phone, peer(phone) as raw:
+        raw.send(options(1).replace(b"Max-Forwards: 70", b"Max-Forwards: x") + options(2))
+        assert [await raw.code(), await raw.code()] == [400, 200]
+
+
+# --- what takes too long
+
+
+async def test_half_a_message_is_refused_in_time() -> None:
+    limits = TcpLimits(message_s=SOON, sweep_s=0.01)
+    async with shell_phone(limits=limits) as phone, peer(phone) as raw:
+        raw.send(options(1) + options(2).replace(b"Length: 0", b"Length: 9999") + b"v=0")
+        assert [await raw.code(), await raw.code()] == [200, 400]
+        assert await raw.rest() == b""
+
+
+async def test_a_drip_does_not_buy_time() -> None:
+    limits = TcpLimits(message_s=SOON, sweep_s=0.01)
+    async with shell_phone(limits=limits) as phone, peer(phone) as raw:
+
+        async def drip() -> None:
+            with contextlib.suppress(ConnectionError):
+                for octet in options() * 100:
+                    raw.send(bytes((octet,)))
+                    await asyncio.sleep(0.01)
+
+        dripping = asyncio.create_task(drip())
+        assert b"200 OK" not in await raw.rest()
+        dripping.cancel()
+        await asyncio.gather(dripping, return_exceptions=True)
+
+
+async def test_a_connection_that_says_nothing_makes_room() -> None:
+    limits = TcpLimits(message_s=SOON, sweep_s=0.01)
+    async with shell_phone(limits=limits) as phone, peer(phone) as raw:
+        raw.send(b"\r\n\r\n")
+        assert await raw.rest() == b"\r\n"
+
+
+async def test_an_idle_connection_is_closed_unless_its_flow_is_needed() -> None:
+    limits = TcpLimits(idle_s=SOON, sweep_s=0.01)
+    async with shell_phone(limits=limits) as phone, peer(phone) as kept, peer(phone) as idle:
+        flow = Flow("TCP", phone.local, kept.address)
+        phone.shell.registered_flows = lambda: {flow}
+        for each in (kept, idle):
+            each.send(options())
+            assert await each.code() == 200
+        assert (await phone.lost_flow()).remote == idle.address
+        assert await idle.rest() == b""
+        kept.send(options(2))
+        assert await kept.code() == 200
+        phone.shell.registered_flows = set
+        assert (await phone.lost_flow()).remote == kept.address
+
+
+async def test_a_call_keeps_its_connection() -> None:
+    limits = TcpLimits(idle_s=SOON, sweep_s=0.01)
+    quick = Timers(t1=0.005)
+    async with shell_phone(limits=limits, timers=quick) as alice, shell_phone() as bob:
+        usage = alice.call(bob.local, "TCP")
+        assert isinstance(await alice.told(), InviteAnswered)
+        connection = next(iter(tcp_of(alice)._open))
+        before = connection.active_at
+        while connection.active_at == before:  # noqa: ASYNC110 - the sweep tells nobody
+            await asyncio.sleep(0.01)
+        assert not connection.ended
+        alice.bye(usage)
+        assert isinstance(await alice.told(), RequestCompleted)
+        assert (await alice.lost_flow()).remote == bob.local
+
+
+async def test_a_sweep_that_breaks_is_logged_and_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> set[Flow]:
+        raise RuntimeError("broken")
+
+    limits = TcpLimits(idle_s=SOON, sweep_s=0.01)
+    async with shell_phone(limits=limits) as phone, peer(phone) as raw:
+        phone.shell.registered_flows = broken
+        raw.send(options())
+        assert await raw.code() == 200
+        async with asyncio.timeout(5):
+            while "sweep failed" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+                await asyncio.sleep(0.01)
+        phone.shell.registered_flows = set
+        assert await raw.rest() == b""
+
+
+# --- bounds
+
+
+async def test_a_flood_of_connections_leaves_those_that_stand() -> None:
+    limits = TcpLimits(max_per_source=3)
+    async with shell_phone(limits=limits) as phone, contextlib.AsyncExitStack() as stack:
+        first = [await stack.enter_async_context(peer(phone)) for _ in range(3)]
+        for raw in first:
+            raw.send(options())
+            assert await raw.code() == 200
+        more = [await stack.enter_async_context(peer(phone)) for _ in range(20)]
+        for raw in more:
+            assert await raw.rest() == b""
+        for raw in first:
+            raw.send(options(2))
+            assert await raw.code() == 200
+        assert phone.shell.counters["tcp_refused"] == 20
+        assert phone.shell.counters["tcp_accepted"] == 3
+        first[0].writer.close()
+        await phone.lost_flow()
+        again = await stack.enter_async_context(peer(phone))
+        again.send(options(3))
+        assert await again.code() == 200
+
+
+async def test_all_connections_together_are_bounded() -> None:
+    limits = TcpLimits(max_connections=1)
+    async with shell_phone(limits=limits) as phone, peer(phone) as first:
+        first.send(options())
+        assert await first.code() == 200
+        async with peer(phone) as second:
+            assert await second.rest() == b""
+
+
+async def test_a_peer_that_never_reads_is_cut_off() -> None:
+    limits = TcpLimits(max_queue=10_000)
+    async with (
+        shell_phone(limits=limits) as phone,
+        peer(phone, window=4096) as deaf,
+        peer(phone) as other,
+    ):
+        deaf.reader._transport.pause_reading()  # type: ignore[attr-defined]  # to be deaf
+        # Long Vias, which the answers repeat: the kernels' buffers are full sooner.
+        headers = (f"Via: SIP/2.0/TCP x;branch={'x' * 8_000}",) * 5
+        number = 0
+        with contextlib.suppress(ConnectionError):
+            while phone.lost.empty():
+                number += 1
+                via = VIA.format(number)
+                deaf.send(request("OPTIONS", cseq=number, via=via, headers=headers))
+                await deaf.writer.drain()
+                await asyncio.sleep(0)
+        assert (await phone.lost_flow()).remote == deaf.address
+        other.send(options())
+        assert await other.code() == 200
+
+
+# --- bulkheads and ends
+
+
+async def test_a_peer_that_leaves_while_its_call_rings() -> None:
+    async with shell_phone() as phone:
+        async with peer(phone) as raw:
+            raw.send(options())
+            assert await raw.code() == 200
+            offered = await phone.told()
+            assert isinstance(offered, RequestOffered)
+            phone.call_over(offered.flow)
+            invite = await raw.message()
+            assert isinstance(invite, Request)
+            raw.send(answer_to(invite, 180))
+            await phone.told()
+        failed = await phone.told()
+        assert isinstance(failed, InviteFailed)
+        assert failed.code == 408
+        phone.call_over(offered.flow)
+        again = await phone.told()
+        assert isinstance(again, InviteFailed)
+        assert again.code == 503
+
+
+async def test_an_answer_for_a_connection_that_is_gone_opens_none() -> None:
+    async with shell_phone() as phone:
+        phone.answers = False
+        async with peer(phone) as raw:
+            raw.send(request("INVITE", via=VIA.format(1), body="v=0\r\n"))
+            assert await raw.code() == 100
+            offered = await phone.told()
+        assert isinstance(offered, InviteOffered)
+        await phone.lost_flow()
+        phone.endpoint.reject(offered.usage, 486, phone.now)
+        phone.shell.kick()
+        assert not tcp_of(phone)._dials
+        assert phone.endpoint.counters["transport_errors"] == 1
+
+
+async def test_a_call_moves_to_the_new_connection_of_its_peer() -> None:
+    async with shell_phone() as phone:
+        async with peer(phone) as old:
+            old.send(request("INVITE", via=VIA.format(1), body="v=0\r\n"))
+            assert [await old.code(), await old.code()] == [100, 200]
+            offered = await phone.told()
+            assert isinstance(offered, InviteOffered)
+            tag = phone.endpoint.dialog(offered.usage).local_tag
+            old.send(request("ACK", via=VIA.format(2), to_tag=tag))
+            assert isinstance(await phone.told(), AckReceived)
+        await phone.lost_flow()
+        async with peer(phone) as new:
+            new.send(request("INFO", via=VIA.format(3), cseq=2, to_tag=tag))
+            info = await phone.told()
+            assert isinstance(info, InDialogReceived)
+            phone.endpoint.respond(info.transaction, 200, phone.now)
+            phone.bye(offered.usage)
+            assert await new.code() == 200
+            bye = await new.message()
+            assert isinstance(bye, Request)
+            assert bye.method == "BYE"
+
+
+async def test_what_breaks_one_connection_ends_only_that_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with shell_phone() as phone, peer(phone) as fated, peer(phone) as other:
+        for each in (fated, other):
+            each.send(options())
+            assert await each.code() == 200
+        received = Connection._received
+
+        def broken(self: Connection, data: memoryview) -> None:
+            if self.flow.remote == fated.address:
+                raise RuntimeError("broken")
+            received(self, data)
+
+        monkeypatch.setattr(Connection, "_received", broken)
+        fated.send(options(2))
+        assert await fated.rest() == b""
+        assert "connection failed" in caplog.text
+        other.send(options(2))
+        assert await other.code() == 200
+
+
+async def test_a_listener_of_lost_connections_that_breaks_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(flow: Flow) -> None:
+        phone.lost.put_nowait(flow)
+        raise RuntimeError("broken")
+
+    async with shell_phone() as phone:
+        phone.shell.on_connection_lost = broken
+        async with peer(phone) as raw:
+            raw.send(options())
+            assert await raw.code() == 200
+        await phone.lost_flow()
+        assert "lost connection not noted" in caplog.text
+
+
+async def test_closing_the_shell_closes_its_connections() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with shell_phone() as phone:
+            raw = await stack.enter_async_context(peer(phone))
+            raw.send(options())
+            assert await raw.code() == 200
+        assert await raw.rest() == b""
+        assert len(tcp_of(phone)) == 0
