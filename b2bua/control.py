@@ -22,8 +22,8 @@ from b2bua.errors import ControlError, MitschnittError, StartError
 
 logger = logging.getLogger("b2bua.control")
 
-MAX_REQUEST = 64 << 10
-"Octets of one line."
+MAX_REQUEST = 1 << 20
+"Octets of one line. The largest is a prompt: 30 s of 16-bit samples in Base64 are 640,000."
 
 TIMEOUT_S = 30.0
 
@@ -52,11 +52,22 @@ class RemoveExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     number: str
 
 
+class InstallPrompt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Play another recording from the next call on."""
+
+    prompt_id: str
+    language: str
+    wav: bytes
+    "8 kHz, mono, 16 bits."
+    sentence: str
+    counts_from_ms: int
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     pass
 
 
-Request = AddExtension | SetExtension | RemoveExtension | GetStatus
+Request = AddExtension | SetExtension | RemoveExtension | InstallPrompt | GetStatus
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -65,6 +76,16 @@ class Done(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     reason: str
+
+
+class PromptReplaced(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Committed, and played from now on."""
+
+    version: int
+    "Of this prompt's recordings, counted from 1."
+    path: str
+    replaced: str | None
+    "Description of the recording before; None where that was the shipped one."
 
 
 class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -80,7 +101,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     counters: dict[str, float]
 
 
-Reply = Done | Refused | Status
+Reply = Done | Refused | PromptReplaced | Status
 
 _REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 

@@ -37,6 +37,11 @@ class DataFolder:
     def config_file(self) -> Path:
         return self.path / "mitschnitt.toml"
 
+    @property
+    def prompts(self) -> Path:
+        """Where an operator's own prompts stand; made by the first one that is installed."""
+        return self.path / "prompts"
+
     def recordings(self, configured: Path | None) -> Path:
         """Return the recordings' folder: the configured one, or one of our own.
 

@@ -21,6 +21,7 @@ from b2bua.directory import Directory
 from b2bua.errors import StartError
 from b2bua.media.plane import MediaPlane, media_plane
 from b2bua.notify import notify
+from b2bua.prompt_changes import PromptChanges
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.switchboard import Switchboard
@@ -28,6 +29,7 @@ from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
 from cdr.store import prepare
+from ivr.prompts import PromptError, load_all
 from recording.folder import Folder
 from recording.storage import check as check_storage
 from sip.address import HostPort
@@ -68,7 +70,8 @@ class Service:
             await self._load(registrations, transport.local)
             services = self._services(endpoint, transport, plane, journal, registrations)
             status = self._status(endpoint, plane, journal, registrations)
-            handler = _handler(administration, status)
+            prompts = PromptChanges(self._folder, journal, self._read_prompts)
+            handler = _handler(administration, prompts, status)
             await enter(control.control_server(self._folder.control_socket, handler))
             self._switchboard = Switchboard(services, registrations)
             await enter(self._switchboard.open())
@@ -166,6 +169,13 @@ class Service:
 
     # --- running
 
+    def _read_prompts(self) -> None:
+        """Read the prompts again after one was installed; raises `StartError`."""
+        try:
+            load_all(installed=self._folder.prompts)
+        except PromptError as error:
+            raise StartError(str(error)) from error
+
     def _on_event(self, event: Event) -> None:
         if self._switchboard is not None:
             self._switchboard.on_event(event)
@@ -204,11 +214,13 @@ class Service:
 
 
 def _handler(
-    administration: Administration, status: Callable[[], control.Status]
+    administration: Administration, prompts: PromptChanges, status: Callable[[], control.Status]
 ) -> control.Handler:
     async def handle(request: control.Request, actor: str) -> control.Reply:
         if isinstance(request, control.GetStatus):
             return status()
+        if isinstance(request, control.InstallPrompt):
+            return await prompts.install(request, actor)
         await administration.change(request, actor)
         return control.Done()
 
