@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from b2bua.commands.prompt import prompt_app
+from b2bua.commands import prompt
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
 
@@ -35,7 +35,7 @@ ext_app = typer.Typer(help="Extensions: the own numbers.", no_args_is_help=True)
 rec_app = typer.Typer(help="Recordings.", no_args_is_help=True)
 app.add_typer(ext_app, name="ext")
 app.add_typer(rec_app, name="rec")
-app.add_typer(prompt_app, name="prompt")
+app.add_typer(prompt.app, name="prompt")
 
 DataOption = Annotated[
     Path,

@@ -1,12 +1,13 @@
 """`mitschnitt prompt`: which prompts callers hear, and own recordings in their place."""
 
-import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from b2bua.commands.common import DEFAULT_DATA, DataOption, JsonOption, actor
+from b2bua.commands.output import print_rows
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
 
@@ -15,33 +16,19 @@ if TYPE_CHECKING:
     from ivr.installing import Prepared
     from ivr.prompts import Prompt, PromptId
 
-DEFAULT_DATA = Path("/var/lib/mitschnitt")
-
-prompt_app = typer.Typer(help="Prompts: what callers hear.", no_args_is_help=True)
-
-DataOption = Annotated[
-    Path,
-    typer.Option("--data", help="The data folder.", envvar="MITSCHNITT_DATA", show_default=True),
-]
+app = typer.Typer(help="Prompts: what callers hear.", no_args_is_help=True)
 
 
-@prompt_app.command("list")
-def prompt_list(
-    data: DataOption = DEFAULT_DATA,
-    *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON document instead of a table.")
-    ] = False,
-) -> None:
+@app.command("list")
+def prompt_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
     """List the prompts as they are played: shipped ones, and own recordings in their place."""
-    from b2bua.cli import _print_rows
     from ivr.prompts import LANGUAGES, PromptError, load_all
 
     try:
         prompts = load_all(LANGUAGES, DataFolder(data).prompts)
     except PromptError as error:
         raise MitschnittError(str(error)) from error
-    _print_rows([_row(prompt) for prompt in prompts.values()], as_json=as_json)
+    print_rows([_row(prompt) for prompt in prompts.values()], as_json=as_json)
 
 
 def _row(prompt: "Prompt") -> dict[str, Any]:
@@ -55,7 +42,7 @@ def _row(prompt: "Prompt") -> dict[str, Any]:
     }
 
 
-@prompt_app.command("install")
+@app.command("install")
 def prompt_install(
     name: Annotated[str, typer.Argument(help="Language and prompt, such as de/consent.")],
     recording: Annotated[
@@ -123,7 +110,7 @@ def _install(folder: DataFolder, request: "InstallPrompt") -> tuple["PromptRepla
     if reply is None:
         from b2bua.prompt_changes import install_offline
 
-        return install_offline(folder, request, f"cli:{getpass.getuser()}"), False
+        return install_offline(folder, request, actor()), False
     if isinstance(reply, control.Refused):
         raise ControlError(reply.reason)
     if not isinstance(reply, control.PromptReplaced):
