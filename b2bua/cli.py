@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from b2bua.commands import accounts, ext, records, server, storage
+from b2bua.commands import accounts, ext, prompt, records, server, storage
 from b2bua.errors import MitschnittError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(ext.app, name="ext")
 app.add_typer(records.app, name="rec")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
+app.add_typer(prompt.app, name="prompt")
 
 
 def main() -> None:

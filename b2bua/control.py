@@ -25,8 +25,8 @@ from b2bua.errors import ControlError, MitschnittError, StartError
 
 logger = logging.getLogger("b2bua.control")
 
-MAX_REQUEST = 64 << 10
-"Octets of one line."
+MAX_REQUEST = 1 << 20
+"Octets of one line. The largest is a prompt: 30 s of 16-bit samples in Base64 are 640,000."
 
 TIMEOUT_S = 30.0
 
@@ -141,6 +141,17 @@ class WriteAudit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     detail: dict[str, str | int | float | bool | None] = {}
 
 
+class InstallPrompt(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Play another recording from the next call on."""
+
+    prompt_id: str
+    language: str
+    wav: bytes
+    "8 kHz, mono, 16 bits."
+    sentence: str
+    counts_from_ms: int
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     pass
 
@@ -149,7 +160,7 @@ ExtensionRequest = AddExtension | SetExtension | RemoveExtension
 AccountRequest = AddUser | SetUser | RemoveUser | AddToken | RevokeToken
 PageRequest = OpenSession | TouchSession | CloseSession | WriteAudit
 
-Request = ExtensionRequest | AccountRequest | GetStatus
+Request = ExtensionRequest | AccountRequest | InstallPrompt | GetStatus
 "What anyone may ask who can open the socket."
 
 
@@ -172,6 +183,16 @@ class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     reason: str
 
 
+class PromptReplaced(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Committed, and played from now on."""
+
+    version: int
+    "Of this prompt's recordings, counted from 1."
+    path: str
+    replaced: str | None
+    "Description of the recording before; None where that was the shipped one."
+
+
 class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """What the server is doing now."""
 
@@ -189,7 +210,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     counters: dict[str, float]
 
 
-Reply = Done | Refused | Status
+Reply = Done | Refused | PromptReplaced | Status
 
 _REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 

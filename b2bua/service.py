@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from importlib.metadata import version as package_version
 
 from b2bua import control
@@ -21,9 +21,11 @@ from b2bua.directory import Directory
 from b2bua.errors import StartError
 from b2bua.media.plane import MediaPlane, media_plane
 from b2bua.notify import notify
+from b2bua.prompt_changes import PromptChanges
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
+from b2bua.status import Status
 from b2bua.switchboard import Switchboard
 from b2bua.trunk import Trunks
 from b2bua.voice_book import VoiceBook
@@ -81,8 +83,18 @@ class Service:
             services = self._services(endpoint, transport, plane, journal, registrations)
             pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
-            status = self._status(endpoint, transport, plane, journal, registrations, pages)
-            handler = _handler(administration, status)
+            status = Status(
+                version=self._version,
+                endpoint=endpoint,
+                transport=transport,
+                plane=plane,
+                journal=journal,
+                registrations=registrations,
+                pages=pages,
+                switchboard=self._switchboard,
+            )
+            prompts = PromptChanges(self._folder, journal, lambda: self._read_prompts(plane))
+            handler = _handler(administration, prompts, status)
             socket = self._folder.control_socket
             await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
             await enter(self._switchboard.open())
@@ -195,6 +207,11 @@ class Service:
 
     # --- running
 
+    def _read_prompts(self, plane: MediaPlane) -> None:
+        """Read the prompts again after one was installed; raises `StartError`."""
+        self._voices.reload()
+        plane.load_sounds()
+
     def _on_event(self, event: Event) -> None:
         if self._switchboard is not None:
             self._switchboard.on_event(event)
@@ -209,40 +226,15 @@ class Service:
                 async with asyncio.timeout(HOUSEKEEPING_S):
                     await stop.wait()
 
-    def _status(
-        self,
-        endpoint: Endpoint,
-        transport: Shell,
-        plane: MediaPlane,
-        journal: Journal,
-        registrations: Registrations,
-        pages: WebPages,
-    ) -> Callable[[], control.Status]:
-        def status() -> control.Status:
-            counted = endpoint.counters | transport.counters
-            sip_counters = {f"sip_{name}": float(n) for name, n in counted.items()}
-            return control.Status(
-                version=self._version,
-                sip=str(endpoint.contact),
-                web=pages.url,
-                pids={"signalling": [os.getpid()], **plane.pids(), **pages.pids()},
-                calls=len(self._board),
-                recordings=plane.open_recordings,
-                registrations=registrations.count,
-                accepting=self._board.accepting,
-                journal_healthy=journal.healthy,
-                counters={**sip_counters, **plane.counters(), **pages.counters()},
-            )
-
-        return status
-
 
 def _handler(
-    administration: Administration, status: Callable[[], control.Status]
+    administration: Administration, prompts: PromptChanges, status: Status
 ) -> control.Handler:
     async def handle(request: control.AnyRequest, actor: str) -> control.Reply:
         if isinstance(request, control.GetStatus):
-            return status()
+            return status.now()
+        if isinstance(request, control.InstallPrompt):
+            return await prompts.install(request, actor)
         await administration.change(request, actor)
         return control.Done()
 

@@ -22,18 +22,21 @@ RUNS: dict[str, tuple[str, ...]] = {
     "record-200": ("bench.media", "--calls", "200", "--record"),
     "record-200-q3": ("bench.media", "--calls", "200", "--record", "--quality", "3"),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
+    "consent-200": ("bench.consent",),
     "encode": ("bench.encode",),
 }
 
 COLUMNS = {
     "cpu_ms_per_call_s": "CPU ms/call/s",
     "cpu_ms_per_call": "CPU ms/call",
+    "menu_by_bridged": "menu / bridged",
     "lost": "lost",
     "delay_ms_p50": "delay p50 ms",
     "delay_ms_p99": "p99 ms",
     "pss_kb_per_call": "KB/call",
     "recordings_ok": "recordings ok",
     "finish_s": "finished s",
+    "tap_seen_ms_p99": "key to tap p99 ms",
     "calls_per_s": "calls/s",
     "setup_ms_p99": "set-up p99 ms",
     "failed": "failed",

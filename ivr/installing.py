@@ -1,7 +1,6 @@
 """Put an operator's own recording in the place of a prompt. With numpy, for the command line."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from ivr import conditioning
-from ivr.prompts import LANGUAGES, LONGEST_S, QUESTIONS, PromptError, PromptId, describe
+from ivr.prompt_folder import stage
+from ivr.prompts import LONGEST_S, QUESTIONS, PromptError, PromptId
 from ivr.sound import SAMPLE_RATE, SAMPLES_PER_MS
 
 MAX_OCTETS: Final = 64 << 20
@@ -26,17 +26,48 @@ QUIETEST_DBFS: Final = -45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A recording as it will be played, for the operator to look at."""
+
+    wav: bytes
+    duration_ms: int
+    level_dbfs: float
+    "As recorded, before it was brought to the peak of all prompts."
+    counts_from_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What was installed, for the operator to look at."""
+    """What was installed."""
 
     path: Path
     sha256: str
     duration_ms: int
     level_dbfs: float
-    "As recorded, before it was brought to the peak of all prompts."
     counts_from_ms: int
     replaced: Path | None
     "The description of what was there before; kept with its WAV file."
+
+
+def prepare(prompt_id: PromptId, octets: bytes, counts_from_ms: int | None = None) -> Prepared:
+    """Check and convert a WAV file.
+
+    `counts_from_ms`: from where a key counts; without it, a question counts keys only once
+    it has been played to its end, since nobody else knows where it says what it is about.
+    Raises `PromptError`.
+    """
+    audio, level = convert(octets)
+    duration_ms = len(audio) // SAMPLES_PER_MS
+    if counts_from_ms is None:
+        counts_from_ms = duration_ms if prompt_id in QUESTIONS else 0
+    if not 0 <= counts_from_ms <= duration_ms:
+        raise PromptError(f"the prompt lasts {duration_ms} ms: keys can't count from there")
+    return Prepared(
+        wav=conditioning.to_wav(audio),
+        duration_ms=duration_ms,
+        level_dbfs=level,
+        counts_from_ms=counts_from_ms,
+    )
 
 
 def install(
@@ -50,37 +81,25 @@ def install(
 ) -> Installed:
     """Check and convert a WAV file, and make it the one that is played.
 
-    `counts_from_ms`: from where a key counts; without it, a question counts keys only once
-    it has been played to its end, since nobody else knows where it says what it is about.
     Raises `PromptError`; what was there is untouched then.
     """
-    if language not in LANGUAGES:
-        raise PromptError(f"no language {language!r}: {', '.join(LANGUAGES)}")
-    audio, level = convert(octets)
-    duration_ms = len(audio) // SAMPLES_PER_MS
-    if counts_from_ms is None:
-        counts_from_ms = duration_ms if prompt_id in QUESTIONS else 0
-    if not 0 <= counts_from_ms <= duration_ms:
-        raise PromptError(f"the prompt lasts {duration_ms} ms: keys can't count from there")
-    wav = conditioning.to_wav(audio)
-    sha256 = hashlib.sha256(wav).hexdigest()
-    place = folder / language
-    place.mkdir(parents=True, exist_ok=True)
-    about = place / f"{prompt_id}.json"
-    wav_path = place / f"{prompt_id}-{sha256[:12]}.wav"
-    _write(wav_path, wav)
-    replaced = _keep(about)
-    description = describe(
-        file=wav_path.name, sentence=sentence, sha256=sha256, counts_from_ms=counts_from_ms
+    ready = prepare(prompt_id, octets, counts_from_ms)
+    staged = stage(
+        folder,
+        prompt_id,
+        language,
+        ready.wav,
+        sentence=sentence,
+        counts_from_ms=ready.counts_from_ms,
     )
-    _write(about, description)
+    staged.take_over()
     return Installed(
-        path=wav_path,
-        sha256=sha256,
-        duration_ms=duration_ms,
-        level_dbfs=level,
-        counts_from_ms=counts_from_ms,
-        replaced=replaced,
+        path=staged.wav,
+        sha256=hashlib.sha256(ready.wav).hexdigest(),
+        duration_ms=ready.duration_ms,
+        level_dbfs=ready.level_dbfs,
+        counts_from_ms=ready.counts_from_ms,
+        replaced=staged.replaced,
     )
 
 
@@ -111,24 +130,3 @@ def _clipped_runs(audio: conditioning.Audio) -> int:
         together &= full[shift : len(full) - CLIPPED_RUN + 1 + shift]
     starts = together & ~np.concatenate(([False], together[:-1]))
     return int(starts.sum())
-
-
-def _keep(about: Path) -> Path | None:
-    """Keep the description of the present recording under the name of that recording."""
-    try:
-        octets = about.read_bytes()
-    except FileNotFoundError:
-        return None
-    kept = about.with_name(f"{about.stem}-{hashlib.sha256(octets).hexdigest()[:12]}.json")
-    _write(kept, octets)
-    return kept
-
-
-def _write(path: Path, octets: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

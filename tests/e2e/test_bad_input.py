@@ -109,7 +109,8 @@ async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path, trans
         argv = [*PROGRAM, "serve", "--config", str(under_test.folder / "mitschnitt.toml")]
         async with Child("second", [*argv, "--data", str(tmp_path)], cwd=ROOT) as second:
             assert await second.wait(timeout_s=60.0) == 1
-            told = f"SIP can't listen on {under_test.sip} ({transport.upper()}): Address already in use"
+            place = f"{under_test.sip} ({transport.upper()})"
+            told = f"SIP can't listen on {place}: Address already in use"
             assert told in second.report()
         await under_test.stop()
 

@@ -61,3 +61,11 @@ def test_calls_are_set_up_and_ended_and_written_down() -> None:
     figures = run_bench("bench.signalling", "--rate", "20", "--seconds", "2", "--hold", "0.2")
     assert figures["failed"] == 0
     assert figures["cdr_rows"] == figures["calls"] == 40
+
+
+def test_a_key_in_the_consent_menu_opens_the_tap_in_time() -> None:
+    figures = run_bench("bench.consent", "--smoke")
+    assert figures["lost"] == 0
+    assert figures["digits"] >= 5
+    assert figures["within_goal"], figures
+    assert figures["cpu_ms_per_call_s"] > 0

@@ -14,6 +14,7 @@ DEBIAN_PACKAGES = {
     "linphonec": "linphone-cli",
     "sipp": "sip-tester",
     "sipsak": "sipsak",
+    "systemd-analyze": "systemd",
 }
 "Program -> Debian package, as `scripts/peers` installs them."
 

@@ -64,7 +64,8 @@ class NotifySocket:
 class Server:
     """One data folder and, between `start` and `stop`, the server that works on it."""
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
+    def __init__(self, folder: Path, settings: str = "", wrapper: Sequence[str] = ()) -> None:
+        """`wrapper`: words before the command that serves."""
         self.folder = folder
         self.data = folder / "data"
         self.sip = ""
@@ -72,6 +73,7 @@ class Server:
         self.children: list[Child] = []
         self._config = folder / "mitschnitt.toml"
         self._settings = settings
+        self._wrapper = wrapper
         self._extensions: dict[str, Extension] = {}
         self._stack = contextlib.AsyncExitStack()
 
@@ -107,7 +109,15 @@ class Server:
         path = self.folder / f"notify{len(self.children)}"
         manager = NotifySocket(path)
         self._stack.callback(manager.close)
-        argv = [*PROGRAM, "serve", "--config", str(self._config), "--data", str(self.data)]
+        argv = [
+            *self._wrapper,
+            *PROGRAM,
+            "serve",
+            "--config",
+            str(self._config),
+            "--data",
+            str(self.data),
+        ]
         child = Child("mitschnitt", argv, cwd=ROOT, env={"NOTIFY_SOCKET": str(path)})
         await self._stack.enter_async_context(child)
         self.children.append(child)
@@ -262,14 +272,16 @@ def _merge(base: str, settings: str) -> str:
 
 @contextlib.asynccontextmanager
 async def server(
-    settings: str = "", extensions: Sequence[tuple[str, str, bool]] = ()
+    settings: str = "",
+    extensions: Sequence[tuple[str, str, bool]] = (),
+    wrapper: Sequence[str] = (),
 ) -> AsyncIterator[Server]:
     """Start a server in a new folder with these extensions: (number, mode, opt-in).
 
     The folder's path is short, because a unix socket's must be; it is kept when a test fails.
     """
     folder = Path(tempfile.mkdtemp(prefix="ms-"))
-    under_test = Server(folder, settings)
+    under_test = Server(folder, settings, wrapper)
     try:
         await under_test.start()
         for number, mode, opt_in in extensions:

@@ -1,0 +1,44 @@
+"""What the server says about itself: `mitschnitt status`, the pages, and the metrics."""
+
+import os
+from dataclasses import dataclass
+
+from b2bua import control
+from b2bua.media.plane import MediaPlane
+from b2bua.registration import Registrations
+from b2bua.switchboard import Switchboard
+from b2bua.web_child import WebPages
+from cdr.journal import Journal
+from sip.endpoint import Endpoint
+from sip.io.shell import Shell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The parts that know something."""
+
+    version: str
+    endpoint: Endpoint
+    transport: Shell
+    plane: MediaPlane
+    journal: Journal
+    registrations: Registrations
+    pages: WebPages
+    switchboard: Switchboard
+
+    def now(self) -> control.Status:
+        """Return how things are."""
+        counted = self.endpoint.counters | self.transport.counters
+        sip_counters = {f"sip_{name}": float(n) for name, n in counted.items()}
+        return control.Status(
+            version=self.version,
+            sip=str(self.endpoint.contact),
+            web=self.pages.url,
+            pids={"signalling": [os.getpid()], **self.plane.pids(), **self.pages.pids()},
+            calls=len(self.switchboard),
+            recordings=self.plane.open_recordings,
+            registrations=self.registrations.count,
+            accepting=self.switchboard.accepting,
+            journal_healthy=self.journal.healthy,
+            counters={**sip_counters, **self.plane.counters(), **self.pages.counters()},
+        )
