@@ -10,7 +10,7 @@ import b2bua
 PACKAGE = Path(b2bua.__file__).parent
 CHILD = "b2bua.demo.pyvoip_phone"
 
-LIST_LOADED = "import sys, json, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
+IMPORT_ALL = "import sys, json, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
 PRINT = "\nprint(json.dumps(sorted(sys.modules)))"
 
 
@@ -22,7 +22,7 @@ def modules() -> list[str]:
 
 
 def loaded_by(*names: str) -> set[str]:
-    words = [sys.executable, "-W", "ignore", "-c", LIST_LOADED + PRINT, *names]
+    words = [sys.executable, "-W", "ignore", "-c", IMPORT_ALL + PRINT, *names]
     done = subprocess.run(words, check=True, capture_output=True, timeout=60, cwd=PACKAGE.parent)
     return set(json.loads(done.stdout))
 
