@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from b2bua.commands import accounts, ext, prompt, records, server, storage
+from b2bua.commands import accounts, demo, ext, prompt, records, server, storage
 from b2bua.errors import MitschnittError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("serve")(server.serve)
 app.command("init")(server.init)
 app.command("check-config")(server.check_config)
 app.command("status")(server.status)
+app.command("demo")(demo.demo)
 app.command("calls")(records.calls)
 app.command("storage")(storage.storage)
 app.add_typer(ext.app, name="ext")

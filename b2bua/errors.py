@@ -5,7 +5,8 @@ MitschnittError
 ├── ConfigError       the configuration can't be used: where and why
 ├── DataFolderError   the data folder is in use or can't be used
 ├── StartError        a port is taken, a limit is too low
-└── ControlError      the running server refused or did not answer
+├── ControlError      the running server refused or did not answer
+└── DemoError         the demo's call did not come about: which step, and why
 """
 
 
@@ -35,3 +36,7 @@ class StartError(MitschnittError):
 
 class ControlError(MitschnittError):
     """The running server refused a request or gave no answer."""
+
+
+class DemoError(MitschnittError):
+    """The demo could not be played to its end."""

@@ -6,11 +6,14 @@ levels are dBFS, where a sine of full scale has 0; places are seconds since samp
 
 import subprocess
 import wave
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from b2bua.demo import hearing
 
 Pcm = NDArray[np.int16]
 
@@ -30,6 +33,11 @@ WINDOW_S = 0.064
 "Length of one measurement: with a Hann window two tones 50 Hz apart are told apart."
 
 HOP_S = 0.016
+
+NETWORK_HZ = 425.0
+"Ringing and busy tone in Germany."
+
+BEEP_HZ = 1000.0
 
 Interval = tuple[float, float]
 
@@ -73,6 +81,13 @@ def write_wav(path: Path, pcm: Pcm, *, rate: int = RATE) -> Path:
         file.setframerate(rate)
         file.writeframes(pcm.astype("<i2").tobytes())
     return path
+
+
+def read_wav(path: Path) -> Pcm:
+    """Return the samples of a mono WAV of 16 bits at 8 kHz."""
+    with wave.open(str(path)) as file:
+        assert file.getparams()[:3] == (1, 2, RATE), f"{path}: {file.getparams()}"
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
 
 
 def decode(path: Path, *, rate: int = RATE) -> Pcm:
@@ -235,6 +250,66 @@ def correlate(
     likeness = products / norm
     best = int(likeness.argmax())
     return float(likeness[best]), (best - reach) / rate
+
+
+def find_sound(pcm: Pcm, sound: Path | Pcm) -> float | None:
+    """Return where a sound (such as the WAV file of a prompt) begins, or None: it is not there.
+
+    Samples that a phone left out or put in on the way don't hide it.
+    """
+    return hearing.find_sound(pcm, read_wav(sound) if isinstance(sound, Path) else sound)
+
+
+def find_ringing(pcm: Pcm, *, bursts: int = 1) -> Interval | None:
+    """Return the first run of at least so many bursts of ringing tone, whole ones."""
+    return _find_cadence(pcm, NETWORK_HZ, 1.0, 4.0, bursts)
+
+
+def find_busy(pcm: Pcm, *, bursts: int = 3) -> Interval | None:
+    """Return the first run of at least so many bursts of busy tone."""
+    return _find_cadence(pcm, NETWORK_HZ, 0.48, 0.48, bursts)
+
+
+def find_beeps(pcm: Pcm) -> list[tuple[float, int]]:
+    """Return where the recorder beeped and how often: (place, 1) for on, (place, 2) for off."""
+    heard = tone_intervals(pcm, BEEP_HZ, shortest=0.04)
+    found: list[tuple[float, int]] = []
+    after_two = 0.0
+    for place, (start, end) in enumerate(heard):
+        if start < after_two:
+            continue
+        following = heard[place + 1] if place + 1 < len(heard) else (start + 60.0, start + 60.0)
+        if _lasts(end - start, 0.15) and _lasts(following[0] - end, 0.12):
+            if _lasts(following[1] - following[0], 0.15):
+                found.append((start, 2))
+                after_two = following[1]
+        elif _lasts(end - start, 0.2):
+            found.append((start, 1))
+    return found
+
+
+def _find_cadence(pcm: Pcm, hz: float, on: float, off: float, bursts: int) -> Interval | None:
+    for run in _runs(tone_intervals(pcm, hz), on, off):
+        if len(run) >= bursts:
+            return run[0][0], run[-1][1]
+    return None
+
+
+def _runs(heard: list[Interval], on: float, off: float) -> Iterator[list[Interval]]:
+    """Return the bursts of the right length, grouped while their pauses are right as well."""
+    run: list[Interval] = []
+    for start, end in heard:
+        if not _lasts(end - start, on) or (run and not _lasts(start - run[-1][1], off)):
+            yield run
+            run = []
+        if _lasts(end - start, on):
+            run.append((start, end))
+    yield run
+
+
+def _lasts(seconds: float, wanted: float) -> bool:
+    """Tell whether a tone or pause is as long as wanted, as far as windows can tell."""
+    return abs(seconds - wanted) <= min(WINDOW_S, wanted / 3)
 
 
 def gaps(intervals: list[Interval]) -> list[float]:

@@ -251,23 +251,35 @@ class Server:
 
 
 def _merge(base: str, settings: str) -> str:
-    """Put further settings under the section headings that the base has already."""
-    sections: dict[str, list[str]] = {}
+    """Put further settings under the section headings that the base has already.
+
+    A later value wins. Each `[[table]]` of an array stays whole, behind all sections.
+    """
+    sections: dict[str, list[str]] = {"": []}
+    tables: list[str] = []
     for text in (base, settings):
         heading = ""
         for line in text.splitlines():
             if line.startswith("["):
                 heading = line
-            lines = sections.setdefault(heading, [])
-            if line and line != heading:
-                name = line.partition("=")[0].strip()
-                lines[:] = [kept for kept in lines if kept.partition("=")[0].strip() != name]
-                lines.append(line)
+                sections.setdefault(heading, [])
+            if heading.startswith("[["):
+                tables.append(line)
+            elif line and line != heading:
+                _put(sections[heading], line)
     return "".join(
-        "\n".join([heading, *lines]) + "\n"
+        f"{line}\n"
         for heading, lines in sections.items()
-        if heading or lines
-    )
+        if not heading.startswith("[[")
+        for line in ([heading, *lines] if heading else lines)
+    ) + "".join(f"{line}\n" for line in tables)
+
+
+def _put(lines: list[str], line: str) -> None:
+    """Add a `name = value` line in place of an older one of the name."""
+    name = line.partition("=")[0].strip()
+    lines[:] = [kept for kept in lines if kept.partition("=")[0].strip() != name]
+    lines.append(line)
 
 
 @contextlib.asynccontextmanager

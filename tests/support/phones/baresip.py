@@ -190,19 +190,21 @@ async def baresip(
     codecs: str = "pcma,pcmu",
     parameters: str = "",
     settings: str = "",
+    port: int | None = None,
     register_timeout_s: float = 30.0,
     transport: str = "udp",
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 
     `parameters` are further ones of the account (`ptime=30`), `settings` further lines of
-    the configuration.
+    the configuration. The `port` (and the next one, for TLS) is for a phone that somebody has
+    to know before it is there.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     # The source falls silent at the end of the file: a minute is longer than any test call.
     audio.write_wav(folder / "says.wav", setup.says)
-    port, control, rtp = ports.take(2), ports.take(2), ports.take(16)
+    port, control, rtp = port or ports.take(2), ports.take(2), ports.take(16)
     (folder / "config").write_text(_settings(folder, port, control, rtp) + settings)
     (folder / "accounts").write_text(_account_line(setup, codecs, parameters, transport))
     (folder / "contacts").write_text("")

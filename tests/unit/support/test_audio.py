@@ -6,8 +6,12 @@ import lameenc
 import numpy as np
 import pytest
 
+from ivr import tones
+from ivr.prompts import SHIPPED
 from tests.support import audio
+from tests.support.audio import Pcm
 
+GERMAN = SHIPPED / "de"
 SILENCE = audio.silence(0.5)
 
 
@@ -90,3 +94,47 @@ def test_a_written_wav_decodes_to_itself(tmp_path: Path) -> None:
     assert np.array_equal(audio.decode(path), pcm)
     left, right = audio.decode_stereo(path)
     assert left.size == right.size == pcm.size
+
+
+def heard(*parts: Pcm) -> Pcm:
+    """Return the parts with half a second of silence around each."""
+    return np.concatenate([SILENCE, *(each for part in parts for each in (part, SILENCE))])
+
+
+def tone(name: tones.Tone) -> Pcm:
+    return np.array(tones.pcm(name), dtype=np.int16)
+
+
+def test_a_prompt_is_recognised_at_its_place_and_no_other_one() -> None:
+    prompt = audio.read_wav(GERMAN / "recording-on.wav")
+    noise = np.random.default_rng(1).normal(0, 300, prompt.size + 24000)
+    pcm = heard(audio.read_wav(GERMAN / "no-call.wav"), prompt)
+    noisy = (pcm + noise[: pcm.size] if pcm.size <= noise.size else pcm).astype(np.int16)
+    place = audio.find_sound(noisy, GERMAN / "recording-on.wav")
+    assert place == pytest.approx(audio.seconds(pcm) - audio.seconds(prompt) - 0.5, abs=0.01)
+    assert audio.find_sound(noisy, GERMAN / "no-call.wav") == pytest.approx(0.5, abs=0.01)
+    for other in ("recording-off", "recording-asked", "not-allowed", "withdrawn"):
+        assert audio.find_sound(noisy, GERMAN / f"{other}.wav") is None, other
+
+
+def test_the_network_s_tones_are_told_apart() -> None:
+    ringing, busy = np.tile(tone(tones.Tone.RINGING), 2), np.tile(tone(tones.Tone.BUSY), 4)
+    pcm = heard(ringing)
+    assert audio.find_ringing(pcm, bursts=2) == pytest.approx((0.5, 6.5), abs=0.05)
+    assert audio.find_ringing(pcm, bursts=3) is None
+    assert audio.find_busy(pcm, bursts=1) is None
+    pcm = heard(busy)
+    assert audio.find_busy(pcm) == pytest.approx((0.5, 0.5 + 7 * 0.48), abs=0.05)
+    assert audio.find_ringing(pcm) is None
+    assert audio.find_ringing(heard(np.tile(tone(tones.Tone.WAITING), 3))) is None
+    assert audio.find_ringing(heard(audio.tone(425, 3.0))) is None, "a tone without end"
+    assert audio.find_ringing(heard(audio.read_wav(GERMAN / "consent.wav"))) is None
+
+
+def test_beeps_are_counted() -> None:
+    one, two = tone(tones.Tone.BEEP), tone(tones.Tone.TWO_BEEPS)
+    beeps = audio.find_beeps(heard(one, two, one))
+    assert [count for _, count in beeps] == [1, 2, 1]
+    assert [place for place, _ in beeps] == pytest.approx([0.5, 1.2, 2.12], abs=0.03)
+    assert audio.find_beeps(heard(audio.tone(1000, 1.0))) == []
+    assert audio.find_beeps(heard(audio.read_wav(GERMAN / "consent.wav"))) == []

@@ -1,17 +1,18 @@
 """A pyVoIP 1.6.8 phone in a process of its own: commands as lines in, events as JSON lines out.
 
-Run by `tests.support.phones.pyvoip`. pyVoIP is GPLv3 and patches itself into the warnings
-filter, so nothing else shares its process. Its audio is 8-bit unsigned, 8 kHz.
+pyVoIP is GPLv3: nothing imports this module, it is run (`python -m b2bua.demo.pyvoip_phone`) by
+whoever wants a phone, and shares no process with the server. Its audio is 8-bit unsigned, 8 kHz.
 
-Commands: `call NUMBER`, `answer`, `deny`, `hangup`, `digit D`, `quit`.
-Events: registered, incoming, dialing, answered, ended, error.
+Commands: `call NUMBER`, `answer`, `deny`, `hangup`, `press KEYS`, `say FILE`, `listen`, `quit`.
+Events: ready, incoming, dialing, answered, refused, said, pressed, heard, ended, error.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import queue
-import random
+import secrets
 import struct
 import sys
 import threading
@@ -20,18 +21,23 @@ import wave
 from pathlib import Path
 
 import pyVoIP.VoIP  # before pyVoIP.SIP: the other way round it fails with a circular import
-from pyVoIP import RTP
-from pyVoIP.VoIP import CallState, PhoneStatus, VoIPCall, VoIPPhone
+from pyVoIP import RTP, SIP
+from pyVoIP.VoIP import CallState, InvalidStateError, PhoneStatus, VoIPCall, VoIPPhone
 
 DIGITS = "0123456789*#ABCD"
 TELEPHONE_EVENT = 101
+BETWEEN_KEYS_S = 0.1
 PERIOD_S = 0.01
 "pyVoIP tells nobody when a state changes: it has to be looked at."
+SILENCE = b"\x80"
+DEREGISTER_TIMEOUT_S = 3
+"pyVoIP's own 30 s would keep the process of a phone whose server is gone."
 
 _output = threading.Lock()
 
 
 def tell(event: str, **fields: str) -> None:
+    """Write an event as a line; several threads do."""
     with _output:
         sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
         sys.stdout.flush()
@@ -50,6 +56,7 @@ class Phone(VoIPPhone):  # type: ignore[misc]  # pyVoIP has no types that mypy t
     law = RTP.PayloadType.PCMU
 
     def call(self, number: str) -> VoIPCall:
+        """Send an INVITE; returns when the server has said 100, 180 or 401."""
         port = self.request_port()
         formats = {port: {int(self.law): self.law, TELEPHONE_EVENT: RTP.PayloadType.EVENT}}
         request, call_id, session = self.sip.invite(number, formats, RTP.TransmitType.SENDRECV)
@@ -69,7 +76,7 @@ class Handset:
     """The one call that the phone has, and the audio on both sides of it."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._says: bytes = arguments.says.read_bytes()
+        self._says: bytes = arguments.says.read_bytes() if arguments.says else b""
         self._heard: Path = arguments.heard
         self._call: VoIPCall | None = None
         self._commands: queue.Queue[str] = queue.Queue(maxsize=100)
@@ -88,23 +95,44 @@ class Handset:
             self.phone.law = RTP.PayloadType.PCMA
         # pyVoIP counts from 1 in every process, and its Call-IDs are hashes of the count.
         for counter in ("inviteCounter", "registerCounter", "byeCounter", "callID", "sessID"):
-            getattr(self.phone.sip, counter).x = random.randrange(1, 1 << 24)
+            getattr(self.phone.sip, counter).x = secrets.randbelow(1 << 24) + 1
+        self._amend(self.phone.sip, registers=not arguments.no_register)
+
+    def _amend(self, client: SIP.SIPClient, *, registers: bool) -> None:
+        """Report refused calls, which pyVoIP passes over, and leave REGISTER out where asked."""
+        parse = client.parse_message
+
+        def parse_message(message: SIP.SIPMessage) -> None:
+            if message.type != SIP.SIPMessageType.MESSAGE and int(message.status) >= 300:
+                tell("refused", status=f"{int(message.status)} {message.status.phrase}")
+            parse(message)
+
+        client.parse_message = parse_message
+        if not registers:
+            # `start` still opens the socket and starts the thread that receives.
+            client.register = self._pretend_to_register
+
+    def _pretend_to_register(self) -> bool:
+        self.phone._status = PhoneStatus.REGISTERED  # noqa: SLF001 - pyVoIP has no other way
+        return True
 
     def run(self) -> None:
+        """Obey commands until `quit`, or until whoever gives them is gone."""
         self.phone.start()
         while self.phone.get_status() == PhoneStatus.REGISTERING:
             time.sleep(PERIOD_S)
         if self.phone.get_status() != PhoneStatus.REGISTERED:
             tell("error", text=f"not registered: {self.phone.get_status()}")
             return
-        tell("registered")
+        tell("ready")
         threading.Thread(target=self._read_commands, daemon=True).start()
         while (line := self._commands.get()) != "quit":
             command, _, argument = line.partition(" ")
             try:
                 self._obey(command, argument)
-            except Exception as error:  # noqa: BLE001 - whatever pyVoIP raises, the test must see it
+            except Exception as error:  # noqa: BLE001 - whatever pyVoIP raises has to be seen
                 tell("error", text=f"{line}: {error!r}")
+        self.phone.sip.register_timeout = DEREGISTER_TIMEOUT_S
         self.phone.stop()
 
     def _read_commands(self) -> None:
@@ -123,14 +151,26 @@ class Handset:
             case "deny" if self._call:
                 self._call.deny()
             case "hangup" if self._call:
-                self._call.hangup()
-            case "digit" if self._call:
-                self._send_digit(self._call.RTPClients[0], argument)
+                # The other party may have been quicker.
+                with contextlib.suppress(InvalidStateError):
+                    self._call.hangup()
+            case "press" if self._call:
+                for key in argument:
+                    self._send_digit(self._call.RTPClients[0], key)
+                    time.sleep(BETWEEN_KEYS_S)
+                tell("pressed", keys=argument)
+            case "say" if self._call:
+                # Speaking takes its time, and a key can be pressed meanwhile.
+                audio = Path(argument).read_bytes()
+                threading.Thread(target=self._say, args=(self._call, audio), daemon=True).start()
+            case "listen" if self._call and self._call.RTPClients:
+                self._keep(self._call)
+                tell("heard")
             case _:
                 tell("error", text=f"{command}: not known, or no call")
 
     def _incoming(self, call: VoIPCall) -> None:
-        """Called by pyVoIP in a thread that must live as long as the call."""
+        """Follow a call to us; pyVoIP keeps it for as long as this thread of its own lives."""
         self._call = call
         tell("incoming", sender=str(call.request.headers["From"]["number"]))
         self._follow(call)
@@ -144,15 +184,28 @@ class Handset:
             call.write_audio(self._says)
             while call.state == CallState.ANSWERED:
                 time.sleep(PERIOD_S)
-            self._keep(call.RTPClients[0].pmin.buffer.getvalue())
+            self._keep(call)
         tell("ended")
 
-    def _keep(self, audio: bytes) -> None:
-        with wave.open(str(self._heard), "wb") as file:
+    def _say(self, call: VoIPCall, audio: bytes) -> None:
+        """Speak, and tell when the last packet of it is gone."""
+        call.write_audio(audio)
+        buffer = call.RTPClients[0].pmout.buffer
+        while call.state == CallState.ANSWERED and buffer.tell() < len(buffer.getvalue()):
+            time.sleep(PERIOD_S)
+        tell("said")
+
+    def _keep(self, call: VoIPCall) -> None:
+        """Write what the phone heard so far, beside and then in place: somebody may be reading."""
+        # Where nothing came, pyVoIP has zeros, and in its unsigned samples they are no silence.
+        audio = call.RTPClients[0].pmin.buffer.getvalue().replace(b"\0", SILENCE)
+        beside = self._heard.with_suffix(".new")
+        with wave.open(str(beside), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(1)
             file.setframerate(8000)
             file.writeframes(audio)
+        beside.replace(self._heard)
 
     def _send_digit(self, client: RTP.RTPClient, digit: str) -> None:
         """Send a digit of 100 ms as pyVoIP never can (:rfc:`4733#section-2.5`)."""
@@ -170,23 +223,28 @@ class Handset:
             time.sleep(0.02)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--server-port", type=int, required=True)
     parser.add_argument("--user", required=True)
-    parser.add_argument("--password", required=True)
+    parser.add_argument("--password", default="")
+    parser.add_argument("--no-register", action="store_true", help="a trunk's phone")
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rtp-port", type=int, required=True)
     parser.add_argument("--law", choices=("pcmu", "pcma"), default="pcmu")
-    parser.add_argument("--says", type=Path, required=True)
+    parser.add_argument("--says", type=Path, help="spoken at the start of each call")
     parser.add_argument("--heard", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
     # The method is bound to the class: this replaces what the fast loop of pyVoIP calls.
     RTP.RTPClient.encode_packet = _encode
     pyVoIP.REGISTER_FAILURE_THRESHOLD = 1
     try:
-        Handset(parser.parse_args()).run()
+        Handset(_arguments()).run()
     finally:
         # pyVoIP's timers are not daemons: a regular exit would wait for the next refresh.
         sys.stdout.flush()

@@ -1,0 +1,129 @@
+"""Recognise known sounds in what was heard or recorded, by normalised cross-correlation.
+
+A sound is cut into pieces that are looked for one by one and have to stand in their order,
+because on its way some samples are left out or put in: by a telephone's jitter buffer, by the
+recorder where a telephone's clock is slow (pyVoIP's is, by 1 %).
+
+Samples are `NDArray[int16]`, shape (n_samples,), 8 kHz; places are seconds since sample 0.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+Curve = NDArray[np.float64]
+
+RATE: Final = 8000
+"Hz."
+
+PIECE_S: Final = 0.4
+"Long enough to be like nothing else, short enough to hold no more than one cut."
+
+SLACK_S: Final = 0.06
+"How far a piece may lie from where the others say that it is."
+
+QUIET: Final = 0.1
+"A piece with less than this part of the loudest one's amplitude is a pause, and proves nothing."
+
+ALIKE: Final = 0.7
+"Measured: what is there has 0.85 and more, what is not stays below 0.5."
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where a sound fits best, whether it is there or not."""
+
+    start: float
+    "In seconds; negative where its beginning is cut off."
+    likeness: float
+    "0 to 1: the mean over the pieces, by their energy."
+
+    @property
+    def found(self) -> bool:
+        """Tell whether the sound is there."""
+        return self.likeness >= ALIKE
+
+
+def best_match(pcm: Pcm, sound: Pcm) -> Match:
+    """Return where in `pcm` the sound fits best, and how well."""
+    slack = round(SLACK_S * RATE)
+    pieces = _loud_pieces(sound)
+    # A sound may hang over either edge: its pieces there meet silence.
+    beyond = np.zeros(sound.size + slack)
+    surroundings = _Surroundings(np.concatenate((beyond, pcm, beyond)))
+    length = pcm.size + sound.size
+    score = np.zeros(length)
+    curves = [surroundings.likeness(piece) for _, piece in pieces]
+    energies = [float(np.sum(piece**2)) for _, piece in pieces]
+    for (place, _), curve, energy in zip(pieces, curves, energies, strict=True):
+        score += _widened(curve, 2 * slack + 1)[place : place + length] * energy
+    score /= sum(energies)
+    best = int(score.argmax())
+    # The slack makes a plateau of the best place: where on it, says the piece that fits best.
+    windows = [
+        curve[place + best : place + best + 2 * slack + 1]
+        for (place, _), curve in zip(pieces, curves, strict=True)
+    ]
+    clearest = max(windows, key=lambda window: float(window.max()))
+    return Match((best + int(clearest.argmax()) - beyond.size) / RATE, float(score[best]))
+
+
+def find_sound(pcm: Pcm, sound: Pcm) -> float | None:
+    """Return where in `pcm` the sound begins (s), or None where it is not."""
+    match = best_match(pcm, sound)
+    return match.start if match.found else None
+
+
+def _loud_pieces(sound: Pcm) -> list[tuple[int, Curve]]:
+    """Return the pieces that are no pauses: where each begins, and its samples without mean."""
+    size = round(PIECE_S * RATE)
+    edges = [*range(0, max(sound.size - size // 2, 1), size), sound.size]
+    pieces = []
+    for first, after in pairwise(edges):
+        piece = sound[first:after].astype(np.float64)
+        pieces.append((first, piece - piece.mean()))
+    loudest = max(float(np.sqrt(np.mean(piece**2))) for _, piece in pieces)
+    if not loudest:
+        raise ValueError("silence can't be found")
+    return [
+        (first, piece)
+        for first, piece in pieces
+        if float(np.sqrt(np.mean(piece**2))) >= QUIET * loudest
+    ]
+
+
+class _Surroundings:
+    """The samples in which pieces are looked for, transformed once."""
+
+    def __init__(self, samples: Curve) -> None:
+        self._length = samples.size
+        self._size = 1 << (samples.size + round(2 * PIECE_S * RATE)).bit_length()
+        self._spectrum = np.fft.rfft(samples, self._size)
+        self._sums = np.concatenate(([0.0], np.cumsum(samples)))
+        self._squares = np.concatenate(([0.0], np.cumsum(samples**2)))
+
+    def likeness(self, piece: Curve) -> Curve:
+        """Return the correlation coefficient of the piece with every place of the samples."""
+        length = piece.size
+        spectrum = self._spectrum * np.conj(np.fft.rfft(piece, self._size))
+        products = np.fft.irfft(spectrum, self._size)[: self._length - length + 1]
+        mean = (self._sums[length:] - self._sums[:-length]) / length
+        energy = self._squares[length:] - self._squares[:-length] - length * mean**2
+        # Where there is next to nothing, rounding would look like anything.
+        energy = np.maximum(energy, float(length))
+        likeness = products / np.sqrt(energy * float(np.sum(piece**2)))
+        return np.asarray(likeness, dtype=np.float64)
+
+
+def _widened(curve: Curve, width: int) -> Curve:
+    """Return the greatest value within each `width` neighbouring ones."""
+    reach = 1
+    while reach < width:
+        step = min(reach, width - reach)
+        curve = np.maximum(curve[:-step], curve[step:])
+        reach += step
+    return curve

@@ -1,0 +1,35 @@
+"""Which promises the demo's call has to keep, and what the judge found."""
+
+from itertools import chain
+from typing import Final
+
+from b2bua.demo import dialogue, judge
+from b2bua.demo.dialogue import Speaker, read_speech
+from b2bua.demo.judge import Sound, sound_of
+from b2bua.demo.report import Check, Report
+from b2bua.demo.scenario import ANNOUNCEMENT, CALLER, DID, Stage
+
+PARTS: Final = (dialogue.FIRST_PART, dialogue.SECOND_PART)
+"What each file has to hold."
+
+
+async def judge_call(report: Report, on: Stage) -> None:
+    """Decode what was recorded, listen to what was heard, and note every check."""
+    report.checks += judge.row_checks(report.row, src=CALLER, dst=DID)
+    rows = sorted(await on.server.rows("rec", "list"), key=lambda row: str(row["started_at"]))
+    paths = [on.server.recordings / str(row["relative_path"]) for row in rows]
+    count = f"there are {len(paths)}"
+    report.checks.append(Check("the call has two files", len(paths) == len(PARTS), count))
+    announcement = Sound("announcement", read_speech(ANNOUNCEMENT))
+    for number, (path, said) in enumerate(zip(paths, PARTS, strict=False), 1):
+        pcm = judge.decode(path)
+        report.files.append(judge.describe(path, pcm))
+        other = [sound_of(line) for line in dialogue.ALL if line not in said]
+        never = (judge.MARKER, announcement, *other)
+        report.checks += judge.segment_checks(number, pcm, said=said, never=never)
+    report.checks.append(judge.size_check(report.files))
+    for who, partner in ((Speaker.CALLER, Speaker.CLERK), (Speaker.CLERK, Speaker.CALLER)):
+        lines = [sound_of(line) for line in dialogue.ALL if line.speaker is partner]
+        expected = chain([announcement] if who is Speaker.CALLER else [], lines)
+        heard = on.telephone_of(who).heard_in_all()
+        report.checks += judge.heard_checks(f"the {who.value}", heard, expected)
