@@ -83,7 +83,9 @@ class Asking:
 
     def _decided(self, verdict: Verdict | None) -> Verdict | None:
         if verdict is not None:
-            self._c.legs[self.side].collect_digits((), forward=True)
+            # Still listening, or the rest of the answer's packets would reach the other side.
+            types = self._c.bridge.sides[self.side].event_types
+            self._c.legs[self.side].collect_digits(types, forward=True)
         return verdict
 
     def _steps(self, event: CallEvent) -> tuple[Event, ...]:

@@ -64,6 +64,13 @@ class DigitReceiver:
         self.malformed = 0
         "Payloads too short to be an event."
 
+    def with_types(self, payload_types: Collection[int]) -> "DigitReceiver":
+        """Return a receiver for other payload types that knows what this one has heard."""
+        other = DigitReceiver(payload_types)
+        other._current, other._segment_ts = self._current, self._segment_ts
+        other._heard_at, other.malformed = self._heard_at, self.malformed
+        return other
+
     def receive(
         self, payload: bytes, *, payload_type: int, ssrc: int, timestamp: int, now: float
     ) -> tuple[Digit, ...]:

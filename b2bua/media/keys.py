@@ -76,16 +76,21 @@ class Keys:
     def collect(self, leg: Leg, message: CollectDigits, now: int) -> None:
         """Listen, or no more; raises `StarCodeError` for a table that can't work."""
         codes = StarCodes(message.codes)
+        before = self._listeners.get(leg.leg_id)
         self._forget_listener(leg.leg_id, now)
         if not message.payload_types:
             return
-        self._listeners[leg.leg_id] = _Listener(
+        listener = self._listeners[leg.leg_id] = _Listener(
             leg=leg,
             receiver=DigitReceiver(message.payload_types),
             codes=codes,
             forward=message.forward,
             event_type=message.payload_types[0],
         )
+        if before is not None:
+            # A key that is down at this moment is no new one, and its fate is decided.
+            listener.receiver = before.receiver.with_types(message.payload_types)
+            listener.fates, listener.passes = before.fates, before.passes
         leg.relay.listen(message.payload_types, partial(self._event, leg.leg_id))
         leg.wire()
 
