@@ -21,6 +21,7 @@ from tests.support import ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import Account, PhoneSetup
 from tests.support.process import Child, ChildError
+from tests.support.prompts import short_prompts
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "b2bua.cli")
@@ -287,14 +288,21 @@ async def server(
     settings: str = "",
     extensions: Sequence[tuple[str, str, bool]] = (),
     wrapper: Sequence[str] = (),
+    *,
+    short: bool = False,
 ) -> AsyncIterator[Server]:
     """Start a server in a new folder with these extensions: (number, mode, opt-in).
+
+    `short`: it speaks in short tones (`tests.support.prompts`) instead of sentences.
 
     The folder's path is short, because a unix socket's must be; it is kept when a test fails.
     """
     folder = Path(tempfile.mkdtemp(prefix="ms-"))
     under_test = Server(folder, settings, wrapper)
     try:
+        if short:
+            under_test.data.mkdir()
+            short_prompts(under_test.data)
         await under_test.start()
         for number, mode, opt_in in extensions:
             await under_test.add_extension(number, mode=mode, opt_in=opt_in)
