@@ -62,6 +62,8 @@ class Child(Generic[M]):
     ) -> None:
         self.spec = spec
         self.starts = 0
+        self.awake = asyncio.Event()
+        "Set while a present life of the child has said something."
         self._on_message = on_message
         self._on_start = on_start
         self._on_death = on_death
@@ -143,6 +145,7 @@ class Child(Generic[M]):
             )
         self._sock = ours
         self._ended.clear()
+        self.awake.clear()
         self._heard = asyncio.get_running_loop().time()
         deframer: Deframer[M] = Deframer(self.spec.kind)
         asyncio.get_running_loop().add_reader(ours.fileno(), self._read, ours, deframer)
@@ -181,6 +184,7 @@ class Child(Generic[M]):
             self._hang_up()
             return
         self._heard = asyncio.get_running_loop().time()
+        self.awake.set()
         try:
             for message in deframer.feed(data):
                 self._guarded(self._on_message, message)

@@ -97,7 +97,10 @@ class Service:
             handler = _handler(administration, prompts, status)
             socket = self._folder.control_socket
             await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
+            await plane.ready()
             await enter(self._switchboard.open())
+            for warning in self._config.warnings():
+                logger.warning(warning)
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
             await self._keep_house(stop, registrations)

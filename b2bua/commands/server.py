@@ -62,11 +62,14 @@ def check_config(
     from b2bua.config import describe, load
 
     path = config_path(config, DataFolder(data))
-    described = describe(load(path))
+    settings = load(path)
+    warnings = settings.warnings()
     if as_json:
-        typer.echo(json.dumps(described, indent=2))
+        typer.echo(json.dumps(describe(settings) | {"warnings": warnings}, indent=2))
         return
     typer.echo(f"{path or 'built-in defaults'}: in order")
+    for warning in warnings:
+        typer.secho(f"WARNING: {warning}", fg=typer.colors.RED, bold=True, err=True)
 
 
 def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from b2bua.children import Child, ChildSpec
 from b2bua.config import MediaConfig
-from b2bua.errors import MitschnittError
+from b2bua.errors import MitschnittError, StartError
 from b2bua.media.leg import LegMessage, MediaLeg
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
@@ -51,6 +51,9 @@ COOLING_S = 2.0
 "A freed port is not lent again for this long: late packets of the old call die out."
 
 LEND_TRIES = 16
+
+START_PATIENCE_S = 60.0
+"For all children to begin, on a busy machine."
 
 
 class NoPortError(MitschnittError):
@@ -125,6 +128,17 @@ class MediaPlane:
             for worker in self._workers:
                 group.create_task(worker.child.run())
             group.create_task(self._adopt_orphans())
+
+    async def ready(self) -> None:
+        """Wait until every child works; raises `StartError`."""
+        children = [part.child for part in (*self._workers, *self._recorders)]
+        try:
+            async with asyncio.timeout(START_PATIENCE_S):
+                for child in children:
+                    await child.awake.wait()
+        except TimeoutError:
+            asleep = ", ".join(c.spec.name for c in children if not c.awake.is_set())
+            raise StartError(f"no word from {asleep} in {START_PATIENCE_S:.0f} s") from None
 
     async def close(self) -> None:
         """End the media workers at once, then the recorders, which finish their files."""

@@ -105,6 +105,7 @@ class Worker:
         self._loop.set(self._channel.fileno(), self.receive)
         self._loop.every(TURN_S, self.housekeeping)
         self._loop.every(1.0, self.report)
+        self.report(0)  # the first word: we are here
 
     # --- from the signalling process
 
