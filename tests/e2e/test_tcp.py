@@ -103,14 +103,14 @@ async def test_a_phone_whose_connection_is_gone_is_unreachable_at_once() -> None
     ):
         setup = under_test.setup(under_test.extension("102"), CALLEE_SAYS)
         async with baresip(setup, transport="tcp") as bob:
-            await call(alice, bob)
-            await end(alice, bob)
+            assert (await under_test.status())["registrations"] == 2
             await bob.child.kill()
+            await under_test.child.wait_for('"unregistered", "aor": "102"')
         place = len(alice.events)
         async with asyncio.timeout(5.0):
             await alice.dial("102")
             closed = await alice.wait_event("CALL_CLOSED", after=place)
-        assert "480" in str(closed["param"])
+        assert "480" in str(closed["param"]), "long before it would ring into the void"
         assert (await under_test.status())["registrations"] == 1
 
 
