@@ -84,7 +84,7 @@ def _trunk_address(value: object) -> object:
 
 def _each_once(value: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(value)) != len(value):
-        raise ValueError("something stands there twice")
+        raise ValueError("a transport stands there twice")
     return value
 
 

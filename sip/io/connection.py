@@ -161,6 +161,6 @@ class Connection(asyncio.BufferedProtocol):
     def _give_up(self) -> None:
         if self._flow is not None:
             self.end("failed", abort=True)
-        elif self._transport is not None:
+        else:
             self.ended = True
-            self._transport.abort()
+            self.abort()

@@ -69,7 +69,6 @@ class TcpTransport:
         self._accepted = Counter[str]()
         "Open connections that peers made, by their host."
         self._dials: set[asyncio.Task[None]] = set()
-        self._sweeper: asyncio.TimerHandle | None = None
         self._one_closed = asyncio.Event()
         self.counters = Counter({"tcp_accepted": 0, "tcp_refused": 0, "tcp_dial_failed": 0})
         "`tcp_refused`: connections beyond a limit."
@@ -89,8 +88,7 @@ class TcpTransport:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        self._sweeper.cancel()
         for task in self._dials:
             task.cancel()
         await asyncio.gather(*self._dials, return_exceptions=True)
@@ -204,7 +202,9 @@ class TcpTransport:
     # --- what takes too long
 
     def _sweep_later(self) -> None:
-        self._sweeper = self._loop.call_later(self._limits.sweep_s, self._sweep)
+        self._sweeper: asyncio.TimerHandle = self._loop.call_later(
+            self._limits.sweep_s, self._sweep
+        )
 
     def _sweep(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from sip.address import Flow, HostPort, Transport
@@ -27,7 +28,16 @@ class ShellPhone:
         limits: TcpLimits | None = None,
     ) -> None:
         self.endpoint = Endpoint(contact=bind, authorize=self.authorize, timers=timers)
-        self.shell = Shell(self.endpoint, bind, self.on_event, transports=transports, limits=limits)
+        self.ahead = 0.0
+        "Seconds by which the phone's clock runs ahead of the real one."
+        self.shell = Shell(
+            self.endpoint,
+            bind,
+            self.on_event,
+            transports=transports,
+            limits=limits,
+            clock=lambda: time.monotonic() + self.ahead,
+        )
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.lost: asyncio.Queue[Flow] = asyncio.Queue()
         self.shell.on_connection_lost = self.lost.put_nowait

@@ -89,3 +89,29 @@ def test_what_is_advertised_is_an_address_or_auto() -> None:
     assert parse('[sip]\nadvertise = "192.0.2.7"\n', "f").sip.advertise == "192.0.2.7"
     with pytest.raises(ConfigError, match=r"f:2: sip\.advertise"):
         parse('[sip]\nadvertise = "phones.example"\n', "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "transports"),
+    [
+        ("", ("udp", "tcp")),
+        ('[sip]\ntransports = ["tcp"]\n', ("tcp",)),
+        ('[sip]\ntransports = ["tcp", "udp"]\n', ("tcp", "udp")),
+    ],
+)
+def test_transports(text: str, transports: tuple[str, ...]) -> None:
+    assert parse(text, "f").sip.transports == transports
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("[]", "at least 1 item"),
+        ('["udp", "udp"]', "a transport stands there twice"),
+        ('["UDP"]', "should be 'udp' or 'tcp'"),
+        ('["tls"]', "should be 'udp' or 'tcp'"),
+    ],
+)
+def test_transports_that_are_none(value: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=rf"f:2: sip\.transports.*{complaint}"):
+        parse(f"[sip]\ntransports = {value}\n", "f")
