@@ -67,5 +67,5 @@ def test_a_key_in_the_consent_menu_opens_the_tap_in_time() -> None:
     figures = run_bench("bench.consent", "--smoke")
     assert figures["lost"] == 0
     assert figures["digits"] >= 5
-    assert figures["within_goal"], figures
+    assert figures["digit_told_ms_p50"] <= figures["tap_seen_ms_p50"] < figures["goal_ms"]
     assert figures["cpu_ms_per_call_s"] > 0
