@@ -31,7 +31,9 @@ def perform(*, as_json: bool, keep: bool) -> Report:
             report.error = "it was told to stop"
         except DemoError as error:
             report.error = str(error)
-            _tell(report, as_json=as_json)
+        else:
+            return report
+    _tell(report, as_json=as_json)
     return report
 
 

@@ -16,8 +16,8 @@ PARTS: Final = (dialogue.FIRST_PART, dialogue.SECOND_PART)
 async def judge_call(report: Report, on: Stage) -> None:
     """Decode what was recorded, listen to what was heard, and note every check."""
     report.checks += judge.row_checks(report.row, src=CALLER, dst=DID)
-    rows = sorted(await on.server.rows("rec", "list"), key=lambda row: str(row["started_at"]))
-    paths = [on.server.recordings / str(row["relative_path"]) for row in rows]
+    segments = await on.server.segments()
+    paths = [on.server.recordings / str(row["relative_path"]) for row in segments]
     count = f"there are {len(paths)}"
     report.checks.append(Check("the call has two files", len(paths) == len(PARTS), count))
     announcement = Sound("announcement", read_speech(ANNOUNCEMENT))
