@@ -8,10 +8,11 @@ INSTALL := $(PIP) install --quiet --require-hashes
 PACKAGES := b2bua cdr codec ivr mixer recording rtp sip web
 PYTHON ?= $(shell sh scripts/find-python)
 BENCH_ARGS ?=
+DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench peers format lock clean
+.PHONY: help run demo test check bench peers format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +20,9 @@ help: ## list the targets
 run: $(VENV)/run.stamp ## install the server into .venv and serve from var/ (made at first use)
 	@test -e var/mitschnitt.db || $(BIN)/mitschnitt init --data var --sample-extensions
 	$(BIN)/mitschnitt serve --data var
+
+demo: $(VENV)/demo.stamp ## two telephones, consent by key, two recordings, all of it checked (DEMO_ARGS=--keep)
+	@$(BIN)/mitschnitt demo $(DEMO_ARGS)
 
 test: $(VENV)/dev.stamp ## run all tests; installs the test peers where it may
 	@sh scripts/peers --if-possible
@@ -56,6 +60,10 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/bench.stamp: requirements/bench.txt $(VENV)/run.stamp
 	$(INSTALL) -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/demo.stamp: requirements/phones.txt $(VENV)/run.stamp
+	$(INSTALL) -r requirements/phones.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt requirements/phones.txt $(VENV)/run.stamp

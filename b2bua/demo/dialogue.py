@@ -43,21 +43,17 @@ class Line:
         return read_speech(self.path)
 
 
-GREETING: Final = Line(
-    "greeting", Speaker.CLERK, "Gärtnerei Sommer, mein Name ist Jonas Weber. Guten Tag!"
-)
-ORDER: Final = Line(
-    "order", Speaker.CALLER, "Guten Tag, Krüger hier. Ich möchte zwölf Rosenstöcke bestellen."
-)
+GREETING: Final = Line("greeting", Speaker.CLERK, "Gärtnerei Sommer, Weber, guten Tag!")
+ORDER: Final = Line("order", Speaker.CALLER, "Krüger hier. Ich möchte zwölf Rosen bestellen.")
 ANNOUNCED: Final = Line(
-    "announced", Speaker.CLERK, "Gern. Für Ihre Kartennummer halte ich die Aufzeichnung an."
+    "announced", Speaker.CLERK, "Gern. Für die Kartennummer halte ich die Aufzeichnung an."
 )
-CARD: Final = Line("card", Speaker.CALLER, "Sie lautet: vier, sieben, eins, eins, null, acht.")
-NOTED: Final = Line("noted", Speaker.CLERK, "Danke, die habe ich notiert.")
+CARD: Final = Line("card", Speaker.CALLER, "Sie lautet vier, sieben, eins, eins.")
+NOTED: Final = Line("noted", Speaker.CLERK, "Danke, die ist notiert.")
 RESUMED: Final = Line(
-    "resumed", Speaker.CLERK, "So, es wird wieder aufgezeichnet. Wir liefern am Freitag."
+    "resumed", Speaker.CLERK, "Es wird wieder aufgezeichnet. Wir liefern am Freitag."
 )
-THANKS: Final = Line("thanks", Speaker.CALLER, "Wunderbar, vielen Dank und auf Wiederhören!")
+THANKS: Final = Line("thanks", Speaker.CALLER, "Vielen Dank und auf Wiederhören!")
 
 FIRST_PART: Final = (GREETING, ORDER, ANNOUNCED)
 "Recorded."

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from b2bua import control
 from b2bua.datadir import DataFolder
 from b2bua.demo.programs import Program, die_with_parent, run_command
 from b2bua.errors import DemoError
+from b2bua.reports import call_rows, recording_rows
 
 MODULE: Final = "b2bua.cli"
 HOST: Final = "127.0.0.1"
@@ -24,6 +24,8 @@ RTP_LOW: Final = (20000, 29000)
 START_TIMEOUT_S: Final = 20.0
 COMMAND_TIMEOUT_S: Final = 20.0
 POLL_S: Final = 0.05
+
+Row = dict[str, Any]
 
 
 def settings(*, trunk: str, did: str, extension: str) -> str:
@@ -72,17 +74,20 @@ class PrivateServer:
             timeout_s=COMMAND_TIMEOUT_S,
         )
 
-    async def rows(self, *words: str) -> list[dict[str, Any]]:
-        """Run a command that lists."""
-        rows: list[dict[str, Any]] = json.loads(await self.command(*words, "--json"))
-        return rows
+    async def calls(self) -> list[Row]:
+        """Return what `mitschnitt calls --json` prints; from the database, as the command does."""
+        return await asyncio.to_thread(call_rows, self.data, 10)
 
-    async def status(self) -> dict[str, Any]:
+    async def segments(self) -> list[Row]:
+        """Return what `mitschnitt rec list --json` prints, oldest first."""
+        return (await asyncio.to_thread(recording_rows, self.data, 10))[::-1]
+
+    async def status(self) -> Row:
         """Return what `mitschnitt status --json` prints, without starting a process for it."""
         reply = await asyncio.to_thread(control.ask, self.data.control_socket, control.GetStatus())
         if not isinstance(reply, control.Status):
             raise DemoError(f"the server tells no status\n{self.program.tail()}")
-        values: dict[str, Any] = msgspec.to_builtins(reply)
+        values: Row = msgspec.to_builtins(reply)
         return values
 
     async def recordings_open(self, count: int, *, timeout_s: float) -> None:
@@ -96,16 +101,17 @@ class PrivateServer:
                 f"not {count} recordings after {timeout_s:.0f} s\n{self.program.tail()}"
             ) from None
 
-    async def closed_call(self, *, timeout_s: float) -> dict[str, Any]:
+    async def closed_call(self, *, timeout_s: float) -> Row:
         """Wait until the one call has its last word, and return its row."""
-        rows: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(timeout_s):
-                while not rows or not rows[0]["outcome"]:
-                    rows = await self.rows("calls")
+                while True:
+                    calls = await self.calls()
+                    if calls and calls[0]["outcome"]:
+                        return calls[0]
+                    await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise DemoError(f"the call's row is not closed after {timeout_s:.0f} s") from None
-        return rows[0]
 
 
 class _Manager:

@@ -12,7 +12,7 @@ from typing import Final, Self
 from b2bua.errors import DemoError
 
 PR_SET_PDEATHSIG: Final = 1
-STOP_TIMEOUT_S: Final = 10.0
+STOP_TIMEOUT_S: Final = 4.0
 KEPT_LINES: Final = 40
 
 _libc = ctypes.CDLL(None)

@@ -29,6 +29,7 @@ TELEPHONE_EVENT = 101
 BETWEEN_KEYS_S = 0.1
 PERIOD_S = 0.01
 "pyVoIP tells nobody when a state changes: it has to be looked at."
+RATE = 8000
 SILENCE = b"\x80"
 DEREGISTER_TIMEOUT_S = 3
 "pyVoIP's own 30 s would keep the process of a phone whose server is gone."
@@ -41,6 +42,14 @@ def tell(event: str, **fields: str) -> None:
     with _output:
         sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
         sys.stdout.flush()
+
+
+def _speech(path: str) -> bytes:
+    """Return the samples of a WAV file that has pyVoIP's form."""
+    with wave.open(path) as file:
+        if file.getparams()[:3] != (1, 1, RATE):
+            raise ValueError(f"{path} is not mono with 8 bits and {RATE} Hz")
+        return bytes(file.readframes(file.getnframes()))
 
 
 def _encode(client: RTP.RTPClient, payload: bytes) -> bytes:
@@ -76,7 +85,7 @@ class Handset:
     """The one call that the phone has, and the audio on both sides of it."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._says: bytes = arguments.says.read_bytes() if arguments.says else b""
+        self._says = _speech(arguments.says) if arguments.says else b""
         self._heard: Path = arguments.heard
         self._call: VoIPCall | None = None
         self._commands: queue.Queue[str] = queue.Queue(maxsize=100)
@@ -161,7 +170,7 @@ class Handset:
                 tell("pressed", keys=argument)
             case "say" if self._call:
                 # Speaking takes its time, and a key can be pressed meanwhile.
-                audio = Path(argument).read_bytes()
+                audio = _speech(argument)
                 threading.Thread(target=self._say, args=(self._call, audio), daemon=True).start()
             case "listen" if self._call and self._call.RTPClients:
                 self._keep(self._call)
@@ -203,7 +212,7 @@ class Handset:
         with wave.open(str(beside), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(1)
-            file.setframerate(8000)
+            file.setframerate(RATE)
             file.writeframes(audio)
         beside.replace(self._heard)
 
@@ -234,7 +243,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rtp-port", type=int, required=True)
     parser.add_argument("--law", choices=("pcmu", "pcma"), default="pcmu")
-    parser.add_argument("--says", type=Path, help="spoken at the start of each call")
+    parser.add_argument("--says", help="spoken at the start of each call")
     parser.add_argument("--heard", type=Path, required=True)
     return parser.parse_args()
 

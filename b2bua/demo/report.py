@@ -112,13 +112,22 @@ class Report:
             for file in self.files
         ]
         lines += [f"{'page':15} {self.web}"] if self.web else []
+        return [*lines, "", self._verdict(), *self._invitation()]
+
+    def _verdict(self) -> str:
         if self.error:
-            return [*lines, "", f"The demo broke off: {self.error}"]
+            return f"The demo broke off: {self.error}"
         failed = sum(not check.held for check in self.checks)
-        verdict = (
-            "Every check held." if self.ok else f"{failed} of {len(self.checks)} checks failed."
-        )
-        return [*lines, "", verdict]
+        return f"{failed} of {len(self.checks)} checks failed." if failed else "Every check held."
+
+    def _invitation(self) -> list[str]:
+        if self.login is None:
+            return ["(With --keep the server, its page and the files stay until Ctrl-C.)"]
+        return [
+            f"Look at the page: {self.web}",
+            f"user {self.login.user}, password {self.login.password}",
+            "Ctrl-C ends the server and removes its folder.",
+        ]
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from b2bua.demo.dialogue import Line, Speaker, read_speech, write_speech
 from b2bua.demo.private_server import HOST, PrivateServer, private_server, settings
 from b2bua.demo.report import Report
 from b2bua.demo.telephone import Account, Telephone, free_port, telephone
+from b2bua.passwords import new_password
 from ivr.prompts import SENTENCES, SHIPPED, PromptId
 
 OUTSIDE: Final = "127.0.0.2"
@@ -62,20 +62,20 @@ async def stage(report: Report, folder: Path) -> AsyncIterator[Stage]:
         server = await stack.enter_async_context(private_server(folder, configuration))
         report.web = str((await server.status()).get("web", ""))
         report.step(f"it is ready at {server.sip}")
-        clerk = await stack.enter_async_context(await _clerk(server, folder))
-        report.step(f"extension {EXTENSION} is registered: automatic recording, opted in, may stop")
         account = Account(user=CALLER, server=server.sip, host=OUTSIDE, port=outside_port)
         caller = await stack.enter_async_context(
             telephone("the caller", account, folder / "caller")
         )
         report.step(f"the caller stands behind the trunk {OUTSIDE}:{outside_port}, unregistered")
+        clerk = await stack.enter_async_context(await _clerk(server, folder))
+        report.step(f"extension {EXTENSION} is registered: automatic recording, opted in, may stop")
         yield Stage(server, caller, clerk, folder)
 
 
 async def _clerk(
     server: PrivateServer, folder: Path
 ) -> contextlib.AbstractAsyncContextManager[Telephone]:
-    password = secrets.token_urlsafe(16)
+    password = new_password()
     words = ("ext", "add", EXTENSION, "--name", "Jonas Weber", "--password-stdin")
     recording = ("--mode", "automatic", "--opt-in", "--user-may-stop")
     await server.command(*words, *recording, stdin=f"{password}\n")

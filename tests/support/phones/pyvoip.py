@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
+from b2bua.demo.dialogue import write_speech
 from tests.support import audio, ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import PhoneSetup
@@ -76,8 +75,8 @@ class PyVoip:
     async def say(self, pcm: Pcm, *, timeout_s: float = 30.0) -> None:
         """Speak now, and return when it is said."""
         asked = len(self.child.lines)
-        path = self.setup.folder / f"says{asked}.u8"
-        path.write_bytes(_unsigned(pcm))
+        path = self.setup.folder / f"says{asked}.wav"
+        write_speech(path, pcm)
         await self.child.write(f"say {path}")
         await self._event("said", after=asked, timeout_s=timeout_s)
 
@@ -91,11 +90,6 @@ class PyVoip:
     def heard(self) -> Pcm:
         """Return what the other party sent, in pyVoIP's 8 bits: good for tones, not for quality."""
         return audio.decode(self.setup.folder / "heard.wav")
-
-
-def _unsigned(pcm: Pcm) -> bytes:
-    """Return samples of 8 bits, as pyVoIP wants them."""
-    return ((pcm.astype(np.int32) >> 8) + 128).astype(np.uint8).tobytes()
 
 
 def _command(setup: PhoneSetup, server: str, host: str, port: int) -> list[str | Path]:
@@ -123,10 +117,10 @@ async def pyvoip(
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "says.u8").write_bytes(_unsigned(setup.says))
+    write_speech(folder / "says.wav", setup.says)
     own_port = port or ports.take(2)
     argv = _command(setup, trunk_of or setup.account.server, host, own_port)
-    argv += ["--law", law, "--says", folder / "says.u8"]
+    argv += ["--law", law, "--says", folder / "says.wav"]
     argv += ["--no-register"] if trunk_of else ["--password", setup.account.password]
     name = f"pyVoIP {setup.account.user}"
     async with Child(name, argv, cwd=ROOT) as child:
