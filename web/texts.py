@@ -214,6 +214,29 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Automatisch und von Hand erst nach der Zustimmung.",
         "Automatic and by hand only after the agreement.",
     ),
+    "finer.open": _both("Weitere Einstellungen", "More settings"),
+    "finer.label": _both(
+        "Weitere Einstellungen der Nebenstelle {number}", "More settings of extension {number}"
+    ),
+    "consent.title": _both("Von Hand", "By hand"),
+    "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
+    "consent.ask": _both(
+        "Eine Ansage fragt die andere Seite", "An announcement asks the other party"
+    ),
+    "consent.attested": _both(
+        "Die Nebenstelle fragt selbst und steht dafür ein",
+        "The extension asks in its own words and vouches for it",
+    ),
+    "directions.title": _both("Automatisch", "Automatic"),
+    "directions.incoming": _both("Ankommende Gespräche", "Incoming calls"),
+    "directions.outgoing": _both("Abgehende Gespräche", "Outgoing calls"),
+    "directions.internal": _both("Interne Gespräche", "Internal calls"),
+    "directions.only": _both("Nur: {which}.", "Only: {which}."),
+    "may_stop.label": _both(
+        "Wer telefoniert, darf die Aufzeichnung mit *1 beenden",
+        "The one on the phone may stop the recording with *1",
+    ),
+    "may_stop.yes": _both("Darf mit *1 beendet werden.", "May be stopped with *1."),
     "opt_in.yes": _both("Zugestimmt am {date}", "Agreed on {date}"),
     "opt_in.by": _both("eingetragen von {actor}", "entered by {actor}"),
     "opt_in.no": _both("Keine Zustimmung", "No agreement"),
@@ -231,6 +254,11 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "refused.opt_in": _both(
         "Nebenstelle {number} hat noch nicht zugestimmt.",
         "Extension {number} has not agreed yet.",
+    ),
+    "refused.directions": _both(
+        "Nebenstelle {number}: Mindestens eine Richtung gehört dazu. "
+        "Soll nichts aufgezeichnet werden, wählen Sie „Aus“.",
+        "Extension {number}: one direction at least. To record nothing, choose “Off”.",
     ),
     # storage
     "storage.title": _both("Speicherplatz", "Storage"),
