@@ -70,6 +70,7 @@ def make_app(setup: WebSetup, reader: ReadOnly) -> FastAPI:
         open_metrics=setup.open_metrics,
         session_idle_s=setup.session_idle_s,
         session_s=setup.session_s,
+        record_code=setup.record_code,
         version=setup.version,
     )
     return create_app(ports, settings)

@@ -154,6 +154,7 @@ async def _show(
         "extensions.html",
         viewer=viewer,
         status=200 if refusal is None else 409,
+        code=web.settings.record_code,
         extensions=[_view(web, row, texts, registered) for row in rows],
         saved=saved if any(row.number == saved for row in rows) else None,
         refusal=refusal,
@@ -161,6 +162,7 @@ async def _show(
 
 
 def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> ExtensionView:
+    code = web.settings.record_code
     opted_in = row.opt_in_at is not None
     date = ""
     if row.opt_in_at is not None:
@@ -171,13 +173,13 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
         registered=row.number in registered,
         disabled=row.disabled_at is not None,
         mode=row.mode,
-        mode_text=t.word("mode", row.mode),
-        mode_hint=t.word("mode", f"{row.mode}.hint"),
-        finer_hint=_finer_hint(row, t),
+        mode_text=t.word("mode", row.mode, code=code),
+        mode_hint=t.word("mode", f"{row.mode}.hint", code=code),
+        finer_hint=_finer_hint(row, t, code),
         modes=tuple(
             ChoiceView(
                 value=mode,
-                text=t(f"mode.{mode}"),
+                text=t(f"mode.{mode}", code=code),
                 chosen=mode == row.mode,
                 possible=opted_in or mode not in NEEDS_OPT_IN,
             )
@@ -200,7 +202,7 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
     )
 
 
-def _finer_hint(row: ExtensionRow, t: Texts) -> str:
+def _finer_hint(row: ExtensionRow, t: Texts, code: str) -> str:
     if row.mode == "manual":
         return t.word("consent", row.manual_consent) + "."
     if row.mode != "automatic":
@@ -210,7 +212,7 @@ def _finer_hint(row: ExtensionRow, t: Texts) -> str:
     if len(wanted) < len(DIRECTIONS):
         parts.append(t("directions.only", which=", ".join(t.word("directions", w) for w in wanted)))
     if row.user_may_stop:
-        parts.append(t("may_stop.yes"))
+        parts.append(t("may_stop.yes", code=code))
     return " ".join(parts)
 
 

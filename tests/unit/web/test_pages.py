@@ -50,7 +50,7 @@ async def test_a_recorded_call_has_a_loudspeaker_and_a_download(house: House) ->
     seen = text_of(page)
     assert "05.01.2026 13:00:00" in seen
     assert "Anhören 1:00" in seen
-    assert "Aufgezeichnet: 59.7 s." in seen
+    assert "Aufgezeichnet: 1:00 min." in seen
     assert "Angenommen" in seen
     assert 'datetime="2026-01-05T12:00:00.000Z"' in page
 
