@@ -220,12 +220,11 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     ),
     "consent.title": _both("Von Hand", "By hand"),
     "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
-    "consent.ask": _both(
-        "Eine Ansage fragt die andere Seite", "An announcement asks the other party"
-    ),
-    "consent.attested": _both(
-        "Die Nebenstelle fragt selbst und steht dafür ein",
-        "The extension asks in its own words and vouches for it",
+    "consent.ask": _both("Eine Ansage fragt nach", "An announcement asks"),
+    "consent.attested": _both("Die Nebenstelle fragt selbst", "The extension asks itself"),
+    "consent.hint": _both(
+        "Die andere Seite muss zustimmen. Fragt die Nebenstelle selbst, steht sie dafür ein.",
+        "The other party has to agree. An extension that asks itself vouches for it.",
     ),
     "directions.title": _both("Automatisch", "Automatic"),
     "directions.incoming": _both("Ankommende Gespräche", "Incoming calls"),

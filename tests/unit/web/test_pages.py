@@ -223,7 +223,7 @@ async def test_the_finer_settings_are_set_and_told(house: House) -> None:
         assert german.count(" checked") == 2
         await browser.submit("/extensions/101/mode", mode="manual")
         german = text_of((await browser.get("/extensions", headers=GERMAN)).text)
-        assert "mit *1. Die Nebenstelle fragt selbst und steht dafür ein." in german
+        assert "mit *1. Die Nebenstelle fragt selbst." in german
 
 
 async def test_finer_settings_that_mean_nothing_are_refused(house: House) -> None:
