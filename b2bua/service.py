@@ -138,7 +138,7 @@ class Service:
 
     def _open_web(self) -> contextlib.AbstractAsyncContextManager[WebPages]:
         return open_web(
-            self._config.web,
+            self._config,
             database=self._folder.database,
             recordings=self._recordings,
             control_socket=self._folder.control_socket,

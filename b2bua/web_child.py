@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from b2bua.children import Child, ChildSpec
-from b2bua.config import WebConfig
+from b2bua.config import Config
 from b2bua.errors import StartError
 from b2bua.web_setup import FromWeb, WebSetup
 from sip.address import HostPort
@@ -95,25 +95,27 @@ def _for_channel(setup: WebSetup, channel_fd: int) -> WebSetup:
 
 @contextlib.asynccontextmanager
 async def open_web(
-    config: WebConfig, *, database: Path, recordings: Path, control_socket: Path, version: str
+    config: Config, *, database: Path, recordings: Path, control_socket: Path, version: str
 ) -> AsyncIterator[WebPages]:
     """Keep the web process alive while the context is open; raises `StartError`."""
     pages = WebPages()
-    if not config.enabled:
+    web = config.web
+    if not web.enabled:
         yield pages
         return
-    with listen(config.listen) as listening:
+    with listen(web.listen) as listening:
         setup = WebSetup(
             channel_fd=-1,
             listen_fd=listening.fileno(),
             database=str(database),
             recordings=str(recordings),
             control_socket=str(control_socket),
-            public_url=config.public_url,
-            proxies=config.proxies,
-            open_metrics=config.open_metrics,
-            session_idle_s=config.session_idle_s,
-            session_s=config.session_s,
+            public_url=web.public_url,
+            proxies=web.proxies,
+            open_metrics=web.open_metrics,
+            session_idle_s=web.session_idle_s,
+            session_s=web.session_s,
+            record_code=config.codes.record,
             version=version,
         )
         child = pages.watch(listening, setup)

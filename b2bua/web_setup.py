@@ -19,6 +19,7 @@ class WebSetup(msgspec.Struct, frozen=True, kw_only=True):
     open_metrics: bool
     session_idle_s: int
     session_s: int
+    record_code: str
     version: str
 
 

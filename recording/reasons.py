@@ -6,12 +6,16 @@ parties, seconds and causes; never digits that someone pressed.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 Language = Literal["de", "en"]
+
+
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 
 
 class ReasonKey(StrEnum):
@@ -93,8 +97,28 @@ def decode(key: str, parameters: str) -> Reason:
 
 
 def render(reason: Reason, language: Language) -> str:
-    """Return the sentence. A parameter that is missing shows as `?`."""
-    return _SENTENCES[reason.key][language].format_map(_Missing(reason.parameters))
+    """Return the sentence. A parameter that is missing shows as `?`.
+
+    `length` is the parameter `seconds` as people say it.
+    """
+    shown = {name: _figure(text, language) for name, text in reason.parameters}
+    if "seconds" in shown:
+        shown["length"] = _length(dict(reason.parameters)["seconds"], shown["seconds"])
+    return _SENTENCES[reason.key][language].format_map(_Missing(shown))
+
+
+def _figure(text: str, language: Language) -> str:
+    """Return `1,5` for `1.5` where that is how it is written."""
+    return text.replace(".", ",") if language == "de" and _DECIMAL.fullmatch(text) else text
+
+
+def _length(seconds: str, shown: str) -> str:
+    """Return `7.3 s`, or `4:11 min` from a minute on."""
+    try:
+        whole = round(float(seconds))
+    except (ValueError, OverflowError):
+        return shown
+    return f"{shown} s" if whole < 60 else f"{whole // 60}:{whole % 60:02} min"
 
 
 def _text(value: str | float) -> str:
@@ -108,17 +132,17 @@ class _Missing(dict[str, str]):
 
 _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
     ReasonKey.RECORDED: {
-        "en": "Recorded: {seconds} s.",
-        "de": "Aufgezeichnet: {seconds} s.",
+        "en": "Recorded: {length}.",
+        "de": "Aufgezeichnet: {length}.",
     },
     ReasonKey.RECORDED_LEGAL_DUTY: {
-        "en": "Recorded because of a legal duty: {seconds} s; the other party was informed.",
-        "de": "Aus gesetzlicher Pflicht aufgezeichnet: {seconds} s; "
+        "en": "Recorded because of a legal duty: {length}; the other party was informed.",
+        "de": "Aus gesetzlicher Pflicht aufgezeichnet: {length}; "
         "die andere Seite wurde informiert.",
     },
     ReasonKey.RECOVERED: {
-        "en": "The server stopped during the call; {seconds} s of audio were recovered.",
-        "de": "Der Server blieb während des Gesprächs stehen; {seconds} s Ton wurden gerettet.",
+        "en": "The server stopped during the call; {length} of audio were recovered.",
+        "de": "Der Server blieb während des Gesprächs stehen; {length} Ton wurden gerettet.",
     },
     ReasonKey.TOO_SHORT: {
         "en": "Only {seconds} s were recorded, less than the minimum of {minimum} s.",
@@ -203,17 +227,16 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
         "de": "Der Ton konnte nicht kodiert werden: {detail}.",
     },
     ReasonKey.RECORDER_DIED: {
-        "en": "The recorder stopped during the call; {seconds} s are kept.",
-        "de": "Der Rekorder blieb während des Gesprächs stehen; {seconds} s sind erhalten.",
+        "en": "The recorder stopped during the call; {length} are kept.",
+        "de": "Der Rekorder blieb während des Gesprächs stehen; {length} sind erhalten.",
     },
     ReasonKey.RECORDER_BUSY: {
         "en": "The recorder had no room for another recording.",
         "de": "Der Rekorder hatte keinen Platz für eine weitere Aufzeichnung.",
     },
     ReasonKey.MEDIA_WORKER_DIED: {
-        "en": "The media worker stopped during the call; {seconds} s are kept.",
-        "de": "Die Medienvermittlung blieb während des Gesprächs stehen; "
-        "{seconds} s sind erhalten.",
+        "en": "The media worker stopped during the call; {length} are kept.",
+        "de": "Die Medienvermittlung blieb während des Gesprächs stehen; {length} sind erhalten.",
     },
     ReasonKey.SERVER_DIED: {
         "en": "The server stopped during the call and left no audio.",

@@ -30,6 +30,8 @@ class WebSettings:
     "One audit row for all the ranges that a player asks for within so long."
     timezone: tzinfo | None = None
     "In which times are shown; None: that of the machine."
+    record_code: str = "*1"
+    "What an extension dials to start and stop a recording."
     version: str = ""
     "Shown at the foot of the pages."
 

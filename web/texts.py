@@ -48,10 +48,10 @@ class Texts:
         """Return a sentence; an unknown key is our bug and raises `KeyError`."""
         return CATALOGUE[key][self.language].format_map(parameters)
 
-    def word(self, kind: str, value: str) -> str:
+    def word(self, kind: str, value: str, **parameters: object) -> str:
         """Return the word for a value of the database; one that we don't know stays as it is."""
         entry = CATALOGUE.get(f"{kind}.{value.lower().replace(' ', '_')}")
-        return value if entry is None else entry[self.language]
+        return value if entry is None else entry[self.language].format_map(parameters)
 
 
 def _both(de: str, en: str) -> Mapping[Language, str]:
@@ -192,13 +192,13 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "extension.not_registered": _both("nicht angemeldet", "not registered"),
     "extension.disabled": _both("gesperrt", "disabled"),
     "mode.off": _both("Aus", "Off"),
-    "mode.manual": _both("Von Hand (*1)", "By hand (*1)"),
+    "mode.manual": _both("Von Hand ({code})", "By hand ({code})"),
     "mode.automatic": _both("Automatisch", "Automatic"),
     "mode.never": _both("Nie", "Never"),
     "mode.off.hint": _both("Es wird nicht aufgezeichnet.", "Nothing is recorded."),
     "mode.manual.hint": _both(
-        "Wer telefoniert, startet und stoppt mit *1.",
-        "The one on the phone starts and stops with *1.",
+        "Wer telefoniert, startet und stoppt mit {code}.",
+        "The one on the phone starts and stops with {code}.",
     ),
     "mode.automatic.hint": _both(
         "Jedes Gespräch, dem die andere Seite zustimmt.",
@@ -214,6 +214,28 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Automatisch und von Hand erst nach der Zustimmung.",
         "Automatic and by hand only after the agreement.",
     ),
+    "finer.open": _both("Weitere Einstellungen", "More settings"),
+    "finer.label": _both(
+        "Weitere Einstellungen der Nebenstelle {number}", "More settings of extension {number}"
+    ),
+    "consent.title": _both("Von Hand", "By hand"),
+    "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
+    "consent.ask": _both("Eine Ansage fragt nach", "An announcement asks"),
+    "consent.attested": _both("Die Nebenstelle fragt selbst", "The extension asks itself"),
+    "consent.hint": _both(
+        "Die andere Seite muss zustimmen. Fragt die Nebenstelle selbst, steht sie dafür ein.",
+        "The other party has to agree. An extension that asks itself vouches for it.",
+    ),
+    "directions.title": _both("Automatisch", "Automatic"),
+    "directions.incoming": _both("Ankommende Gespräche", "Incoming calls"),
+    "directions.outgoing": _both("Abgehende Gespräche", "Outgoing calls"),
+    "directions.internal": _both("Interne Gespräche", "Internal calls"),
+    "directions.only": _both("Nur: {which}.", "Only: {which}."),
+    "may_stop.label": _both(
+        "Wer telefoniert, darf die Aufzeichnung mit {code} beenden",
+        "The one on the phone may stop the recording with {code}",
+    ),
+    "may_stop.yes": _both("Darf mit {code} beendet werden.", "May be stopped with {code}."),
     "opt_in.yes": _both("Zugestimmt am {date}", "Agreed on {date}"),
     "opt_in.by": _both("eingetragen von {actor}", "entered by {actor}"),
     "opt_in.no": _both("Keine Zustimmung", "No agreement"),
@@ -231,6 +253,11 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "refused.opt_in": _both(
         "Nebenstelle {number} hat noch nicht zugestimmt.",
         "Extension {number} has not agreed yet.",
+    ),
+    "refused.directions": _both(
+        "Nebenstelle {number}: Mindestens eine Richtung gehört dazu. "
+        "Soll nichts aufgezeichnet werden, wählen Sie „Aus“.",
+        "Extension {number}: one direction at least. To record nothing, choose “Off”.",
     ),
     # storage
     "storage.title": _both("Speicherplatz", "Storage"),

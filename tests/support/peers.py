@@ -9,6 +9,8 @@ import pytest
 
 DEBIAN_PACKAGES = {
     "baresip": "baresip-core",
+    "chromedriver": "chromium-driver",
+    "chromium": "chromium",
     "espeak-ng": "espeak-ng",
     "ffmpeg": "ffmpeg",
     "linphonec": "linphone-cli",

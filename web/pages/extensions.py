@@ -12,23 +12,25 @@ from web.context import Web, web_of
 from web.errors import ChangeRefusedError, HttpProblem
 from web.formats import local, moment_text
 from web.pages.rendering import language_of, page, see_other
-from web.ports import ExtensionSetting, Mode
+from web.ports import Direction, ExtensionSetting, ManualConsent, Mode
 from web.texts import Texts
 
 router = APIRouter(include_in_schema=False)
 
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+CONSENTS: Final[tuple[ManualConsent, ...]] = get_args(ManualConsent)
+DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 NEEDS_OPT_IN: Final = frozenset({"manual", "automatic"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModeView:
-    """One entry of the list of modes."""
+class ChoiceView:
+    """One entry of a list, or one box to tick."""
 
     value: str
     text: str
     chosen: bool
-    possible: bool
+    possible: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,12 @@ class ExtensionView:
     mode: str
     mode_text: str
     mode_hint: str
-    modes: tuple[ModeView, ...]
+    finer_hint: str
+    "What the finer settings mean in this mode; empty where they mean nothing."
+    modes: tuple[ChoiceView, ...]
+    consents: tuple[ChoiceView, ...]
+    directions: tuple[ChoiceView, ...]
+    user_may_stop: bool
     opted_in: bool
     opt_in_text: str
     opt_in_by: str
@@ -70,6 +77,28 @@ async def set_mode(request: Request, number: str, form: AdminForm) -> Response:
     return await _change(
         request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, mode=mode)
     )
+
+
+@router.post("/extensions/{number}/settings")
+async def set_finer(request: Request, number: str, form: AdminForm) -> Response:
+    """Set how a recording by hand is agreed to, and what an automatic one is for."""
+    await _existing(web_of(request), number)
+    wanted = form.fields.get("manual_consent", "")
+    consent = next((each for each in CONSENTS if each == wanted), None)
+    if consent is None:
+        raise HttpProblem(422, "manual_consent: ask or attested")
+    directions = tuple(each for each in DIRECTIONS if f"direction_{each}" in form.fields)
+    if not directions:
+        refusal = Texts(language_of(request))("refused.directions", number=number)
+        return await _show(request, form.viewer, refusal=refusal)
+    setting = ExtensionSetting(
+        actor=form.viewer.actor,
+        number=number,
+        manual_consent=consent,
+        directions=directions,
+        user_may_stop="user_may_stop" in form.fields,
+    )
+    return await _change(request, form.viewer, setting)
 
 
 @router.post("/extensions/{number}/opt-in")
@@ -125,6 +154,7 @@ async def _show(
         "extensions.html",
         viewer=viewer,
         status=200 if refusal is None else 409,
+        code=web.settings.record_code,
         extensions=[_view(web, row, texts, registered) for row in rows],
         saved=saved if any(row.number == saved for row in rows) else None,
         refusal=refusal,
@@ -132,6 +162,7 @@ async def _show(
 
 
 def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> ExtensionView:
+    code = web.settings.record_code
     opted_in = row.opt_in_at is not None
     date = ""
     if row.opt_in_at is not None:
@@ -142,21 +173,47 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
         registered=row.number in registered,
         disabled=row.disabled_at is not None,
         mode=row.mode,
-        mode_text=t.word("mode", row.mode),
-        mode_hint=t.word("mode", f"{row.mode}.hint"),
+        mode_text=t.word("mode", row.mode, code=code),
+        mode_hint=t.word("mode", f"{row.mode}.hint", code=code),
+        finer_hint=_finer_hint(row, t, code),
         modes=tuple(
-            ModeView(
+            ChoiceView(
                 value=mode,
-                text=t(f"mode.{mode}"),
+                text=t(f"mode.{mode}", code=code),
                 chosen=mode == row.mode,
                 possible=opted_in or mode not in NEEDS_OPT_IN,
             )
             for mode in MODES
         ),
+        consents=tuple(
+            ChoiceView(value=each, text=t(f"consent.{each}"), chosen=each == row.manual_consent)
+            for each in CONSENTS
+        ),
+        directions=tuple(
+            ChoiceView(
+                value=each, text=t(f"directions.{each}"), chosen=each in row.directions.split(",")
+            )
+            for each in DIRECTIONS
+        ),
+        user_may_stop=row.user_may_stop,
         opted_in=opted_in,
         opt_in_text=t("opt_in.yes", date=date) if opted_in else t("opt_in.no"),
         opt_in_by=t("opt_in.by", actor=_person(row.opt_in_by or "")) if opted_in else "",
     )
+
+
+def _finer_hint(row: ExtensionRow, t: Texts, code: str) -> str:
+    if row.mode == "manual":
+        return t.word("consent", row.manual_consent) + "."
+    if row.mode != "automatic":
+        return ""
+    wanted = row.directions.split(",")
+    parts = []
+    if len(wanted) < len(DIRECTIONS):
+        parts.append(t("directions.only", which=", ".join(t.word("directions", w) for w in wanted)))
+    if row.user_may_stop:
+        parts.append(t("may_stop.yes", code=code))
+    return " ".join(parts)
 
 
 def _person(actor: str) -> str:

@@ -32,6 +32,8 @@ logger = logging.getLogger("web.storage")
 
 router = APIRouter(include_in_schema=False)
 
+WARNINGS = {"low": "storage.low", "critical": "storage.critical"}
+
 MAX_MINUTES = 10_000_000
 MAX_DAYS = 36_500
 
@@ -180,7 +182,7 @@ def _disk(
 ) -> DiskView:
     used = figures.total_octets - figures.free_octets
     share = figures.free_octets / figures.total_octets if figures.total_octets else 0.0
-    warning = None if figures.level == "ok" else f"storage.{figures.level}"
+    warning = WARNINGS.get(figures.level)
     minutes = number_text(minutes_left(figures.free_octets), t.language)
     total = size_text(figures.total_octets, t.language)
     return DiskView(

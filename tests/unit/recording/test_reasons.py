@@ -39,8 +39,28 @@ def test_figures_are_short() -> None:
     reason = because(ReasonKey.TOO_SHORT, seconds=1.26, minimum=2.0)
     assert render(reason, "en") == "Only 1.3 s were recorded, less than the minimum of 2 s."
     assert render(reason, "de") == (
-        "Nur 1.3 s wurden aufgezeichnet, weniger als das Minimum von 2 s."
+        "Nur 1,3 s wurden aufgezeichnet, weniger als das Minimum von 2 s."
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "german"),
+    [
+        (7.34, "7.3 s", "7,3 s"),
+        (59.0, "59 s", "59 s"),
+        (59.6, "1:00 min", "1:00 min"),
+        (251.4, "4:11 min", "4:11 min"),
+    ],
+)
+def test_a_length_is_said_as_people_say_it(seconds: float, english: str, german: str) -> None:
+    reason = because(ReasonKey.RECORDED, seconds=seconds)
+    assert render(reason, "en") == f"Recorded: {english}."
+    assert render(reason, "de") == f"Aufgezeichnet: {german}."
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "some"])
+def test_a_length_that_is_none_is_shown_as_it_stands(seconds: str) -> None:
+    assert render(because(ReasonKey.RECORDED, seconds=seconds), "en") == f"Recorded: {seconds}."
 
 
 def test_a_parameter_is_text_not_a_pattern() -> None:

@@ -50,7 +50,7 @@ async def test_a_recorded_call_has_a_loudspeaker_and_a_download(house: House) ->
     seen = text_of(page)
     assert "05.01.2026 13:00:00" in seen
     assert "Anhören 1:00" in seen
-    assert "Aufgezeichnet: 59.7 s." in seen
+    assert "Aufgezeichnet: 1:00 min." in seen
     assert "Angenommen" in seen
     assert 'datetime="2026-01-05T12:00:00.000Z"' in page
 
@@ -196,6 +196,46 @@ async def test_without_agreement_nothing_can_be_switched_on(house: House) -> Non
         assert (await browser.submit("/extensions/101/mode", mode="loud")).status_code == 422
         assert (await browser.submit("/extensions/999/mode", mode="off")).status_code == 404
         assert (await browser.submit("/extensions/999/opt-in")).status_code == 404
+
+
+async def test_the_finer_settings_are_set_and_told(house: House) -> None:
+    await extension(house, "101", "automatic", opt_in=True)
+    async with house.logged_in() as browser:
+        before = (await browser.get("/extensions")).text
+        assert before.count(" checked") == 3, "every direction"
+        answer = await browser.submit(
+            "/extensions/101/settings",
+            manual_consent="attested",
+            direction_incoming="on",
+            user_may_stop="on",
+        )
+        assert (answer.status_code, answer.headers["location"]) == (303, "/extensions?saved=101")
+        (row,) = await house.reader.extensions()
+        assert (row.manual_consent, row.directions, row.user_may_stop) == (
+            "attested",
+            "incoming",
+            True,
+        )
+        english = text_of((await browser.get("/extensions")).text)
+        assert "Only: Incoming calls. May be stopped with *1." in english
+        german = (await browser.get("/extensions", headers=GERMAN)).text
+        assert '<option value="attested" selected>Die Nebenstelle fragt selbst' in german
+        assert german.count(" checked") == 2
+        await browser.submit("/extensions/101/mode", mode="manual")
+        german = text_of((await browser.get("/extensions", headers=GERMAN)).text)
+        assert "mit *1. Die Nebenstelle fragt selbst." in german
+
+
+async def test_finer_settings_that_mean_nothing_are_refused(house: House) -> None:
+    await extension(house)
+    async with house.logged_in() as browser:
+        answer = await browser.submit("/extensions/101/settings", manual_consent="ask")
+        assert answer.status_code == 409
+        assert "one direction at least" in answer.text
+        answer = await browser.submit("/extensions/101/settings", direction_incoming="on")
+        assert answer.status_code == 422
+        fields = {"manual_consent": "ask", "direction_internal": "on"}
+        assert (await browser.submit("/extensions/9/settings", **fields)).status_code == 404
 
 
 async def test_a_refusal_of_the_server_is_shown(house: House) -> None:

@@ -24,7 +24,7 @@ ALLOWED_TAGS = frozenset(
     """
     html head meta title link script body header nav main section footer search h1 h2 p div span
     a ul li form input label select option button output table thead tbody tr th td time dl dt dd
-    code meter audio svg g path rect
+    code meter audio svg g path rect details summary fieldset legend
     """.split()  # noqa: SIM905 - a list of one word a line would be longer than the test
 )
 LINKS = ("href", "src", "action", "formaction", "data")
