@@ -363,7 +363,7 @@ class House:
         """Wait for so many closed rows; returns the last one."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.journal.of(CallEnded)) < calls:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.1)
         return self.journal.of(CallEnded)[calls - 1]
 
     @property
@@ -386,9 +386,7 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(
-    folder: Path, *extensions: Extension, toml: str = ""
-) -> AsyncIterator[House]:
+async def open_house(folder: Path, *extensions: Extension, toml: str = "") -> AsyncIterator[House]:
     """Open the switchboard; when it closes nothing may be left of any call."""
     house = House(folder, toml, extensions)
     failure: BaseException | None = None
