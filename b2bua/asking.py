@@ -26,7 +26,7 @@ from ivr.consent_menu import (
     Verdict,
 )
 from ivr.prompts import PromptId
-from sip.events import InDialogReceived, ReinviteReceived
+from sip.events import AckReceived, InDialogReceived, ReinviteReceived, UsageEnded
 from sip.info import key_of
 
 
@@ -104,6 +104,12 @@ class Asking:
                 return self._request(event)
             case ReinviteReceived() if self._c.side_of(event.usage) is self.side:
                 return self._reinvite(event)
+            case AckReceived() if self._c.side_of(event.usage) is self.side:
+                # The answer to an offer that the party asked us for can be a hold as well.
+                held = would_hold(event.request.body)
+                return (PartyLeft(self._c.now, Departure.HOLD),) if held else ()
+            case UsageEnded():
+                return (self._hung_up(event),)
         return ()
 
     @property
@@ -112,6 +118,12 @@ class Asking:
 
     def _is_ours(self, event: PlayStarted | PlayFinished) -> bool:
         return (event.leg_id, event.play_id) == (self._leg_id, self._play_id)
+
+    def _hung_up(self, event: UsageEnded) -> Event:
+        """Tell a no of the asked party from the end of whoever had it asked."""
+        if self._c.side_of(event.usage) is self.side:
+            return PartyLeft(self._c.now, Departure.BYE)
+        return QuestionCancelled(self._c.now)
 
     def _digit(self, event: DigitReceived) -> DigitPressed:
         ours = event.play_id == self._play_id

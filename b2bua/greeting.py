@@ -89,13 +89,10 @@ class Greeting:
             return  # connected unrecorded: the policy says so when the parties talk
         asking = Asking(conversation, side, conversation.services.config.consent.question)
         verdict = await self._listen(now, asking)
-        agreement = conversation.evidence.asked(side, verdict, conversation.sip_call_id(side))
-        if agreement is not None:
-            conversation.recording.agree(side, agreement)
+        if verdict.decision is Decision.GRANTED:
             conversation.hush(side)
             return
-        prompt, reason = answer_to_no(verdict)
-        conversation.recording.refuse(reason)
+        prompt, _ = answer_to_no(verdict)
         await self.say(conversation.services.voices.spoken(prompt), for_s=SENTENCE_S)
 
     async def _listen(self, acknowledged_at: float, asking: Asking) -> Verdict:
@@ -105,17 +102,29 @@ class Greeting:
         while True:
             due = prompt_due(acknowledged_at=acknowledged_at, first_packet_at=self._first_packet_at)
             event = await conversation.next_event(asking.next_timeout() if begun else due)
-            verdict = None
             if event is not None:
                 verdict = asking.handle(event)
-                self.on_event(event)
             elif begun:
                 verdict = asking.time_passed()
             else:
                 begun = True
                 verdict = asking.begin()
             if verdict is not None:
+                self._keep(asking.side, verdict)
+            if event is not None:
+                self.on_event(event)
+            if verdict is not None:
                 return verdict
+
+    def _keep(self, side: Side, verdict: Verdict) -> None:
+        """Store the answer before anything else: with a BYE it is the last that we hear."""
+        conversation = self._c
+        agreement = conversation.evidence.asked(side, verdict, conversation.sip_call_id(side))
+        if agreement is not None:
+            conversation.recording.agree(side, agreement)
+        else:
+            _, reason = answer_to_no(verdict)
+            conversation.recording.refuse(reason)
 
     # --- what the caller hears
 

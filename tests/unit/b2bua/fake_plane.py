@@ -1,0 +1,235 @@
+"""A media plane without processes: keeps what media workers would be told, and plays in time."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from b2bua.media.leg import LegEvent, MediaLeg
+from b2bua.media.messages import (
+    CodeReceived,
+    DigitReceived,
+    FirstPacket,
+    LoadSound,
+    MediaTimeout,
+    OpenTap,
+    Play,
+    PlayFinished,
+    PlayStarted,
+    RecordingClosed,
+    StopPlay,
+)
+from b2bua.media.plane import NoPortError, OpenRecording
+from sip.address import HostPort
+
+M = TypeVar("M")
+
+
+@dataclass
+class Playing:
+    """What a leg hears."""
+
+    play_id: int
+    started_at: float
+    ends: asyncio.TimerHandle | None
+
+
+@dataclass
+class RecordingAsked:
+    """`new_recording` was called: stands among the messages, at its place in time."""
+
+    recording: OpenRecording
+
+
+@dataclass
+class RecordingStopped:
+    recording: OpenRecording
+
+
+class FakePlane:
+    """Stands for `b2bua.media.plane.MediaPlane`."""
+
+    def __init__(self, sounds: Iterable[LoadSound]) -> None:
+        self._ms = {sound.name: len(sound.pcma) // 8 for sound in sounds}
+        self._ids = itertools.count(1)
+        self._playing: dict[int, Playing] = {}
+        self._opened_at: dict[int, float] = {}
+        self.sent: list[object] = []
+        "Messages to media workers, recordings asked for and stopped, in order."
+        self.lent: dict[int, MediaLeg] = {}
+        self.ports = 1000
+        "Legs that can still be lent."
+        self.failure: str | None = None
+        "Of every recording that ends from now on."
+        self.silent = False
+        "The worker plays, but tells nothing of it."
+        self.answers_after: float | None = 0.3
+        "Seconds from a stop to its result; 0: at once, None: never."
+
+    # --- the plane's side
+
+    async def lend(self, host: str, *, beside: MediaLeg | None = None) -> MediaLeg:
+        del beside
+        await asyncio.sleep(0)
+        if self.ports == 0:
+            raise NoPortError("no port is free")
+        self.ports -= 1
+        leg_id = next(self._ids)
+        leg = MediaLeg(self, leg_id, 0, 1, HostPort(host, 20000 + 2 * leg_id))
+        self.lent[leg_id] = leg
+        return leg
+
+    def release(self, leg: MediaLeg) -> None:
+        self._end_play(leg)
+        if self.lent.pop(leg.leg_id, None) is not None:
+            self.ports += 1
+        leg.released.set()
+
+    def to_worker(self, leg: MediaLeg, message: object) -> None:
+        if leg.leg_id not in self.lent:
+            return
+        self.sent.append(message)
+        if isinstance(message, Play):
+            self._play(leg, message)
+        elif isinstance(message, StopPlay):
+            self._end_play(leg)
+
+    def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
+        loop = asyncio.get_running_loop()
+        recording = OpenRecording(
+            next(self._ids), 0, leg.worker, relative_path, loop.create_future()
+        )
+        self._opened_at[recording.recording_id] = loop.time()
+        self.sent.append(RecordingAsked(recording))
+        return recording
+
+    def stop_recording(self, recording: OpenRecording) -> None:
+        self.sent.append(RecordingStopped(recording))
+        loop = asyncio.get_running_loop()
+        seconds = loop.time() - self._opened_at[recording.recording_id]
+        result = RecordingClosed(
+            recording.recording_id,
+            recording.relative_path,
+            seconds,
+            octets=int(3000 * seconds),
+            sha256="ab" * 32,
+            channels=1,
+            failure=self.failure,
+        )
+        if self.answers_after:
+            loop.call_later(self.answers_after, recording.result.set_result, result)
+        elif self.answers_after is not None:
+            recording.result.set_result(result)
+
+    # --- the test's side
+
+    def of(self, kind: type[M]) -> list[M]:
+        return [message for message in self.sent if isinstance(message, kind)]
+
+    def heard(self, leg_id: int) -> list[str]:
+        """The names of all that a leg was to hear from us, in order."""
+        return [
+            part.sound
+            for play in self.of(Play)
+            if play.leg_id == leg_id
+            for part in play.parts
+            if part.sound
+        ]
+
+    def hears(self, leg_id: int) -> bool:
+        """Whether a leg hears us at this moment."""
+        return leg_id in self._playing
+
+    @property
+    def recorded(self) -> bool:
+        """Whether anything was recorded, or prepared to be."""
+        return bool(self.of(OpenTap) or self.of(RecordingAsked))
+
+    def tell(self, leg_id: int, event: LegEvent) -> None:
+        leg = self.lent.get(leg_id)
+        if leg is not None and leg.on_event is not None:
+            leg.on_event(event)
+
+    def packet(self, leg_id: int) -> None:
+        self.tell(leg_id, FirstPacket(leg_id, asyncio.get_running_loop().time()))
+
+    def fall_silent(self, leg_id: int) -> None:
+        self.tell(leg_id, MediaTimeout(leg_id, 60.0))
+
+    def press(self, leg_id: int, key: str) -> None:
+        """Press a key as a telephone event."""
+        now = asyncio.get_running_loop().time()
+        playing = self._playing.get(leg_id)
+        self.tell(
+            leg_id,
+            DigitReceived(
+                leg_id=leg_id,
+                key=key,
+                at=now,
+                ssrc=0xABCD,
+                timestamp=8000,
+                withheld=True,
+                play_id=playing.play_id if playing else None,
+                played_ms=int((now - playing.started_at) * 1000) if playing else None,
+            ),
+        )
+
+    def dial_code(self, leg_id: int, code: str = "*1") -> None:
+        """Dial a star code in the call, as the worker tells of it."""
+        for key in code:
+            self.press(leg_id, key)
+        self.tell(leg_id, CodeReceived(leg_id, code, asyncio.get_running_loop().time()))
+
+    def die(self) -> None:
+        """The media worker is killed."""
+        legs, self.lent = list(self.lent.values()), {}
+        self.ports += len(legs)
+        for leg in legs:
+            leg.released.set()
+            if leg.on_lost is not None:
+                leg.on_lost()
+
+    # --- inside
+
+    def _play(self, leg: MediaLeg, play: Play) -> None:
+        self._end_play(leg)
+        loop = asyncio.get_running_loop()
+        ends = None
+        if not any(part.loop for part in play.parts):
+            seconds = sum(part.silence_ms or self._ms[part.sound] for part in play.parts) / 1000
+            ends = loop.call_later(seconds, self._played, leg, play.play_id)
+        self._playing[leg.leg_id] = Playing(play.play_id, loop.time(), ends)
+        if not self.silent:
+            self.tell(leg.leg_id, PlayStarted(leg.leg_id, play.play_id, loop.time()))
+
+    def _played(self, leg: MediaLeg, play_id: int) -> None:
+        if leg.leg_id in self._playing and self._playing[leg.leg_id].play_id == play_id:
+            self._finish(leg, completed=True)
+
+    def _end_play(self, leg: MediaLeg) -> None:
+        if leg.leg_id in self._playing:
+            self._finish(leg, completed=False)
+
+    def _finish(self, leg: MediaLeg, *, completed: bool) -> None:
+        playing, now = self._playing.pop(leg.leg_id), asyncio.get_running_loop().time()
+        if playing.ends is not None:
+            playing.ends.cancel()
+        played_ms = round((now - playing.started_at) * 1000)
+        event = PlayFinished(leg.leg_id, playing.play_id, now, played_ms, completed)
+        if not self.silent:
+            self.tell(leg.leg_id, event)
+
+
+@dataclass
+class FakeJournal:
+    """Stands for `cdr.journal.Journal`."""
+
+    healthy: bool = True
+    records: list[object] = field(default_factory=list)
+
+    def put(self, record: object) -> None:
+        self.records.append(record)
+
+    def of(self, kind: type[M]) -> list[M]:
+        return [record for record in self.records if isinstance(record, kind)]
