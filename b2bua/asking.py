@@ -100,17 +100,23 @@ class Asking:
                 )
             case DigitReceived() if self.is_key(event):
                 return (self._digit(event),)
+            case UsageEnded():
+                return (self._hung_up(event),)
+        step = self._signalled(event)
+        return () if step is None else (step,)
+
+    def _signalled(self, event: CallEvent) -> Event | None:
+        """Return what a request in the asked party's dialog means."""
+        match event:
             case InDialogReceived() if self._c.side_of(event.usage) is self.side:
                 return self._request(event)
             case ReinviteReceived() if self._c.side_of(event.usage) is self.side:
                 return self._reinvite(event)
             case AckReceived() if self._c.side_of(event.usage) is self.side:
                 # The answer to an offer that the party asked us for can be a hold as well.
-                held = would_hold(event.request.body)
-                return (PartyLeft(self._c.now, Departure.HOLD),) if held else ()
-            case UsageEnded():
-                return (self._hung_up(event),)
-        return ()
+                if would_hold(event.request.body):
+                    return PartyLeft(self._c.now, Departure.HOLD)
+        return None
 
     @property
     def _leg_id(self) -> int:
@@ -136,19 +142,18 @@ class Asking:
             played_ms=event.played_ms if ours else None,
         )
 
-    def _request(self, event: InDialogReceived) -> tuple[Event, ...]:
+    def _request(self, event: InDialogReceived) -> Event | None:
         now = self._c.now
         if event.request.method == "REFER":
-            return (PartyLeft(now, Departure.TRANSFER),)
-        if event.request.method != "INFO":
-            return ()
-        key = key_of(event.request)
-        if key is None:
-            return ()
-        return (DigitPressed(key=key, at=now, transport=Transport.INFO),)
+            return PartyLeft(now, Departure.TRANSFER)
+        if self.is_key(event):
+            key = key_of(event.request)
+            assert key is not None
+            return DigitPressed(key=key, at=now, transport=Transport.INFO)
+        return None
 
-    def _reinvite(self, event: ReinviteReceived) -> tuple[Event, ...]:
+    def _reinvite(self, event: ReinviteReceived) -> Event:
         """Tell a hold from a session refresh (:rfc:`3264#section-8.4`, :rfc:`4028`)."""
         if would_hold(event.request.body):
-            return (PartyLeft(self._c.now, Departure.HOLD),)
-        return (SessionRefreshed(self._c.now),)
+            return PartyLeft(self._c.now, Departure.HOLD)
+        return SessionRefreshed(self._c.now)

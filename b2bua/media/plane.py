@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from b2bua.children import Child, ChildSpec
 from b2bua.config import MediaConfig
@@ -131,7 +132,8 @@ class MediaPlane:
 
     async def ready(self) -> None:
         """Wait until every child works; raises `StartError`."""
-        children = [part.child for part in (*self._workers, *self._recorders)]
+        children: list[Child[Any]] = [worker.child for worker in self._workers]
+        children += [recorder.child for recorder in self._recorders]
         try:
             async with asyncio.timeout(START_PATIENCE_S):
                 for child in children:
