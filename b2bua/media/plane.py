@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from b2bua.children import Child, ChildSpec
+from b2bua.children import Child
 from b2bua.config import MediaConfig
 from b2bua.errors import MitschnittError, StartError
+from b2bua.media.cooling import CoolingPorts
 from b2bua.media.leg import LegMessage, MediaLeg
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
@@ -43,14 +44,12 @@ from b2bua.media.messages import (
     ReleaseLeg,
     StopRecording,
 )
+from b2bua.media.programs import recorder_spec, worker_spec
 from sip.address import HostPort
 
 logger = logging.getLogger("b2bua.media")
 
 LEND_TIMEOUT_S = 2.0
-COOLING_S = 2.0
-"A freed port is not lent again for this long: late packets of the old call die out."
-
 LEND_TRIES = 16
 
 START_PATIENCE_S = 60.0
@@ -111,8 +110,7 @@ class MediaPlane:
         self._adopt = adopt
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
-        self._cooling: dict[int, float] = {}
-        "Port -> when it may be lent again, oldest first."
+        self._cooling = CoolingPorts()
         self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
         self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
@@ -189,7 +187,7 @@ class MediaPlane:
         index = beside.worker if beside is not None else self._least_busy_worker()
         for _ in range(LEND_TRIES):
             leg = await self._lend_once(index, host)
-            if not self._is_cooling(leg.local.port):
+            if not self._cooling.holds(leg.local.port, asyncio.get_running_loop().time()):
                 return leg
             leg.release()
         raise NoPortError("every free port is still cooling off")
@@ -219,17 +217,11 @@ class MediaPlane:
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts and leg.leg_id in worker.legs:
             worker.child.send(ReleaseLeg(leg.leg_id))
-            until = asyncio.get_running_loop().time() + COOLING_S
-            self._cooling.pop(leg.local.port, None)
-            self._cooling[leg.local.port] = until
+            self._cooling.add(leg.local.port, asyncio.get_running_loop().time())
         else:
             leg.released.set()
 
-    def to_worker(
-        self,
-        leg: MediaLeg,
-        message: LegMessage,
-    ) -> None:
+    def to_worker(self, leg: MediaLeg, message: LegMessage) -> None:
         """Send on behalf of a leg, unless its worker's life is over."""
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts:
@@ -237,15 +229,6 @@ class MediaPlane:
 
     def _least_busy_worker(self) -> int:
         return min(range(len(self._workers)), key=lambda i: len(self._workers[i].legs))
-
-    def _is_cooling(self, port: int) -> bool:
-        now = asyncio.get_running_loop().time()
-        while self._cooling:
-            oldest = next(iter(self._cooling))
-            if self._cooling[oldest] > now:
-                break
-            del self._cooling[oldest]
-        return port in self._cooling
 
     # --- recordings
 
@@ -281,22 +264,7 @@ class MediaPlane:
     # --- children
 
     def _make_worker(self, index: int) -> _Worker:
-        ports = self._config.ports
-        width = (ports.high - ports.low + 1) // self._config.workers & ~1
-        low = ports.low + index * width
-        rings = self._rings[index]
-        spec: ChildSpec[FromMediaWorker] = ChildSpec(
-            name=f"media-{index}",
-            module="b2bua.media.worker",
-            arguments=lambda channel: [
-                *("--channel", str(channel)),
-                *("--ring", ",".join(map(str, rings))),
-                *("--ports", f"{low}-{low + width - 1}"),
-                *("--media-timeout", str(self._config.timeout_s)),
-            ],
-            inherited=tuple(rings),
-            kind=FromMediaWorker,
-        )
+        spec = worker_spec(index, self._config, self._rings[index])
         worker = _Worker(
             Child(
                 spec,
@@ -310,20 +278,13 @@ class MediaPlane:
     def _make_recorder(self, index: int) -> _Recorder:
         state_fd = make_memory(f"state-{index}", STATE_SIZE)
         self._memories.append(state_fd)
-        rings = [row[index] for row in self._rings]
-        spec: ChildSpec[FromRecorder] = ChildSpec(
-            name=f"recorder-{index}",
-            module="b2bua.media.recorder",
-            arguments=lambda channel: [
-                *("--channel", str(channel)),
-                *("--rings", ",".join(map(str, rings))),
-                *("--state", str(state_fd)),
-                *("--folder", str(self._folder)),
-                *("--quality", str(self._quality)),
-                *("--lock", str(self._lock_fd)),
-            ],
-            inherited=(*rings, state_fd, self._lock_fd),
-            kind=FromRecorder,
+        spec = recorder_spec(
+            index,
+            [row[index] for row in self._rings],
+            state_fd=state_fd,
+            folder=self._folder,
+            quality=self._quality,
+            lock_fd=self._lock_fd,
         )
         recorder = _Recorder(
             Child(
