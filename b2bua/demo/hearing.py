@@ -34,7 +34,8 @@ QUIET: Final = 0.1
 "A piece with less than this part of the loudest one's amplitude is a pause, and proves nothing."
 
 ALIKE: Final = 0.7
-"Measured: what is there has 0.85 and more, what is not stays below 0.5."
+"""Measured: what is there has 0.89 and more. What is not has 0.36 and less as a whole, and the
+part of it that fits best 0.47 and less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,18 @@ class Match:
 
 def best_match(pcm: Pcm, sound: Pcm) -> Match:
     """Return where in `pcm` the sound fits best, and how well."""
-    slack = round(SLACK_S * RATE)
-    pieces = _loud_pieces(sound)
-    # A sound may hang over either edge: its pieces there meet silence.
-    beyond = np.zeros(sound.size + slack)
-    surroundings = _Surroundings(np.concatenate((beyond, pcm, beyond)))
-    length = pcm.size + sound.size
-    score = np.zeros(length)
-    curves = [surroundings.likeness(piece) for _, piece in pieces]
-    energies = [float(np.sum(piece**2)) for _, piece in pieces]
-    for (place, _), curve, energy in zip(pieces, curves, energies, strict=True):
-        score += _widened(curve, 2 * slack + 1)[place : place + length] * energy
-    score /= sum(energies)
-    best = int(score.argmax())
-    # The slack makes a plateau of the best place: where on it, says the piece that fits best.
-    windows = [
-        curve[place + best : place + best + 2 * slack + 1]
-        for (place, _), curve in zip(pieces, curves, strict=True)
-    ]
-    clearest = max(windows, key=lambda window: float(window.max()))
-    return Match((best + int(clearest.argmax()) - beyond.size) / RATE, float(score[best]))
+    return _Search(pcm, sound).best()
+
+
+def best_part(pcm: Pcm, sound: Pcm) -> Match:
+    """Return where any part of the sound, two pieces long, fits best: for what must not be there.
+
+    The place is that where the whole sound would begin.
+    """
+    search = _Search(pcm, sound)
+    count = len(search.pieces)
+    parts = [search.best(slice(first, first + 2)) for first in range(max(count - 1, 1))]
+    return max(parts, key=lambda match: match.likeness)
 
 
 def find_sound(pcm: Pcm, sound: Pcm) -> float | None:
@@ -98,6 +91,40 @@ def _loud_pieces(sound: Pcm) -> list[tuple[int, Curve]]:
         for first, piece in pieces
         if float(np.sqrt(np.mean(piece**2))) >= QUIET * loudest
     ]
+
+
+class _Search:
+    """The curve of every piece of a sound, all over the samples."""
+
+    def __init__(self, pcm: Pcm, sound: Pcm) -> None:
+        self.pieces = _loud_pieces(sound)
+        self._slack = round(SLACK_S * RATE)
+        # A sound may hang over either edge: its pieces there meet silence.
+        self._beyond = sound.size + self._slack
+        edge = np.zeros(self._beyond)
+        surroundings = _Surroundings(np.concatenate((edge, pcm, edge)))
+        self._length = pcm.size + sound.size
+        self._curves = [surroundings.likeness(piece) for _, piece in self.pieces]
+        self._energies = [float(np.sum(piece**2)) for _, piece in self.pieces]
+        self._scores = [
+            _widened(curve, 2 * self._slack + 1)[place : place + self._length] * energy
+            for (place, _), curve, energy in zip(
+                self.pieces, self._curves, self._energies, strict=True
+            )
+        ]
+
+    def best(self, which: slice = slice(None)) -> Match:
+        """Return where these pieces fit best together."""
+        score = np.sum(self._scores[which], axis=0) / sum(self._energies[which])
+        best = int(score.argmax())
+        # The slack makes a plateau of the best place: where on it, says the piece that fits best.
+        windows = [
+            curve[place + best : place + best + 2 * self._slack + 1]
+            for (place, _), curve in zip(self.pieces[which], self._curves[which], strict=True)
+        ]
+        clearest = max(windows, key=lambda window: float(window.max()))
+        start = best + int(clearest.argmax()) - self._beyond
+        return Match(start / RATE, float(score[best]))
 
 
 class _Surroundings:

@@ -6,7 +6,7 @@ from typing import Final
 
 from b2bua.errors import DemoError
 
-NEEDED: Final = ("pyVoIP", "miniaudio", *(("audioop",) if sys.version_info >= (3, 13) else ()))
+NEEDED: Final = ("pyVoIP", "soundfile", *(("audioop",) if sys.version_info >= (3, 13) else ()))
 INSTALL: Final = (
     "the demo needs two telephones and an MP3 decoder: "
     'run `make demo`, or install them with `pip install "mitschnitt[phones]"`'

@@ -47,9 +47,15 @@ def test_noise_and_another_loudness_do_not_hide_a_sound() -> None:
     assert hearing.find_sound(pcm, SAID) == pytest.approx(1.0, abs=0.005)
 
 
-def test_half_a_sound_is_no_sound() -> None:
+def test_half_a_sound_is_no_sound_but_is_found_as_a_part() -> None:
     pcm = np.concatenate((PAUSE, SAID[: SAID.size // 2], PAUSE))
     assert hearing.find_sound(pcm, SAID) is None
+    part = hearing.best_part(pcm, SAID)
+    assert part.found
+    assert part.start == pytest.approx(1.0, abs=0.005)
+    assert not hearing.best_part(np.concatenate((PAUSE, OTHER, PAUSE)), SAID).found
+    short = SAID[:2000]
+    assert hearing.best_part(np.concatenate((PAUSE, short)), short).found
 
 
 def test_a_cut_off_beginning_counts_where_most_is_there() -> None:

@@ -38,4 +38,4 @@ def test_no_module_of_the_application_loads_pyvoip() -> None:
 
 def test_the_command_line_and_signalling_load_no_audio_either() -> None:
     loaded = loaded_by("b2bua.cli", "b2bua.service")
-    assert not {"numpy", "miniaudio", "pyVoIP", "b2bua.demo.judge"} & loaded
+    assert not {"numpy", "soundfile", "pyVoIP", "b2bua.demo.judge"} & loaded

@@ -98,6 +98,14 @@ def test_what_must_not_be_recorded_is_found_even_under_another_voice(secret: Lin
     assert failed(checks)[0].startswith("file 1 has no ")
 
 
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_a_second_of_what_must_not_be_recorded_is_found(end: str) -> None:
+    card = dialogue.CARD.pcm
+    second = card[:RATE] if end == "first" else card[-RATE:]
+    checks = judge.segment_checks(1, conversation(*FIRST_PART, second), said=(), never=NEVER)
+    assert failed(checks) == [f"file 1 has no caller: {dialogue.CARD.text}"]
+
+
 def test_the_row_has_to_say_so() -> None:
     row = {"src": "1", "dst": "2", "disposition": "ANSWERED", "outcome": "refused"}
     (outcome,) = (check for check in judge.row_checks(row, src="1", dst="2") if not check.held)
