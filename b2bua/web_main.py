@@ -10,14 +10,42 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
+import threading
 
 import msgspec
 
 from b2bua.logs import logging_to_stderr
+from b2bua.media.channel import ChildChannel
+from b2bua.media.messages import Counters
 from b2bua.web_setup import WebSetup
 
 NICE = 10
+
+SIGN_S = 1.0
+
+
+class SignsOfLife:
+    """Reports from a thread while the main one imports.
+
+    On a machine that is busy with calls that may take longer than the parent waits for a word.
+    """
+
+    def __init__(self, channel: ChildChannel[Counters]) -> None:
+        self._channel = channel
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alive", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the channel to the one who goes on with it."""
+        self._enough.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._enough.wait(SIGN_S):
+            self._channel.send(Counters(values={}))
 
 
 def main() -> None:
@@ -28,12 +56,14 @@ def main() -> None:
     os.nice(NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no passwords, no audio in core dumps
     setup = msgspec.json.decode(sys.argv[1], type=WebSetup)
+    channel: ChildChannel[Counters] = ChildChannel(socket.socket(fileno=setup.channel_fd), Counters)
     with logging_to_stderr():
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        signs = SignsOfLife(channel)
         try:
             from b2bua.web_serving import serve  # noqa: PLC0415 - after becoming small, see above
 
-            asyncio.run(serve(setup))
+            asyncio.run(serve(setup, channel, signs.stop))
         except Exception:
             logging.getLogger("b2bua.web").exception("the web process failed")
     # A thread that waits for a share that hangs must not keep the process.

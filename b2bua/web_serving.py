@@ -7,7 +7,7 @@ folder, and to the running server behind the control socket, which makes every c
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -97,12 +97,14 @@ def make_server(app: FastAPI, proxies: tuple[str, ...]) -> PageServer:
     )
 
 
-async def serve(setup: WebSetup) -> None:
-    """Answer requests until the channel ends."""
-    channel: ChildChannel[Counters] = ChildChannel(socket.socket(fileno=setup.channel_fd), Counters)
+async def serve(
+    setup: WebSetup, channel: ChildChannel[Counters], started: Callable[[], None]
+) -> None:
+    """Answer requests until the channel ends; `started` is called before the first report."""
     listening = socket.socket(fileno=setup.listen_fd)
     async with ReadOnly(setup.database) as reader:
         server = make_server(make_app(setup, reader), setup.proxies)
+        started()
         loop = asyncio.get_running_loop()
         loop.add_reader(channel.fileno(), _leave_at_the_end, channel, server)
         async with asyncio.TaskGroup() as group:

@@ -19,7 +19,7 @@ def test_the_shipped_file_states_exactly_the_defaults() -> None:
 
 def test_the_shipped_file_names_every_setting() -> None:
     text = SHIPPED.read_text()
-    for section in ("sip", "media", "recording", "storage"):
+    for section in ("sip", "media", "recording", "storage", "web"):
         for key in type(getattr(Config(), section)).model_fields:
             assert f"{key} =" in text, f"[{section}] {key}"
 
@@ -65,6 +65,28 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 def test_listen_takes_ipv6_and_port_zero() -> None:
     assert parse('[sip]\nlisten = "[::1]:0"\n', "f").sip.listen == HostPort("::1", 0)
+
+
+def test_the_pages_have_a_port_of_their_own() -> None:
+    web = parse('[web]\nlisten = "0.0.0.0"\nproxies = ["127.0.0.1", "10.0.0.0/8"]\n', "f").web
+    assert web.listen == HostPort("0.0.0.0", 8080)  # noqa: S104 - parsed, not bound
+    assert web.proxies == ("127.0.0.1", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'listen = "localhost:8080"',
+        'listen = "127.0.0.1:99999"',
+        'public_url = "calls.example.com"',
+        'public_url = "https://example.com/calls"',
+        'proxies = ["proxy"]',
+        "session_idle_s = 0",
+    ],
+)
+def test_pages_that_can_not_be_are_refused(line: str) -> None:
+    with pytest.raises(ConfigError, match=f"f:2: web.{line.split(maxsplit=1)[0]}"):
+        parse(f"[web]\n{line}\n", "f")
 
 
 def test_a_port_range_too_small_for_the_calls_is_refused_with_the_figures() -> None:
