@@ -16,6 +16,7 @@ from b2bua.call_record import MICROSECONDS
 from b2bua.config import parse
 from b2bua.conversation import CallServices
 from b2bua.directory import Directory, Extension
+from b2bua.media.messages import Bridge, SetRemote
 from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
@@ -366,6 +367,15 @@ class House:
                 await asyncio.sleep(0.1)
         return self.journal.of(CallEnded)[calls - 1]
 
+    def remotes(self, leg_id: int) -> list[int]:
+        """The ports to which a leg was to send, one after the other."""
+        return [m.port for m in self.plane.of(SetRemote) if m.leg_id == leg_id]
+
+    @property
+    def joins(self) -> list[Bridge]:
+        """Each time legs were joined, or their routes changed."""
+        return self.plane.of(Bridge)
+
     @property
     def evidence(self) -> list[tuple[str, str]]:
         """Kind and decision of each row of evidence."""
@@ -398,20 +408,3 @@ async def open_house(folder: Path, *extensions: Extension, toml: str = "") -> As
     if failure is not None:
         raise failure
     assert house.leaks() == {}
-
-
-__all__ = [
-    "DID",
-    "OUTSIDE",
-    "SERVER",
-    "House",
-    "InDialogReceived",
-    "InviteAnswered",
-    "InviteFailed",
-    "InviteOffered",
-    "Phone",
-    "UsageEnded",
-    "extension",
-    "open_house",
-    "sdp",
-]
