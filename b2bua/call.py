@@ -149,9 +149,9 @@ class Call:
                 conversation.cancel_branches()
                 await greeting.say_why(over)
             raise
-        self._connected = True
         body = answered.response.body
         conversation.negotiate(lambda: conversation.bridge.take_answer(Side.B, body))
+        self._connected = True
         conversation.hush(Side.A)
 
     async def _forward(self, destination: ToExtension | ToTrunk, *, narrow: bool) -> None:
@@ -160,8 +160,8 @@ class Call:
         ringing = Ringing(self._c, self._find(destination))
         ringing.begin(forwarding.offer())
         answered = await ringing.answered(forwarding.on_event)
-        self._connected = True
         forwarding.accept(answered)
+        self._connected = True
 
     async def _talk(self) -> None:
         """Talk until somebody ends it; only now it is known whether the other side has keys."""

@@ -10,6 +10,7 @@ BUSY_CODES = frozenset({486, 600, 603})
 
 USER_BUSY = 17
 NO_ANSWER = 19
+UNSPECIFIED = 31
 "Causes of ITU-T Q.850."
 
 
@@ -50,7 +51,7 @@ def all_failed(codes: list[int], number: str) -> CallOver:
     if best in {408, 480, 503}:
         return no_answer(ReasonKey.UNREACHABLE, number, side="callee")
     why = because(ReasonKey.REJECTED, number=number)
-    return CallOver(best, "Call Failed", "FAILED", why, side="callee")
+    return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
 
 
 def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> CallOver:
