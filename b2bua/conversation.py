@@ -29,7 +29,7 @@ from cdr.journal import Journal
 from recording.controller import Action
 from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError, RemoteProtocolError
-from sip.events import InDialogReceived, InviteOffered, ReinviteReceived
+from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info
 from sip.registrar import Registrar
 
@@ -80,6 +80,8 @@ class Conversation:
         self.legs: list[MediaLeg] = []
         self.answered_a = False
         "The caller has got its 2xx."
+        self.owed: set[Side] = set()
+        "Sides whose ACK will hold the answer to an offer of ours."
         self.record = CallRecord(services.journal, services.clock)
         self.evidence = Evidence(services.journal, self.record)
         self.recording = CallRecording(
@@ -233,6 +235,15 @@ class Conversation:
         except RemoteProtocolError as error:
             self._log("no media", str(error))
             raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
+
+    def acknowledged(self, event: AckReceived) -> bool:
+        """Take the answer that an ACK owes us; true where there was one. Raises `CallOver`."""
+        side = self.side_of(event.usage)
+        if side not in self.owed:
+            return False
+        self.owed.discard(side)
+        self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
+        return True
 
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""

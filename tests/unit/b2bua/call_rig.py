@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from b2bua.authentication import ALLOW_IN_CALLS
 from b2bua.call_record import MICROSECONDS
 from b2bua.config import parse
-from b2bua.conversation import CallServices
+from b2bua.conversation import Attachable, CallServices
 from b2bua.directory import Directory, Extension
 from b2bua.media.messages import Bridge, SetRemote
 from b2bua.media.plane import MediaPlane
@@ -33,15 +33,12 @@ from sip.events import (
     AckReceived,
     Authorized,
     Event,
-    InDialogReceived,
     InviteAnswered,
-    InviteFailed,
     InviteOffered,
     InviteProgressed,
     Refused,
     ReinviteReceived,
     RequestCompleted,
-    UsageEnded,
 )
 from sip.message import URI, Address, Request
 from tests.unit.b2bua.fake_plane import FakeJournal, FakePlane
@@ -264,9 +261,12 @@ class House:
             media_host=SERVER.host,
             recordings=folder,
             clock=self._loop.time,
-            attach=lambda usage, call: self.switchboard.attach(usage, call),
+            attach=self._attach,
         )
         self.switchboard = Switchboard(services, registrations)
+
+    def _attach(self, usage: int, call: Attachable) -> None:
+        self.switchboard.attach(usage, call)
 
     @property
     def now(self) -> float:
@@ -364,7 +364,9 @@ class House:
         """Wait for so many closed rows; returns the last one."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.journal.of(CallEnded)) < calls:
-                await asyncio.sleep(0.1)
+                self.journal.changed.clear()
+                await self.journal.changed.wait()
+        await asyncio.sleep(0.01)
         return self.journal.of(CallEnded)[calls - 1]
 
     def remotes(self, leg_id: int) -> list[int]:

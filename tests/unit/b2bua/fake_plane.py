@@ -62,6 +62,8 @@ class FakePlane:
         "Legs that can still be lent."
         self.failure: str | None = None
         "Of every recording that ends from now on."
+        self.began: dict[int, float] = {}
+        "When each leg began to hear something of us first."
         self.silent = False
         "The worker plays, but tells nothing of it."
         self.answers_after: float | None = 0.3
@@ -199,6 +201,7 @@ class FakePlane:
         if not any(part.loop for part in play.parts):
             seconds = sum(part.silence_ms or self._ms[part.sound] for part in play.parts) / 1000
             ends = loop.call_later(seconds, self._played, leg, play.play_id)
+        self.began.setdefault(leg.leg_id, loop.time())
         self._playing[leg.leg_id] = Playing(play.play_id, loop.time(), ends)
         if not self.silent:
             self.tell(leg.leg_id, PlayStarted(leg.leg_id, play.play_id, loop.time()))
@@ -226,10 +229,12 @@ class FakeJournal:
     """Stands for `cdr.journal.Journal`."""
 
     healthy: bool = True
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     records: list[object] = field(default_factory=list)
 
     def put(self, record: object) -> None:
         self.records.append(record)
+        self.changed.set()
 
     def of(self, kind: type[M]) -> list[M]:
         return [record for record in self.records if isinstance(record, kind)]
