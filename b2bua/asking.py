@@ -100,17 +100,26 @@ class Asking:
                 )
             case DigitReceived() if self.is_key(event):
                 return (self._digit(event),)
-            case InDialogReceived() if self._c.side_of(event.usage) is self.side:
-                return self._request(event)
-            case ReinviteReceived() if self._c.side_of(event.usage) is self.side:
-                return self._reinvite(event)
-            case AckReceived() if self._c.side_of(event.usage) is self.side:
-                # The answer to an offer that the party asked us for can be a hold as well.
-                held = would_hold(event.request.body)
-                return (PartyLeft(self._c.now, Departure.HOLD),) if held else ()
-            case UsageEnded():
-                return (self._hung_up(event),)
+            case InDialogReceived() | ReinviteReceived() | AckReceived() | UsageEnded():
+                return self._signalled(event)
         return ()
+
+    def _signalled(
+        self, event: InDialogReceived | ReinviteReceived | AckReceived | UsageEnded
+    ) -> tuple[Event, ...]:
+        """Return what a message means; of the side that had the question put, only its BYE."""
+        now = self._c.now
+        if self._c.side_of(event.usage) is not self.side:
+            return (QuestionCancelled(now),) if isinstance(event, UsageEnded) else ()
+        match event:
+            case UsageEnded():
+                return (PartyLeft(now, Departure.BYE),)
+            case InDialogReceived():
+                return self._request(event)
+            case ReinviteReceived():
+                return self._reinvite(event)
+        # The answer to an offer that the party asked us for can be a hold as well.
+        return (PartyLeft(now, Departure.HOLD),) if would_hold(event.request.body) else ()
 
     @property
     def _leg_id(self) -> int:
@@ -118,12 +127,6 @@ class Asking:
 
     def _is_ours(self, event: PlayStarted | PlayFinished) -> bool:
         return (event.leg_id, event.play_id) == (self._leg_id, self._play_id)
-
-    def _hung_up(self, event: UsageEnded) -> Event:
-        """Tell a no of the asked party from the end of whoever had it asked."""
-        if self._c.side_of(event.usage) is self.side:
-            return PartyLeft(self._c.now, Departure.BYE)
-        return QuestionCancelled(self._c.now)
 
     def _digit(self, event: DigitReceived) -> DigitPressed:
         ours = event.play_id == self._play_id
