@@ -30,7 +30,7 @@ from recording.controller import Action
 from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
-from sip.info import allows_info
+from sip.info import allows_info, record_wish
 from sip.registrar import Registrar
 
 logger = logging.getLogger("b2bua.call")
@@ -116,7 +116,7 @@ class Conversation:
         if isinstance(event, InDialogReceived):
             code = 200 if event.request.method == "OPTIONS" else 405
             if event.request.method == "INFO":
-                code = 480 if event.request.headers.get("Record") else 415
+                code = 415 if record_wish(event.request) is None else 480
             self.respond(event, code)
         elif isinstance(event, ReinviteReceived):
             self.respond(event, 491)
