@@ -85,7 +85,10 @@ class Call:
         except Exception:
             logger.exception("call failed", extra={"call_id": self.call_id})
         ended_after = self._c.record.elapsed()
-        self._hang_up(over)
+        try:
+            self._hang_up(over)
+        except Exception:
+            logger.exception("hanging up failed", extra={"call_id": self.call_id})
         await self._finish(over, ended_after)
 
     # --- the call
