@@ -17,7 +17,7 @@ from b2bua.config import parse
 from b2bua.conversation import Attachable, CallServices
 from b2bua.directory import Directory, Extension
 from b2bua.media.messages import Bridge, SetRemote
-from b2bua.media.plane import MediaPlane
+from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.switchboard import Switchboard
@@ -41,7 +41,7 @@ from sip.events import (
     RequestCompleted,
 )
 from sip.message import URI, Address, Request
-from tests.unit.b2bua.fake_plane import FakeJournal, FakePlane
+from tests.unit.b2bua.fake_plane import FakeJournal, FakePlane, RecordingAsked
 
 E = TypeVar("E")
 
@@ -377,6 +377,11 @@ class House:
     def joins(self) -> list[Bridge]:
         """Each time legs were joined, or their routes changed."""
         return self.plane.of(Bridge)
+
+    @property
+    def recordings(self) -> list[OpenRecording]:
+        """All that were begun."""
+        return [message.recording for message in self.plane.of(RecordingAsked)]
 
     @property
     def evidence(self) -> list[tuple[str, str]]:

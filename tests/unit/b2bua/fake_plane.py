@@ -53,6 +53,7 @@ class FakePlane:
     def __init__(self, sounds: Iterable[LoadSound]) -> None:
         self._ms = {sound.name: len(sound.pcma) // 8 for sound in sounds}
         self._ids = itertools.count(1)
+        self._recording_ids = itertools.count(1)
         self._playing: dict[int, Playing] = {}
         self._opened_at: dict[int, float] = {}
         self.sent: list[object] = []
@@ -100,7 +101,7 @@ class FakePlane:
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
         loop = asyncio.get_running_loop()
         recording = OpenRecording(
-            next(self._ids), 0, leg.worker, relative_path, loop.create_future()
+            next(self._recording_ids), 0, leg.worker, relative_path, loop.create_future()
         )
         self._opened_at[recording.recording_id] = loop.time()
         self.sent.append(RecordingAsked(recording))

@@ -652,7 +652,7 @@ async def test_dialled_it_is_the_key_of_the_other_call(tmp_path: Path) -> None:
         assert await dialled(house, alice, 3) == "de/recording-on"
         assert len(house.plane.of(OpenTap)) == 2
         await asyncio.sleep(3)
-        assert await dialled(house, alice, 5) == "de/recording-off"
+        assert await dialled(house, alice, 4) == "de/recording-off"
         row = await ended(house, alice, bob)
         assert len(house.journal.of(CallEnded)) == 1, "the dialled key has no row"
     assert row.outcome == "recorded"
