@@ -1,4 +1,4 @@
-"""What breaks around a call: media workers, recorders, ports, the call itself, the server's stop."""
+"""What breaks around a call: media workers, recorders, ports, the call, the server's stop."""
 
 import asyncio
 import logging
