@@ -100,23 +100,26 @@ class Asking:
                 )
             case DigitReceived() if self.is_key(event):
                 return (self._digit(event),)
-            case UsageEnded():
-                return (self._hung_up(event),)
-        step = self._signalled(event)
-        return () if step is None else (step,)
+            case InDialogReceived() | ReinviteReceived() | AckReceived() | UsageEnded():
+                return self._signalled(event)
+        return ()
 
-    def _signalled(self, event: CallEvent) -> Event | None:
-        """Return what a request in the asked party's dialog means."""
+    def _signalled(
+        self, event: InDialogReceived | ReinviteReceived | AckReceived | UsageEnded
+    ) -> tuple[Event, ...]:
+        """Return what a message means; of the side that had the question put, only its BYE."""
+        now = self._c.now
+        if self._c.side_of(event.usage) is not self.side:
+            return (QuestionCancelled(now),) if isinstance(event, UsageEnded) else ()
         match event:
-            case InDialogReceived() if self._c.side_of(event.usage) is self.side:
+            case UsageEnded():
+                return (PartyLeft(now, Departure.BYE),)
+            case InDialogReceived():
                 return self._request(event)
-            case ReinviteReceived() if self._c.side_of(event.usage) is self.side:
+            case ReinviteReceived():
                 return self._reinvite(event)
-            case AckReceived() if self._c.side_of(event.usage) is self.side:
-                # The answer to an offer that the party asked us for can be a hold as well.
-                if would_hold(event.request.body):
-                    return PartyLeft(self._c.now, Departure.HOLD)
-        return None
+        # The answer to an offer that the party asked us for can be a hold as well.
+        return (PartyLeft(now, Departure.HOLD),) if would_hold(event.request.body) else ()
 
     @property
     def _leg_id(self) -> int:
@@ -124,12 +127,6 @@ class Asking:
 
     def _is_ours(self, event: PlayStarted | PlayFinished) -> bool:
         return (event.leg_id, event.play_id) == (self._leg_id, self._play_id)
-
-    def _hung_up(self, event: UsageEnded) -> Event:
-        """Tell a no of the asked party from the end of whoever had it asked."""
-        if self._c.side_of(event.usage) is self.side:
-            return PartyLeft(self._c.now, Departure.BYE)
-        return QuestionCancelled(self._c.now)
 
     def _digit(self, event: DigitReceived) -> DigitPressed:
         ours = event.play_id == self._play_id
@@ -142,18 +139,19 @@ class Asking:
             played_ms=event.played_ms if ours else None,
         )
 
-    def _request(self, event: InDialogReceived) -> Event | None:
+    def _request(self, event: InDialogReceived) -> tuple[Event, ...]:
         now = self._c.now
         if event.request.method == "REFER":
-            return PartyLeft(now, Departure.TRANSFER)
-        if self.is_key(event):
-            key = key_of(event.request)
-            assert key is not None
-            return DigitPressed(key=key, at=now, transport=Transport.INFO)
-        return None
+            return (PartyLeft(now, Departure.TRANSFER),)
+        if event.request.method != "INFO":
+            return ()
+        key = key_of(event.request)
+        if key is None:
+            return ()
+        return (DigitPressed(key=key, at=now, transport=Transport.INFO),)
 
-    def _reinvite(self, event: ReinviteReceived) -> Event:
+    def _reinvite(self, event: ReinviteReceived) -> tuple[Event, ...]:
         """Tell a hold from a session refresh (:rfc:`3264#section-8.4`, :rfc:`4028`)."""
         if would_hold(event.request.body):
-            return PartyLeft(self._c.now, Departure.HOLD)
-        return SessionRefreshed(self._c.now)
+            return (PartyLeft(self._c.now, Departure.HOLD),)
+        return (SessionRefreshed(self._c.now),)

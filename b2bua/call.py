@@ -85,7 +85,10 @@ class Call:
         except Exception:
             logger.exception("call failed", extra={"call_id": self.call_id})
         ended_after = self._c.record.elapsed()
-        self._hang_up(over)
+        try:
+            self._hang_up(over)
+        except Exception:
+            logger.exception("hanging up failed", extra={"call_id": self.call_id})
         await self._finish(over, ended_after)
 
     # --- the call
@@ -149,9 +152,9 @@ class Call:
                 conversation.cancel_branches()
                 await greeting.say_why(over)
             raise
-        self._connected = True
         body = answered.response.body
         conversation.negotiate(lambda: conversation.bridge.take_answer(Side.B, body))
+        self._connected = True
         conversation.hush(Side.A)
 
     async def _forward(self, destination: ToExtension | ToTrunk, *, narrow: bool) -> None:
@@ -160,8 +163,8 @@ class Call:
         ringing = Ringing(self._c, self._find(destination))
         ringing.begin(forwarding.offer())
         answered = await ringing.answered(forwarding.on_event)
-        self._connected = True
         forwarding.accept(answered)
+        self._connected = True
 
     async def _talk(self) -> None:
         """Talk until somebody ends it; only now it is known whether the other side has keys."""

@@ -10,6 +10,7 @@ BUSY_CODES = frozenset({486, 600, 603})
 
 USER_BUSY = 17
 NO_ANSWER = 19
+UNSPECIFIED = 31
 "Causes of ITU-T Q.850."
 
 
@@ -40,10 +41,7 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
 
 
 def all_failed(codes: list[int], number: str) -> CallOver:
-    """Choose what the caller hears when every contact failed (:rfc:`3261#section-16.7`).
-
-    Whatever a phone refuses with, to a caller whom we have answered it is busy.
-    """
+    """Choose what the caller hears when every contact failed (:rfc:`3261#section-16.7`)."""
     best = next((code for code in codes if code in BUSY_CODES), None) or min(codes)
     if best in BUSY_CODES:
         key = ReasonKey.REJECTED if best == 603 else ReasonKey.BUSY
@@ -53,7 +51,7 @@ def all_failed(codes: list[int], number: str) -> CallOver:
     if best in {408, 480, 503}:
         return no_answer(ReasonKey.UNREACHABLE, number, side="callee")
     why = because(ReasonKey.REJECTED, number=number)
-    return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=USER_BUSY)
+    return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
 
 
 def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> CallOver:

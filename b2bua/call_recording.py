@@ -199,8 +199,11 @@ class CallRecording:
             self._failure = because(ReasonKey.MEDIA_WORKER_DIED)
 
     def _finished(self, segment: _Segment) -> None:
-        """Write down a file that has its name; one that is too short waits for the call's end."""
-        if segment.open.result.cancelled():
+        """Write down a file that has its name; one that is too short waits for the call's end.
+
+        Once: whoever waits for the result may read it before the future's callback has run.
+        """
+        if segment.result is not None or segment.open.result.cancelled():
             return
         segment.result = segment.open.result.result()
         if not self._is_short(segment):
@@ -254,6 +257,7 @@ class CallRecording:
         try:
             async with asyncio.timeout(RESULT_PATIENCE_S):
                 await asyncio.shield(segment.open.result)
+            self._finished(segment)
         except TimeoutError:
             logger.error("no result from the recorder", extra={"path": segment.open.relative_path})
             self._failure = self._failure or because(ReasonKey.RECORDER_DIED)

@@ -29,8 +29,8 @@ from cdr.journal import Journal
 from recording.controller import Action
 from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError, RemoteProtocolError
-from sip.events import InDialogReceived, InviteOffered, ReinviteReceived
-from sip.info import allows_info
+from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
+from sip.info import allows_info, record_wish
 from sip.registrar import Registrar
 
 logger = logging.getLogger("b2bua.call")
@@ -80,6 +80,8 @@ class Conversation:
         self.legs: list[MediaLeg] = []
         self.answered_a = False
         "The caller has got its 2xx."
+        self.owed: set[Side] = set()
+        "Sides whose ACK will hold the answer to an offer of ours."
         self.record = CallRecord(services.journal, services.clock)
         self.evidence = Evidence(services.journal, self.record)
         self.recording = CallRecording(
@@ -114,7 +116,7 @@ class Conversation:
         if isinstance(event, InDialogReceived):
             code = 200 if event.request.method == "OPTIONS" else 405
             if event.request.method == "INFO":
-                code = 480 if event.request.headers.get("Record") else 415
+                code = 415 if record_wish(event.request) is None else 480
             self.respond(event, code)
         elif isinstance(event, ReinviteReceived):
             self.respond(event, 491)
@@ -233,6 +235,15 @@ class Conversation:
         except RemoteProtocolError as error:
             self._log("no media", str(error))
             raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
+
+    def acknowledged(self, event: AckReceived) -> bool:
+        """Take the answer that an ACK owes us; true where there was one. Raises `CallOver`."""
+        side = self.side_of(event.usage)
+        if side not in self.owed:
+            return False
+        self.owed.discard(side)
+        self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
+        return True
 
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""

@@ -13,7 +13,7 @@ MAX_DIGITS: Final = 32
 "Of a number; E.164 has 15, prefixes and extensions of private networks come on top."
 
 _CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]"}
-_PIECE: Final = re.compile(r"([XZN])|\[([0-9](?:-?[0-9])*)\]|(\+|[0-9*#])")
+_PIECE: Final = re.compile(r"([XZN])|\[((?:[0-9](?:-[0-9])?)+)\]|(\+|[0-9*#])")
 
 
 class DialPatternError(Exception):

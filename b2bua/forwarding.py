@@ -66,4 +66,5 @@ class Forwarding:
 
     def _own_offer(self, answer: bytes) -> bytes:
         self._c.bridge.take_answer(Side.B, answer)
+        self._c.owed.add(Side.A)
         return self._c.bridge.offer_to(Side.A)

@@ -4,9 +4,11 @@ The caller of an extension that records by itself is asked before the extension 
 our 2xx that the caller gets, and from then on it hears from us what a network would tell it.
 """
 
+import contextlib
+
 from b2bua.asking import Asking
 from b2bua.bridge import Side
-from b2bua.call_over import USER_BUSY, CallOver, cancelled
+from b2bua.call_over import NO_ANSWER, CallOver, cancelled
 from b2bua.conversation import Conversation
 from b2bua.inbox import CallEvent
 from b2bua.media.messages import FirstPacket, PlayFinished, PlayPart
@@ -43,41 +45,32 @@ class Greeting:
     def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
         self._first_packet_at: float | None = None
-        self._late_offer = not conversation.request.body
 
     # --- answering
 
     async def answer(self) -> None:
         """Answer the call and wait for its ACK."""
         conversation = self._c
-        request, bridge = conversation.request, conversation.bridge
-        body = conversation.negotiate(
-            lambda: (
-                bridge.offer_to(Side.A)
-                if self._late_offer
-                else bridge.answer_alone(Side.A, request.body)
-            )
-        )
+        offer = conversation.request.body
+        body = conversation.negotiate(lambda: self._described(offer))
         conversation.services.endpoint.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
         conversation.record.greeted()
         while True:
             event = await conversation.next_event()
-            if isinstance(event, AckReceived):
-                self._acknowledged(event)
-                return
             assert event is not None
             self.on_event(event)
+            if isinstance(event, AckReceived):
+                return
 
-    def _acknowledged(self, event: AckReceived) -> None:
-        """Take the answer to our offer, if it was ours; raises `CallOver` where there is none."""
-        if not self._late_offer:
-            return
-        try:
-            self._c.bridge.take_answer(Side.A, event.request.body)
-        except RemoteProtocolError as error:
-            raise CallOver(488, "Not Acceptable Here", "FAILED") from error
+    def _described(self, offer: bytes) -> bytes:
+        """Return our answer to the caller's offer, or an offer where it made none."""
+        conversation = self._c
+        if offer:
+            return conversation.bridge.answer_alone(Side.A, offer)
+        conversation.owed.add(Side.A)
+        return conversation.bridge.offer_to(Side.A)
 
     # --- asking
 
@@ -133,12 +126,16 @@ class Greeting:
         self._c.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
 
     async def say_why(self, over: CallOver) -> None:
-        """Let the caller hear that it came to nothing, then return."""
+        """Let the caller hear that it came to nothing, then return.
+
+        Whoever hangs up on the busy tone has found the extension busy all the same.
+        """
         voices = self._c.services.voices
-        if over.cause == USER_BUSY or over.disposition == "FAILED":
-            await self.say(voices.tone(Tone.BUSY), for_s=BUSY_TONE_S)
-        else:
-            await self.say(voices.spoken(PromptId.NOT_AVAILABLE), for_s=SENTENCE_S)
+        with contextlib.suppress(CallOver):
+            if over.cause == NO_ANSWER:
+                await self.say(voices.spoken(PromptId.NOT_AVAILABLE), for_s=SENTENCE_S)
+            else:
+                await self.say(voices.tone(Tone.BUSY), for_s=BUSY_TONE_S)
 
     async def say(self, part: PlayPart, *, for_s: float) -> None:
         """Play to the caller, to the end but at most so long."""
@@ -169,8 +166,8 @@ class Greeting:
                 self._first_packet_at = self._first_packet_at or event.at
             case ReinviteReceived():
                 self._renegotiate(event)
-            case AckReceived() if self._late_offer:
-                self._acknowledged(event)
+            case AckReceived():
+                conversation.acknowledged(event)
             case InDialogReceived() if key_of(event.request) is not None:
                 conversation.respond(event, 200)
             case _:
@@ -178,12 +175,9 @@ class Greeting:
 
     def _renegotiate(self, event: ReinviteReceived) -> None:
         """Answer a re-INVITE ourselves: a hold, or a refresh of the session."""
-        conversation, body = self._c, event.request.body
-        self._late_offer = not body
         try:
-            bridge = conversation.bridge
-            answer = bridge.answer_alone(Side.A, body) if body else bridge.offer_to(Side.A)
+            body = self._described(event.request.body)
         except RemoteProtocolError:
-            conversation.respond(event, 488)
+            self._c.respond(event, 488)
         else:
-            conversation.respond(event, 200, answer)
+            self._c.respond(event, 200, body)

@@ -37,7 +37,7 @@ class RecordKey:
         "The question is that of the call's begin, and nobody's key."
         self._asked_by = ""
         self._sentence: int | None = None
-        "The play that answers a no; when it is over the bridge opens."
+        "The play that answers a no; when it is over the bridge opens. None once it was cut off."
 
     # --- by itself
 
@@ -67,7 +67,7 @@ class RecordKey:
         if action is Action.REFUSE:
             self._note_refusal()
         if action in (Action.ASK, Action.POSTPONE):
-            self._asked_by = number
+            self._asked_by, self._at_begin = number, False
         self._carry_out(action, self._side_of(number))
         return action
 
@@ -156,6 +156,7 @@ class RecordKey:
         """Close the bridge and put the question."""
         outside = self._c.outside
         assert outside is not None
+        self._sentence = None
         self._asking = Asking(self._c, outside, prompt)
         self._c.hear(outside.other, self._c.services.voices.tone(Tone.WAITING))
         self._judge(self._asking.begin())
@@ -209,6 +210,8 @@ class RecordKey:
         self._at_begin = False
 
     def _let_both_hear(self, part: PlayPart) -> None:
+        """Let a sound be heard, in place of what was said last; then the bridge is open."""
+        self._sentence = None
         for side in Side:
             self._c.hear(side, part)
 

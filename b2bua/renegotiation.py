@@ -5,40 +5,49 @@ key or a BYE that comes meanwhile is heard.
 """
 
 from b2bua.bridge import Side
-from b2bua.call_over import CallOver
 from b2bua.conversation import Conversation
+from sip.endpoint import UsageState
 from sip.errors import RemoteProtocolError
-from sip.events import AckReceived, ReinviteReceived, RequestCompleted
+from sip.events import ReinviteReceived, RequestCompleted
 
 
 class Renegotiation:
     """What is being negotiated anew in one call."""
 
-    def __init__(self, conversation: Conversation, *, asked: frozenset[Side] = frozenset()) -> None:
-        """`asked`: sides whose ACK holds the answer to an offer of ours."""
+    def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
         self._pending: dict[int, ReinviteReceived] = {}
-        self._asked = set(asked)
 
     def offered(self, event: ReinviteReceived) -> None:
         """Pass an offer across; without one, offer what stands."""
         conversation = self._c
         side = conversation.side_of(event.usage)
         body = event.request.body
+        other = conversation.usage(side.other)
+        assert other is not None
+        if body and self._is_busy(side.other):
+            conversation.respond(event, 491)
+            return
         try:
             if not body:
-                self._asked.add(side)
+                conversation.owed.add(side)
                 conversation.respond(event, 200, conversation.bridge.offer_to(side))
                 return
             offer = conversation.bridge.forward_offer(side, body)
         except RemoteProtocolError:
             conversation.respond(event, 488)
             return
-        other = conversation.usage(side.other)
-        assert other is not None
         request_id = conversation.services.endpoint.reinvite(other, offer, conversation.now)
         self._pending[request_id] = event
         conversation.kick()
+
+    def _is_busy(self, side: Side) -> bool:
+        """Tell whether an offer or answer with a side is still under way (section 14.2)."""
+        conversation = self._c
+        usage = conversation.usage(side)
+        assert usage is not None
+        unacknowledged = conversation.services.endpoint.state(usage) is UsageState.ANSWERED
+        return unacknowledged or side in conversation.owed or bool(self._pending)
 
     def completed(self, event: RequestCompleted) -> bool:
         """Pass the answer back; true where both sides agree on something new."""
@@ -54,15 +63,3 @@ class Renegotiation:
                 code = 488
         conversation.respond(waiting, code if code < 300 or code >= 400 else 488, body)
         return code < 300
-
-    def acknowledged(self, event: AckReceived) -> bool:
-        """Take the answer to an offer of ours; true where there was one. Raises `CallOver`."""
-        side = self._c.side_of(event.usage)
-        if side not in self._asked:
-            return False
-        self._asked.discard(side)
-        try:
-            self._c.bridge.take_answer(side, event.request.body)
-        except RemoteProtocolError as error:
-            raise CallOver(488, "Not Acceptable Here", "FAILED") from error
-        return True

@@ -36,10 +36,7 @@ class Talk:
         self._codes = () if emergency else (conversation.services.config.codes.record,)
         self._key = RecordKey(conversation, decision)
         self._info_keys = InfoKeys(conversation, self._codes)
-        late_offer = not greeted and not conversation.request.body
-        self._renegotiation = Renegotiation(
-            conversation, asked=frozenset({Side.A} if late_offer else ())
-        )
+        self._renegotiation = Renegotiation(conversation)
         self._acknowledged = greeted
         self._silent: set[int] = set()
 
@@ -112,7 +109,7 @@ class Talk:
 
     def _take_ack(self, event: AckReceived) -> None:
         """Start what begins by itself, with the caller's first ACK."""
-        if self._renegotiation.acknowledged(event):
+        if self._c.acknowledged(event):
             self._renegotiated()
         if event.usage == self._c.a and not self._acknowledged:
             self._acknowledged = True

@@ -14,9 +14,10 @@ from typing import TypeVar, cast
 from b2bua.authentication import ALLOW_IN_CALLS
 from b2bua.call_record import MICROSECONDS
 from b2bua.config import parse
-from b2bua.conversation import CallServices
+from b2bua.conversation import Attachable, CallServices
 from b2bua.directory import Directory, Extension
-from b2bua.media.plane import MediaPlane
+from b2bua.media.messages import Bridge, SetRemote
+from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.switchboard import Switchboard
@@ -32,18 +33,15 @@ from sip.events import (
     AckReceived,
     Authorized,
     Event,
-    InDialogReceived,
     InviteAnswered,
-    InviteFailed,
     InviteOffered,
     InviteProgressed,
     Refused,
     ReinviteReceived,
     RequestCompleted,
-    UsageEnded,
 )
 from sip.message import URI, Address, Request
-from tests.unit.b2bua.fake_plane import FakeJournal, FakePlane
+from tests.unit.b2bua.fake_plane import FakeJournal, FakePlane, RecordingAsked
 
 E = TypeVar("E")
 
@@ -263,9 +261,12 @@ class House:
             media_host=SERVER.host,
             recordings=folder,
             clock=self._loop.time,
-            attach=lambda usage, call: self.switchboard.attach(usage, call),
+            attach=self._attach,
         )
         self.switchboard = Switchboard(services, registrations)
+
+    def _attach(self, usage: int, call: Attachable) -> None:
+        self.switchboard.attach(usage, call)
 
     @property
     def now(self) -> float:
@@ -363,8 +364,24 @@ class House:
         """Wait for so many closed rows; returns the last one."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.journal.of(CallEnded)) < calls:
-                await asyncio.sleep(0.1)
+                self.journal.changed.clear()
+                await self.journal.changed.wait()
+        await asyncio.sleep(0.01)
         return self.journal.of(CallEnded)[calls - 1]
+
+    def remotes(self, leg_id: int) -> list[int]:
+        """The ports to which a leg was to send, one after the other."""
+        return [m.port for m in self.plane.of(SetRemote) if m.leg_id == leg_id]
+
+    @property
+    def joins(self) -> list[Bridge]:
+        """Each time legs were joined, or their routes changed."""
+        return self.plane.of(Bridge)
+
+    @property
+    def recordings(self) -> list[OpenRecording]:
+        """All that were begun."""
+        return [message.recording for message in self.plane.of(RecordingAsked)]
 
     @property
     def evidence(self) -> list[tuple[str, str]]:
@@ -398,20 +415,3 @@ async def open_house(folder: Path, *extensions: Extension, toml: str = "") -> As
     if failure is not None:
         raise failure
     assert house.leaks() == {}
-
-
-__all__ = [
-    "DID",
-    "OUTSIDE",
-    "SERVER",
-    "House",
-    "InDialogReceived",
-    "InviteAnswered",
-    "InviteFailed",
-    "InviteOffered",
-    "Phone",
-    "UsageEnded",
-    "extension",
-    "open_house",
-    "sdp",
-]

@@ -53,6 +53,7 @@ class FakePlane:
     def __init__(self, sounds: Iterable[LoadSound]) -> None:
         self._ms = {sound.name: len(sound.pcma) // 8 for sound in sounds}
         self._ids = itertools.count(1)
+        self._recording_ids = itertools.count(1)
         self._playing: dict[int, Playing] = {}
         self._opened_at: dict[int, float] = {}
         self.sent: list[object] = []
@@ -62,6 +63,8 @@ class FakePlane:
         "Legs that can still be lent."
         self.failure: str | None = None
         "Of every recording that ends from now on."
+        self.began: dict[int, float] = {}
+        "When each leg began to hear something of us first."
         self.silent = False
         "The worker plays, but tells nothing of it."
         self.answers_after: float | None = 0.3
@@ -98,7 +101,7 @@ class FakePlane:
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
         loop = asyncio.get_running_loop()
         recording = OpenRecording(
-            next(self._ids), 0, leg.worker, relative_path, loop.create_future()
+            next(self._recording_ids), 0, leg.worker, relative_path, loop.create_future()
         )
         self._opened_at[recording.recording_id] = loop.time()
         self.sent.append(RecordingAsked(recording))
@@ -199,6 +202,7 @@ class FakePlane:
         if not any(part.loop for part in play.parts):
             seconds = sum(part.silence_ms or self._ms[part.sound] for part in play.parts) / 1000
             ends = loop.call_later(seconds, self._played, leg, play.play_id)
+        self.began.setdefault(leg.leg_id, loop.time())
         self._playing[leg.leg_id] = Playing(play.play_id, loop.time(), ends)
         if not self.silent:
             self.tell(leg.leg_id, PlayStarted(leg.leg_id, play.play_id, loop.time()))
@@ -226,10 +230,12 @@ class FakeJournal:
     """Stands for `cdr.journal.Journal`."""
 
     healthy: bool = True
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     records: list[object] = field(default_factory=list)
 
     def put(self, record: object) -> None:
         self.records.append(record)
+        self.changed.set()
 
     def of(self, kind: type[M]) -> list[M]:
         return [record for record in self.records if isinstance(record, kind)]
