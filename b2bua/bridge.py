@@ -31,6 +31,7 @@ class Bridge:
     def __init__(self, leg_a: MediaLeg, leg_b: MediaLeg) -> None:
         self.legs = (leg_a, leg_b)
         self.sides = (Negotiation(leg_a), Negotiation(leg_b))
+        self._closed = False
 
     @property
     def held(self) -> bool:
@@ -71,12 +72,25 @@ class Bridge:
         self.join()
 
     def join(self) -> None:
-        """Let the sides hear each other, or change the routes; without a partner do nothing."""
+        """Let the sides hear each other, or change the routes.
+
+        Does nothing without a partner, and while the bridge is closed.
+        """
         first, second = (side.stream for side in self.sides)
-        if first is None or second is None:
+        if first is None or second is None or self._closed:
             return
         a_to_b, b_to_a = routes(first, second)
         self.legs[0].bridge(self.legs[1], _route(a_to_b), _route(b_to_a))
+
+    def close(self) -> None:
+        """Let neither side hear the other, whatever is negotiated, until `open`."""
+        self._closed = True
+        self.legs[0].unbridge(self.legs[1])
+
+    def open(self) -> None:
+        """Let the sides hear each other again."""
+        self._closed = False
+        self.join()
 
 
 def _route(plan: RoutePlan) -> Route:

@@ -1,8 +1,8 @@
 """The record key of a call at work: the controller's actions as taps, questions and sounds.
 
-One beep to both is on, two beeps are off; a refusal is spoken to whoever pressed. While the
-outside party is asked, the bridge is closed in both directions, for each side hears us instead
-of the other: the prompt there, a soft tone here.
+One beep to both is on, two beeps are off; a refusal is spoken to whoever pressed. From the
+question to the outside party until its answer the bridge is closed: it hears the prompt and
+then nothing, our side a soft tone.
 """
 
 from b2bua.asking import Asking
@@ -156,7 +156,8 @@ class RecordKey:
         """Close the bridge and put the question."""
         outside = self._c.outside
         assert outside is not None
-        self._sentence = None
+        self._sentence = None  # the answer to an earlier no, if it is still being said
+        self._c.bridge.close()
         self._asking = Asking(self._c, outside, prompt)
         self._c.hear(outside.other, self._c.services.voices.tone(Tone.WAITING))
         self._judge(self._asking.begin())
@@ -187,6 +188,7 @@ class RecordKey:
         elif self._at_begin:
             self._open_bridge()
         else:
+            self._c.bridge.open()
             self._let_both_hear(self._c.services.voices.tone(Tone.BEEP))
 
     def _refused(self, verdict: Verdict, side: Side) -> None:
@@ -202,6 +204,7 @@ class RecordKey:
         """Let the parties hear each other; a key that came to nothing gets its two beeps."""
         outside = self._c.outside
         assert outside is not None
+        self._c.bridge.open()
         self._c.hush(outside)
         if self._at_begin:
             self._c.hush(outside.other)

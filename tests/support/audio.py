@@ -73,6 +73,15 @@ def speech(seconds: float, *, seed: int, level: float = -20.0, rate: int = RATE)
     return _to_pcm(wave_sum / rms * _amplitude(level) / np.sqrt(2))
 
 
+def noise(seconds: float, *, seed: int, level: float = -20.0, rate: int = RATE) -> Pcm:
+    """Return even noise below 2 kHz: of every place is known which one it is, none is silent."""
+    random = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(random.standard_normal(round(seconds * rate)))
+    spectrum[round(2000 * seconds) :] = 0
+    samples = np.fft.irfft(spectrum, round(seconds * rate))
+    return _to_pcm(samples / float(samples.std()) * _amplitude(level) / np.sqrt(2))
+
+
 def write_wav(path: Path, pcm: Pcm, *, rate: int = RATE) -> Path:
     """Write a mono WAV of 16 bits."""
     with wave.open(str(path), "wb") as file:

@@ -1,11 +1,10 @@
 """A phone of nothing but octets on a UDP socket, for what no real phone would send."""
 
 import asyncio
-import hashlib
-import re
 import secrets
 import socket
 
+from tests.support.digest import authorization
 from tests.support.server import Extension
 
 TIMEOUT_S = 20.0
@@ -55,18 +54,13 @@ class RawPhone:
         return (await self.final()).partition("\r\n")[0]
 
     def _authorization(self, challenge: str, method: str, uri: str) -> str:
-        found = re.search(r'realm="([^"]*)".*?nonce="([^"]*)"', challenge)
-        assert found is not None, challenge
-        realm, nonce = found.groups()
-        user = self._extension.number
-        ha1, ha2 = (
-            hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-            for text in (f"{user}:{realm}:{self._extension.password}", f"{method}:{uri}")
-        )
-        answer = hashlib.md5(f"{ha1}:{nonce}:{ha2}".encode(), usedforsecurity=False).hexdigest()
-        return (
-            f'Authorization: Digest username="{user}", realm="{realm}", nonce="{nonce}", '
-            f'uri="{uri}", response="{answer}", algorithm=MD5\r\n'
+        extension = self._extension
+        return authorization(
+            challenge,
+            user=extension.number,
+            password=extension.password,
+            method=method,
+            uri=uri,
         )
 
     def _request(self, method: str, uri: str, body: bytes = b"", extra: str = "") -> bytes:

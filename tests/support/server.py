@@ -187,7 +187,13 @@ class Server:
         return status
 
     async def add_extension(
-        self, number: str, *, mode: str = "off", opt_in: bool = False
+        self,
+        number: str,
+        *,
+        mode: str = "off",
+        opt_in: bool = False,
+        manual_consent: str = "ask",
+        user_may_stop: bool = False,
     ) -> Extension:
         password = f"secret-of-{number}"
         wanted: dict[str, object] = {
@@ -196,6 +202,7 @@ class Server:
             "name": f"Test {number}",
         }
         wanted |= {"password": password, "mode": mode, "opt_in": opt_in}
+        wanted |= {"manual_consent": manual_consent, "user_may_stop": user_may_stop}
         reply = await self.ask(msgspec.convert(wanted, control.AddExtension))
         assert isinstance(reply, control.Done), reply
         self._extensions[number] = Extension(number=number, password=password)

@@ -120,6 +120,12 @@ class Baresip:
         """Press a key: RFC 4733 packets."""
         await self.command("sndcode", digit)
 
+    async def say(self, pcm: Pcm) -> None:
+        """Say this from now on, from its beginning, in all calls."""
+        path = self.setup.folder / f"says{self._tokens}.wav"
+        audio.write_wav(path, pcm)
+        await self.command("ausrc", f"aufile,{path}")
+
     def heard(self) -> Pcm:
         """Return what the last ended call's other party sent, decoded by baresip."""
         dumps = sorted(self.setup.folder.glob("dump-*-dec.wav"))

@@ -1,0 +1,189 @@
+"""The media of a telephone whose every packet the test knows: what was sent when, what came when.
+
+A-law and telephone events. Places are seconds in the phone's own outgoing stream; its RTP
+timestamps say the same, so the place of a key and that of a recorded sample can be compared
+to the sample.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from codec.g711 import decode_alaw, encode_alaw
+from ivr.digits import END, EVENT, KEYS
+from rtp.header import RtpHeader
+from tests.support import audio, ports
+from tests.support.audio import Pcm
+
+PCMA = 8
+EVENTS = 101
+FRAME = 160
+"Samples of a packet."
+
+FRAME_S = 0.02
+KEY_FRAMES = 4
+"A key is down for so many packets, then its end is said three times."
+
+BETWEEN_KEYS_FRAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What came."""
+
+    at: float
+    "Monotonic seconds."
+    header: RtpHeader
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """The first packet of a key."""
+
+    key: str
+    place: float
+    "Seconds in the own stream."
+    at: float
+    "Monotonic seconds."
+
+
+class RtpWire:
+    """One RTP socket: speaks in real time from `talk_to` on, and keeps what it hears of a call."""
+
+    def __init__(self, says: Pcm) -> None:
+        self.port = ports.take(2)
+        self.packets: list[Packet] = []
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind((ports.LOOPBACK, self.port))
+        self._remote: tuple[str, int] | None = None
+        self._says = says
+        self._said_from = 0
+        self._sent = 0
+        "Samples."
+        self._keys: list[tuple[bytes, str]] = []
+        "Event payloads still to be sent, one a frame, each with the key that it begins."
+        self._event_place = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._presses: list[Pressed] = []
+        self._sequence = secrets.randbits(15)
+        self._base_ts, self._ssrc = secrets.randbits(32), secrets.randbits(32)
+
+    def talk_to(self, host: str, port: int) -> None:
+        """Send to this address from now on."""
+        self._remote = host, port
+
+    def say(self, pcm: Pcm) -> float:
+        """Say this again and again, from the next packet on; returns that one's place."""
+        self._says, self._said_from = pcm, self._sent
+        return self._sent / audio.RATE
+
+    async def press(self, keys: str) -> tuple[Pressed, ...]:
+        """Press keys while speaking on, and return when the last one is up."""
+        for key in keys:
+            for frame in range(1, KEY_FRAMES + 1):
+                flags = END if frame == KEY_FRAMES else 0
+                event = EVENT.pack(KEYS.index(key), flags | 10, frame * FRAME)
+                again = 3 if flags else 1
+                self._keys += [(event, key if frame == 1 else "")] * again
+            self._keys += [(b"", "")] * BETWEEN_KEYS_FRAMES
+        self._idle.clear()
+        await self._idle.wait()
+        return tuple(self._presses[-len(keys) :])
+
+    # --- what was heard
+
+    def heard(self, *, since: float = 0.0) -> Pcm:
+        """Return the audio that came, each sample at the place that its timestamp says.
+
+        `since`: only what arrived from then on, monotonic seconds.
+        """
+        came = [p for p in self.packets if p.header.payload_type == PCMA and p.at >= since]
+        if not came:
+            return audio.silence(0.0)
+        places = [(p.header.timestamp - came[0].header.timestamp) & 0xFFFFFFFF for p in came]
+        pcm = np.zeros(max(places) + FRAME, dtype=np.int16)
+        for place, packet in zip(places, came, strict=True):
+            samples = decode_alaw(np.frombuffer(packet.payload, dtype=np.uint8))
+            pcm[place : place + samples.size] = samples
+        return pcm
+
+    def keys(self) -> str:
+        """Return the keys that came, each once, in the order of their first packets."""
+        begun: dict[int, str] = {}
+        for packet in self.packets:
+            if packet.header.payload_type == EVENTS:
+                begun.setdefault(packet.header.timestamp, KEYS[packet.payload[0]])
+        return "".join(begun.values())
+
+    async def hears(self, hz: float, *, timeout_s: float = 10.0, since: float = 0.0) -> None:
+        """Wait until a tone is to be heard: packets are looked at as they come."""
+        async with asyncio.timeout(timeout_s):
+            while not self._just_heard(hz, since):  # noqa: ASYNC110 - as said above
+                await asyncio.sleep(FRAME_S)
+
+    def _just_heard(self, hz: float, since: float) -> bool:
+        last = self.heard(since=since)[-8 * FRAME :]
+        return bool(audio.tone_intervals(last, hz, shortest=0.0))
+
+    # --- the wire
+
+    async def run(self) -> None:
+        """Send a packet each 20 ms, and take in what comes; until cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._socket, self._read)
+        due = loop.time()
+        try:
+            while True:
+                due += FRAME_S
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                if self._remote is not None:
+                    self._send_frame()
+        finally:
+            loop.remove_reader(self._socket)
+            self._socket.close()
+
+    def _send_frame(self) -> None:
+        place = self._sent
+        if self._keys:
+            self._send_key(*self._keys.pop(0))
+        elif not self._idle.is_set():
+            self._idle.set()
+        positions = (place - self._said_from + np.arange(FRAME)) % self._says.size
+        self._send(PCMA, encode_alaw(self._says[positions]).tobytes(), place)
+        self._sent += FRAME
+
+    def _send_key(self, event: bytes, begins: str) -> None:
+        if begins:
+            self._event_place = self._sent
+            pressed = Pressed(begins, self._sent / audio.RATE, time.monotonic())
+            self._presses.append(pressed)
+        if event:
+            self._send(EVENTS, event, self._event_place, marker=bool(begins))
+
+    def _send(self, payload_type: int, payload: bytes, place: int, *, marker: bool = False) -> None:
+        assert self._remote is not None
+        self._sequence += 1
+        header = RtpHeader(
+            payload_type=payload_type,
+            sequence=self._sequence & 0xFFFF,
+            timestamp=(self._base_ts + place) & 0xFFFFFFFF,
+            ssrc=self._ssrc,
+            marker=marker,
+        )
+        # A port that is closed already is no business of the test's.
+        with contextlib.suppress(OSError):
+            self._socket.sendto(header.serialize() + payload, self._remote)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                data = self._socket.recv(2048)
+                header = RtpHeader.parse(data)
+                self.packets.append(Packet(time.monotonic(), header, data[header.payload_offset :]))
