@@ -11,7 +11,7 @@ from tests.support.chromium import Browser, chromium
 from tests.support.pages import PASSWORD, add_user, address
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
-from tests.support.server import server
+from tests.support.server import WITH_PAGES, server
 
 BOTH_RECORDED = (("101", "automatic", True), ("102", "automatic", True), ("103", "off", False))
 CALLER_HZ = 440.0
@@ -55,7 +55,7 @@ return { at: audio.currentTime, whole: audio.duration, seekable: audio.seekable.
 
 @pytest.mark.peer("baresip", "chromium", "chromedriver", "ffmpeg")
 async def test_a_call_is_heard_in_the_browser(tmp_path: Path) -> None:
-    async with server(extensions=BOTH_RECORDED) as under_test:
+    async with server(WITH_PAGES, extensions=BOTH_RECORDED) as under_test:
         async with (
             baresip(
                 under_test.setup(under_test.extension("101"), audio.tone(CALLER_HZ, 30.0))

@@ -18,7 +18,7 @@ from tests.support.pages import Pages, logged_in, stranger
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
 from tests.support.process import Child
-from tests.support.server import PROGRAM, ROOT, Server, server
+from tests.support.server import PROGRAM, ROOT, WITH_PAGES, Server, server
 
 BOTH_RECORDED = (("101", "automatic", True), ("102", "automatic", True))
 CALLER_SAYS = audio.tone(440.0, 30.0)
@@ -57,7 +57,7 @@ async def audited(under_test: Server) -> set[tuple[str, str, str]]:
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_recorded_call_is_heard_by_those_who_may() -> None:
-    async with server(extensions=BOTH_RECORDED) as under_test:
+    async with server(WITH_PAGES, extensions=BOTH_RECORDED) as under_test:
         file = await make_call(under_test)
         program = await token(under_test, "reports", "calls,audio")
         async with stranger(under_test) as api:
@@ -118,7 +118,7 @@ async def assert_seen_by_its_own_listener_only(under_test: Server, url: str) -> 
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_file_that_vanished_has_no_icon_and_the_row_says_so() -> None:
-    async with server(extensions=BOTH_RECORDED) as under_test:
+    async with server(WITH_PAGES, extensions=BOTH_RECORDED) as under_test:
         file = await make_call(under_test)
         async with logged_in(under_test, "ada") as ada:
             (item,) = (await ada.get("/api/v1/calls")).json()["calls"]
@@ -135,7 +135,7 @@ async def test_a_file_that_vanished_has_no_icon_and_the_row_says_so() -> None:
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_web_process_that_is_killed_comes_back_while_a_call_goes_on() -> None:
     async with (
-        server(extensions=BOTH_RECORDED) as under_test,
+        server(WITH_PAGES, extensions=BOTH_RECORDED) as under_test,
         logged_in(under_test, "ada") as ada,
         baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
         baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
@@ -170,7 +170,7 @@ async def again(pages: Pages, path: str) -> httpx.Response:
 
 async def test_what_is_set_in_the_page_holds_at_once_and_names_its_author() -> None:
     async with (
-        server(extensions=(("101", "off", False),)) as under_test,
+        server(WITH_PAGES, extensions=(("101", "off", False),)) as under_test,
         logged_in(under_test, "ada") as ada,
     ):
         assert (await ada.submit("/extensions/101/opt-in")).status_code == 303
@@ -192,7 +192,7 @@ async def test_what_is_set_in_the_page_holds_at_once_and_names_its_author() -> N
 
 
 async def test_metrics_count_what_happens() -> None:
-    async with server(extensions=(("101", "off", False),)) as under_test:
+    async with server(WITH_PAGES, extensions=(("101", "off", False),)) as under_test:
         scraper = await token(under_test, "prometheus", "metrics")
         async with stranger(under_test) as machine:
             assert (await machine.get("/healthz")).text == "ok\n"
@@ -210,7 +210,7 @@ async def test_metrics_count_what_happens() -> None:
 
 
 async def test_a_server_whose_database_is_locked_is_not_ready_and_says_why() -> None:
-    async with server() as under_test, logged_in(under_test, "ada") as ada:
+    async with server(WITH_PAGES) as under_test, logged_in(under_test, "ada") as ada:
         token_of_form = await ada.csrf_token()
         other = sqlite3.connect(under_test.data / "mitschnitt.db", isolation_level=None)
         try:
@@ -236,7 +236,7 @@ async def test_a_server_whose_database_is_locked_is_not_ready_and_says_why() -> 
 async def test_an_address_that_can_not_be_had_ends_the_start(
     listen: str, reason: str, tmp_path: Path
 ) -> None:
-    async with server() as under_test:
+    async with server(WITH_PAGES) as under_test:
         taken = (await under_test.status())["web"].removeprefix("http://")
         address = listen.format(taken=taken)
         config = tmp_path / "mitschnitt.toml"
@@ -249,7 +249,7 @@ async def test_an_address_that_can_not_be_had_ends_the_start(
 
 
 async def test_without_pages_there_is_no_web_process() -> None:
-    async with server("[web]\nenabled = false\n") as under_test:
+    async with server() as under_test:
         status = await under_test.status()
         assert status["web"] == ""
         assert "web" not in status["pids"]

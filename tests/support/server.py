@@ -30,6 +30,10 @@ MAX_CALLS = 20
 SPARE_PORTS = 400
 "RTP ports beyond those of MAX_CALLS: for pairs that cool off, and for what neighbours have."
 
+WITH_PAGES = "[web]\nenabled = true\n"
+"""Settings for tests of the pages; the others do without, for a web process takes two seconds of
+a processor to begin."""
+
 
 class CommandError(Exception):
     """A command of the command line ended with another exit status than wanted."""
@@ -98,7 +102,7 @@ class Server:
         text = (
             f'[sip]\nlisten = "{ports.LOOPBACK}:{ports.take(2)}"\n'
             f'[media]\nports = "{low}-{low + count - 1}"\nmax_calls = {MAX_CALLS}\n'
-            f'[web]\nlisten = "{ports.LOOPBACK}:0"\n'
+            f'[web]\nlisten = "{ports.LOOPBACK}:0"\nenabled = false\n'
         )
         self._config.write_text(_merge(text, self._settings))
 
