@@ -41,6 +41,12 @@ class Packet:
     header: RtpHeader
     payload: bytes
 
+    @property
+    def samples(self) -> Pcm:
+        """The audio of the packet; none of a key."""
+        law = self.payload if self.header.payload_type == PCMA else b""
+        return decode_alaw(np.frombuffer(law, dtype=np.uint8))
+
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
@@ -110,7 +116,7 @@ class RtpWire:
         places = [(p.header.timestamp - came[0].header.timestamp) & 0xFFFFFFFF for p in came]
         pcm = np.zeros(max(places) + FRAME, dtype=np.int16)
         for place, packet in zip(places, came, strict=True):
-            samples = decode_alaw(np.frombuffer(packet.payload, dtype=np.uint8))
+            samples = packet.samples
             pcm[place : place + samples.size] = samples
         return pcm
 
