@@ -95,6 +95,7 @@ async def test_star_1_begins_and_ends_where_it_is_pressed() -> None:
                 for phone in (alice, other):
                     heard_after = beep_after(phone, on)
                     assert tell(f"{with_whom} the beep at {phone.number}", heard_after) <= BUSY_S
+                    phone.rtp.assert_one_stream()
 
 
 @pytest.mark.peer("ffmpeg")

@@ -202,6 +202,8 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
     ):
         await call(alice, bob, number=DIALLED)
         await bob.rtp.hears(OURS)
+        await bob.rtp.press("*1")  # an outside party's is no record key
+        await alice.wait_event("CALL_DTMF_START", param="1")
         await alice.command("hold")
         await talk(0.4)
         await second.dial("*1")
@@ -217,6 +219,9 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
         await end(alice, bob)
         row = await under_test.the_call()
         assert row["outcome"] == "recorded", row
+        pressed = [event["param"] for event in alice.events if event["type"] == "CALL_DTMF_START"]
+        assert pressed == ["*", "1"], "the key that answers is nobody else's"
+        bob.rtp.assert_one_stream()
         pcm = audio.decode(under_test.recording(row))
         assert_speaks(pcm, OURS, 0.1, 1.0)
         assert_speaks(pcm, THEIRS, 0.1, 1.0)
