@@ -105,6 +105,7 @@ def test_a_prompt_is_heard_as_it_is_before_the_phone_has_sent_anything(
     worker: Worker, payload_type: int
 ) -> None:
     alice, _ = single(worker)
+    worker.barrier()  # or the play would be read, and dated, with what came before it
     began = time.monotonic()
     worker.send(play(1, 7, payload_type=payload_type))
     heard, at = [], []
