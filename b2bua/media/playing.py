@@ -93,7 +93,9 @@ class Playing:
             if not run.started:
                 run.started = True
                 self._tell(PlayStarted(leg_id, run.play_id, now_s))
-        if run.player.finished and now_s + SLACK_S >= run.player.over_at:
+        # No slack here: the next source's timestamp is that of its time, and not to lie inside
+        # of our last packet.
+        if run.player.finished and now_s >= run.player.over_at:
             self._finish(leg_id, run, now, completed=True)
 
     def _finish(self, leg_id: int, run: _Run, now: int, *, completed: bool) -> None:

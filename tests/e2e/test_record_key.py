@@ -202,6 +202,8 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
     ):
         await call(alice, bob, number=DIALLED)
         await bob.rtp.hears(OURS)
+        await bob.rtp.press("*1")  # an outside party's is no record key
+        await alice.wait_event("CALL_DTMF_START", param="1")
         await alice.command("hold")
         await talk(0.4)
         await second.dial("*1")
@@ -217,6 +219,9 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
         await end(alice, bob)
         row = await under_test.the_call()
         assert row["outcome"] == "recorded", row
+        pressed = [event["param"] for event in alice.events if event["type"] == "CALL_DTMF_START"]
+        assert pressed == ["*", "1"], "the key that answers is nobody else's"
+        bob.rtp.assert_one_stream()
         pcm = audio.decode(under_test.recording(row))
         assert_speaks(pcm, OURS, 0.1, 1.0)
         assert_speaks(pcm, THEIRS, 0.1, 1.0)
@@ -276,21 +281,22 @@ async def test_info_starts_and_stops_and_is_refused_to_who_may_not() -> None:
 
 
 @pytest.mark.peer("baresip", "sipp")
-@pytest.mark.parametrize(("mode", "status"), [("manual", "200"), ("off", "403")])
-async def test_a_scripted_record_key_is_answered_at_once(mode: str, status: str) -> None:
-    extensions = (("101", "off", True), ("102", mode, True))
+async def test_a_scripted_record_key_is_answered_at_once() -> None:
+    extensions = (("101", "off", True), ("102", "manual", True), ("103", "off", True))
     async with (
         server(extensions=extensions) as under_test,
         baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
-        scripted_extension(
-            under_test, "102", "uas_record_by_info", {"AFTER_MS": "300", "STATUS": status}
-        ) as key,
     ):
-        await alice.dial("102")
-        await alice.established()
-        await key.saw(rf"SIP/2.0 {status} .*\r?\n(?:.*\r?\n)*?CSeq: 1 INFO")
-        await alice.hang_up()
-        await key.finished()
+        for number, status in (("102", "200"), ("103", "403")):
+            known = len(alice.events)
+            values = {"AFTER_MS": "300", "STATUS": status}
+            async with scripted_extension(under_test, number, "uas_record_by_info", values) as key:
+                await alice.dial(number)
+                await alice.wait_event("CALL_ESTABLISHED", after=known)
+                await key.saw(rf"SIP/2.0 {status} .*\r?\n(?:.*\r?\n)*?CSeq: 1 INFO")
+                await alice.hang_up()
+                await key.finished()
+                await alice.wait_event("CALL_CLOSED", after=known)
 
 
 @pytest.mark.peer("baresip", "ffmpeg")

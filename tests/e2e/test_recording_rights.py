@@ -4,7 +4,7 @@ import pytest
 
 from ivr.prompts import PromptId
 from tests.e2e.calls import call, end
-from tests.e2e.voices import assert_speaks, assert_unheard, voice
+from tests.e2e.voices import assert_speaks, assert_unheard, shipped, voice
 from tests.support import audio
 from tests.support.audio import Pcm
 from tests.support.phones.phone import talk
@@ -43,6 +43,7 @@ async def test_never_wins_and_every_refusal_is_spoken() -> None:
             (automatic, never, automatic),
         ):
             await _refused(caller, callee, by=by)
+            by.rtp.assert_one_stream()
         rows = await under_test.calls_closed(4)
         outcomes = {(row["src"], row["dst"]): row["outcome"] for row in rows}
         assert outcomes == {
@@ -51,6 +52,27 @@ async def test_never_wins_and_every_refusal_is_spoken() -> None:
             ("103", "102"): "blocked",
             ("104", "103"): "blocked",
         }
+        assert under_test.files() == []
+
+
+@pytest.mark.peer("ffmpeg")
+async def test_a_dialled_code_is_refused_in_words() -> None:
+    extensions = (("101", "off", True), ("102", "off", True))
+    async with (
+        server(extensions=extensions) as under_test,
+        extension_phone(under_test, "101", voice(OURS)) as alice,
+        extension_phone(under_test, "101", voice(OURS)) as second,
+        extension_phone(under_test, "102", voice(THEIRS)) as bob,
+    ):
+        await call(alice, bob)
+        await alice.rtp.hears(THEIRS)
+        await second.dial("*1")
+        await second.established()
+        await second.closed()
+        assert audio.find_sound(second.heard(), shipped(PromptId.NOT_ALLOWED)) is not None
+        await end(alice, bob)
+        row = await under_test.the_call()
+        assert row["outcome"] == "not_wanted", row
         assert under_test.files() == []
 
 

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,6 +32,9 @@ KEY_FRAMES = 4
 
 BETWEEN_KEYS_FRAMES = 3
 
+LEAP_TS = 4000
+"Samples by which timestamps may run ahead of arrivals: packets that came in a burst."
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -40,6 +44,12 @@ class Packet:
     "Monotonic seconds."
     header: RtpHeader
     payload: bytes
+
+    @property
+    def samples(self) -> Pcm:
+        """The audio of the packet; none of a key."""
+        law = self.payload if self.header.payload_type == PCMA else b""
+        return decode_alaw(np.frombuffer(law, dtype=np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class RtpWire:
         places = [(p.header.timestamp - came[0].header.timestamp) & 0xFFFFFFFF for p in came]
         pcm = np.zeros(max(places) + FRAME, dtype=np.int16)
         for place, packet in zip(places, came, strict=True):
-            samples = decode_alaw(np.frombuffer(packet.payload, dtype=np.uint8))
+            samples = packet.samples
             pcm[place : place + samples.size] = samples
         return pcm
 
@@ -121,6 +131,22 @@ class RtpWire:
             if packet.header.payload_type == EVENTS:
                 begun.setdefault(packet.header.timestamp, KEYS[packet.payload[0]])
         return "".join(begun.values())
+
+    def assert_one_stream(self) -> None:
+        """Assert that all that came is one stream of RTP, whoever was to be heard in it.
+
+        One SSRC, no number left out, no audio behind what is older, and no leap of the clock
+        (:rfc:`3550#section-5.1`).
+        """
+        assert len({p.header.ssrc for p in self.packets}) == 1
+        for before, after in pairwise(self.packets):
+            step = after.header.sequence - before.header.sequence & 0xFFFF
+            assert step == 1, f"sequence numbers leap by {step}"
+        sounds = [p for p in self.packets if p.header.payload_type == PCMA]
+        for before, after in pairwise(sounds):
+            step = after.header.timestamp - before.header.timestamp & 0xFFFFFFFF
+            passed = (after.at - before.at) * audio.RATE
+            assert 0 < step < passed + LEAP_TS, f"timestamps leap by {step} in {passed:.0f}"
 
     async def hears(self, hz: float, *, timeout_s: float = 10.0, since: float = 0.0) -> None:
         """Wait until a tone is to be heard: packets are looked at as they come."""

@@ -5,7 +5,7 @@ import pytest
 from b2bua.bridge import Bridge, Side
 from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.messages import Bridge as Join
-from b2bua.media.messages import SetRemote
+from b2bua.media.messages import SetRemote, Unbridge
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.sdp import SessionDescription
@@ -123,3 +123,32 @@ def test_an_offer_that_can_not_be_used_is_488(body: bytes) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         bridge.forward_offer(Side.A, body)
     assert caught.value.status == 488
+
+
+def test_a_closed_bridge_stays_closed_whatever_is_negotiated_and_opens_with_the_newest_routes() -> (
+    None
+):
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    plane.sent.clear()
+    bridge.close()
+    assert plane.sent == [Unbridge(1, 2)]
+    bridge.forward_offer(Side.A, OFFER.replace(b"8 0 96", b"0 96"))
+    bridge.forward_answer(Side.B, ANSWER)
+    assert plane.of(Join) == []
+    bridge.open()
+    (join,) = plane.of(Join)
+    assert isinstance(join, Join)
+    assert join.a_to_b.transcode == {0: "PCMU>PCMA"}
+
+
+def test_a_bridge_that_was_closed_before_the_first_answer_is_joined_when_it_opens() -> None:
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER, join=False)
+    bridge.close()
+    bridge.join()
+    assert plane.of(Join) == []
+    bridge.open()
+    assert len(plane.of(Join)) == 1
