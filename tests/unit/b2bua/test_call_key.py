@@ -268,6 +268,7 @@ async def question(house: House) -> tuple[Phone, Phone]:
     await asyncio.sleep(5)
     assert (house.plane.heard(A), house.plane.heard(B)) == ([WAITING], ["de/consent-ask"])
     assert not house.plane.recorded
+    assert not house.joined
     return alice, outside
 
 
@@ -278,6 +279,7 @@ async def test_the_other_side_agrees(tmp_path: Path) -> None:
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert (house.plane.heard(A)[1:], house.plane.heard(B)[1:]) == ([BEEP], [BEEP])
+        assert house.joined
         assert [tap.leg_id for tap in house.plane.of(OpenTap)] == [A, B]
         assert decode(house.plane.of(OpenTap)[1].permit).basis is Basis.CONSENT
         assert house.journal.of(SegmentOpened)[0].started_by == "ext:102"
@@ -309,6 +311,7 @@ def test_the_other_side_does_not_agree(tmp_path: Path, key: str, said: str, reas
             await asyncio.sleep(20)
             assert house.plane.heard(B)[1:] == [f"de/{said}"]
             assert house.plane.heard(A)[1:] == [TWO_BEEPS]
+            assert house.joined
             assert not house.plane.hears(A)
             assert not house.plane.hears(B)
             row = await ended(house, alice, outside)
@@ -351,6 +354,7 @@ async def test_a_second_press_takes_the_question_back(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         assert house.plane.heard(A) == [WAITING, TWO_BEEPS]
         assert house.plane.heard(B) == ["de/consent-ask"]
+        assert house.joined
         assert not house.plane.hears(B)
         house.plane.press(B, "1")
         await asyncio.sleep(3)
@@ -370,6 +374,7 @@ async def test_the_key_pressed_during_the_answer_to_a_no_asks_anew(tmp_path: Pat
         await asyncio.sleep(5)
         assert house.plane.heard(B) == ["de/consent-ask", "de/consent-refused", "de/consent-ask"]
         assert house.plane.heard(A) == [WAITING, WAITING]
+        assert not house.joined
         assert house.plane.hears(A)
         assert house.plane.hears(B)
         house.plane.press(B, "1")
@@ -391,6 +396,7 @@ async def test_an_attested_start_during_the_answer_to_a_no_sounds_like_one(
         await asyncio.sleep(5)
         assert house.plane.heard(B) == ["de/consent", "de/consent-refused", BEEP]
         assert house.plane.heard(A) == [WAITING, BEEP]
+        assert house.joined, "they talk"
         stopped = [m.leg_id for m in house.plane.of(StopPlay)]
         assert stopped == [], "the beep is not cut off"
         await ended(house, alice, outside)
@@ -422,6 +428,7 @@ async def test_a_refresh_passes_while_the_question_is_asked(tmp_path: Path) -> N
         outside.reinvite(sdp(TRUNK_HOST, version=2))
         alice.accept(await alice.take(ReinviteReceived))
         assert (await outside.take(RequestCompleted)).code == 200
+        assert not house.joined, "the question is not over"
         alice.reinvite(sdp(alice.host, version=2))
         outside.accept(await outside.take(ReinviteReceived))
         assert (await alice.take(RequestCompleted)).code == 200
@@ -559,6 +566,7 @@ async def test_the_other_side_is_asked_before_anybody_talks(tmp_path: Path) -> N
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert house.plane.heard(A) == [WAITING], "no beep: nobody pressed a key"
+        assert house.joined
         assert not house.plane.hears(A)
         assert not house.plane.hears(B)
         assert house.journal.of(SegmentOpened)[0].started_by == "automatic"
@@ -575,6 +583,7 @@ async def test_a_no_at_the_begin_connects_unrecorded(tmp_path: Path) -> None:
         assert house.plane.heard(B) == ["de/consent", "de/consent-refused"]
         assert house.plane.heard(A) == [WAITING]
         assert not house.plane.hears(A)
+        assert house.joined
         row = await ended(house, alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("refused", "refused_by_key")
@@ -595,6 +604,184 @@ async def test_an_asker_without_an_offer_of_its_own_is_recorded_whole(tmp_path: 
         for tap in house.plane.of(OpenTap):
             assert {f.payload_type for f in decode_tap(tap.spec).formats} == {0, 8, 101}
         assert (await ended(house, alice, outside)).outcome == "recorded"
+
+
+@virtual
+async def test_nobody_is_asked_before_the_asker_has_said_where_it_listens(tmp_path: Path) -> None:
+    async with open_house(tmp_path, RECORDING) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial("0301234", b"")
+        outside.answer(await outside.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(5)
+        assert house.plane.heard(B) == [], "a yes now would tap a leg of which nothing is known"
+        alice.ack()
+        await asyncio.sleep(5)
+        assert (house.plane.heard(A), house.plane.heard(B)) == ([WAITING], ["de/consent"])
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        assert (await ended(house, alice, outside)).outcome == "recorded"
+
+
+# --- media that change
+
+
+@virtual
+async def test_a_reinvite_keeps_the_recording(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        house.plane.dial_code(A)
+        await asyncio.sleep(3)
+        await hold(bob, alice, "sendonly", 2)
+        await asyncio.sleep(3)
+        await hold(bob, alice, "sendrecv", 3)
+        await asyncio.sleep(3)
+        assert len(house.plane.of(OpenTap)) == 2
+        assert house.plane.of(RecordingStopped) == []
+        row = await ended(house, alice, bob)
+        assert len(house.journal.of(SegmentOpened)) == 1
+    assert row.outcome == "recorded"
+
+
+@virtual
+async def test_a_refused_reinvite_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told, joins = house.remotes(A), len(house.joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=2))
+        bob.accept(await bob.take(ReinviteReceived), 488)
+        assert (await alice.take(RequestCompleted)).code == 488
+        assert (house.remotes(A), len(house.joins)) == (told, joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=3))
+        bob.accept(await bob.take(ReinviteReceived))
+        assert (await alice.take(RequestCompleted)).code == 200
+        assert house.remotes(A) == [*told, 4444]
+        await ended(house, alice, bob)
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n"])
+def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, body: bytes) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, bob = await internal(house)
+            alice.reinvite(body)
+            assert (await alice.take(RequestCompleted)).code == 488
+            assert bob.untold == []
+            await ended(house, alice, bob)
+
+    run()
+
+
+@virtual
+async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offered(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(sdp(alice.host, version=2))
+        bob.accept(await bob.take(ReinviteReceived), body=b"nonsense")
+        assert (await alice.take(RequestCompleted)).code == 488
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", sdp(alice.host, formats="9 101"))
+        bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="9 101"))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(1)
+        house.plane.dial_code(A)
+        await asyncio.sleep(3)
+        row = await ended(house, alice, bob)
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
+    assert row.outcome_params == {"codec": "G722"}
+
+
+@virtual
+async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await outgoing(house)
+        outside.reinvite(sdp(TRUNK_HOST, formats="9 101", version=2))
+        again = await alice.take(ReinviteReceived)
+        alice.accept(again, body=sdp(alice.host, formats="9 101", version=2))
+        assert (await outside.take(RequestCompleted)).code == 200
+        house.plane.dial_code(A)
+        await asyncio.sleep(1)
+        assert house.plane.heard(B) == []
+        row = await ended(house, alice, outside)
+        assert house.evidence == [("consent", "timed_out")]
+        assert not house.plane.recorded
+    assert row.outcome == "refused"
+
+
+@virtual
+async def test_a_refresh_without_an_offer_gets_what_stands(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told = house.remotes(A)
+        alice.reinvite(b"")
+        answered = await alice.take(RequestCompleted)
+        assert answered.response is not None
+        assert SessionDescription.parse(answered.response.body).media[0].port == 20002
+        bob.reinvite(sdp(bob.host, version=2))
+        assert (await bob.take(RequestCompleted)).code == 491, "Alice's answer is under way"
+        alice.ack(sdp(alice.host, port=4444, version=2))
+        await asyncio.sleep(0.1)
+        assert house.remotes(A) == [*told, 4444]
+        bob.reinvite(sdp(bob.host, version=2))
+        alice.accept(await alice.take(ReinviteReceived))
+        assert (await bob.take(RequestCompleted)).code == 200
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_a_refresh_whose_answer_can_not_be_used_ends_the_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(b"")
+        await alice.take(RequestCompleted)
+        alice.ack(b"nonsense")
+        await alice.take(UsageEnded)
+        await bob.take(UsageEnded)
+        assert (await house.over()).disposition == "ANSWERED"
+
+
+@virtual
+async def test_a_yes_in_the_call_without_a_healthy_journal_lets_them_talk_on(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await question(house)
+        house.journal.healthy = False
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        assert house.joined
+        assert (house.plane.heard(A)[1:], house.plane.heard(B)[1:]) == ([TWO_BEEPS], [])
+        row = await ended(house, alice, outside)
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "no_evidence")
+
+
+@virtual
+async def test_after_a_yes_that_could_not_be_used_the_key_asks_nobody_again(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await question(house)
+        house.journal.healthy = False
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        house.journal.healthy = True
+        house.plane.dial_code(A)
+        await asyncio.sleep(5)
+        assert house.plane.heard(B)[1:] == [BEEP]
+        assert len(house.plane.of(OpenTap)) == 2
+        row = await ended(house, alice, outside)
+    assert row.outcome == "failed", "what was said before is missing"
 
 
 # --- emergency
