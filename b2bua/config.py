@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +17,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.errors import ConfigError
+from b2bua.toml_lines import line_of
 from ivr.prompts import PromptId
 from ivr.star_codes import StarCodeError, StarCodes
 from sip.address import HostPort, Transport
@@ -277,6 +280,24 @@ class WebConfig(Section):
     "In any case a new login after so long: a working day."
 
 
+_Misfit = tuple[tuple[str, ...], str]
+"A place in the file, and what is wrong there."
+
+
+class _MisfitsError(ValueError):
+    """Sections that don't fit together."""
+
+    def __init__(self, misfits: list[_Misfit]) -> None:
+        super().__init__("; ".join(what for _, what in misfits))
+        self.misfits = misfits
+
+
+def _named_twice(names: list[str]) -> Iterator[_Misfit]:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield ("trunk", str(place), "name"), f"there are two trunks named {name}"
+
+
 class Config(Section):
     """The whole file."""
 
@@ -293,16 +314,23 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _trunks_known(self) -> "Config":
-        names = [trunk.name for trunk in self.trunk]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"there are two trunks named {name}")
-        for route in self.route:
-            if route.trunk not in names:
-                raise ValueError(f"route {route.pattern}: there is no trunk named {route.trunk}")
-        if self.emergency.trunk and self.emergency.trunk not in names:
-            raise ValueError(f"emergency: there is no trunk named {self.emergency.trunk}")
+        misfits = [
+            *_named_twice([trunk.name for trunk in self.trunk]),
+            *self._unknown_trunks({trunk.name for trunk in self.trunk}),
+        ]
+        if misfits:
+            raise _MisfitsError(misfits)
         return self
+
+    def _unknown_trunks(self, names: set[str]) -> Iterator[_Misfit]:
+        wanted: list[_Misfit] = [
+            (("route", str(i), "trunk"), each.trunk) for i, each in enumerate(self.route)
+        ]
+        if self.emergency.trunk:
+            wanted.append((("emergency", "trunk"), self.emergency.trunk))
+        for place, name in wanted:
+            if name not in names:
+                yield place, f"there is no trunk named {name}"
 
     def warnings(self) -> list[str]:
         """Return what works as configured, but hardly as meant."""
@@ -338,35 +366,24 @@ def parse(text: str, name: str) -> Config:
 
 
 def _complaints(error: ValidationError, text: str, name: str) -> list[str]:
-    lines = []
-    for item in error.errors():
-        keys = [str(part) for part in item["loc"]]
-        place = _line_of(text, keys)
-        what = "unknown key" if item["type"] == "extra_forbidden" else _plain(item["msg"])
-        lines.append(f"{name}:{place}: {'.'.join(keys)}: {what}")
-    return lines
+    return [
+        f"{name}:{line_of(text, keys)}: {'.'.join(keys)}: {what}"
+        for item in error.errors()
+        for keys, what in _misfits(item)
+    ]
+
+
+def _misfits(item: ErrorDetails) -> list[_Misfit]:
+    """Return what one error is about; one of the whole file may be about several places."""
+    cause = item.get("ctx", {}).get("error")
+    if isinstance(cause, _MisfitsError):
+        return cause.misfits
+    what = "unknown key" if item["type"] == "extra_forbidden" else _plain(item["msg"])
+    return [(tuple(str(part) for part in item["loc"]), what)]
 
 
 def _plain(message: str) -> str:
     return message.removeprefix("Value error, ")
-
-
-def _line_of(text: str, keys: list[str]) -> int:
-    """Return the line (from 1) where the key of this path stands, or its section, or 1."""
-    table: list[str] = []
-    found = 1
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.split("#", 1)[0].strip()
-        if header := re.fullmatch(r"\[\[?\s*([^\]]+?)\s*\]\]?", line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
-            if keys[: len(table)] == table:
-                found = number
-        elif "=" in line:
-            path = [*table, *(p.strip().strip("\"'") for p in line.split("=", 1)[0].split("."))]
-            named = [key for key in keys if not key.isdigit()]
-            if named[: len(path)] == path:
-                return number
-    return found
 
 
 def is_wildcard(host: str) -> bool:

@@ -1,0 +1,138 @@
+"""Trunks, routes, consent, codes, emergency and the web in the file: read, or refused by line."""
+
+import pytest
+
+from b2bua.config import Config, TrunkAddress, parse
+from b2bua.errors import ConfigError
+from ivr.prompts import PromptId
+from sip.address import HostPort
+
+TRUNK = '[[trunk]]\nname = "provider"\naddress = "192.0.2.1"\n'
+ROUTE = '[[route]]\npattern = "0Z."\ntrunk = "provider"\n'
+
+
+def complaint(toml: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(toml, "f")
+    return str(caught.value)
+
+
+# --- what stands in the file
+
+
+def test_everything_has_a_default() -> None:
+    config = Config()
+    assert (config.trunk, config.route) == ((), ())
+    assert (config.consent.language, config.consent.question) == ("de", PromptId.CONSENT)
+    assert config.codes.record == "*1"
+    assert config.emergency.numbers == ("110", "112")
+    assert (config.emergency.exit_digits, config.emergency.trunk) == (("0",), "")
+    assert config.sip.max_calls_per_extension == 4
+    assert (config.web.enabled, config.web.listen) == (True, HostPort("127.0.0.1", 8080))
+
+
+def test_a_trunk_and_a_route() -> None:
+    config = parse(
+        TRUNK
+        + 'transport = "tcp"\ndids = { "+4930123450" = "101" }\ncaller_id = "+4930123450"\n'
+        + ROUTE
+        + 'strip = 1\nprepend = "+49"\nextensions = ["101"]\n',
+        "f",
+    )
+    (trunk,), (route,) = config.trunk, config.route
+    assert (trunk.address, trunk.sip_transport) == (TrunkAddress("192.0.2.1", None), "TCP")
+    assert (trunk.dids, trunk.caller_id) == ({"+4930123450": "101"}, "+4930123450")
+    assert (str(route.pattern), route.strip, route.prepend) == ("0Z.", 1, "+49")
+    assert route.extensions == ("101",)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", TrunkAddress("192.0.2.1", None)),
+        ("192.0.2.1:5080", TrunkAddress("192.0.2.1", 5080)),
+        ("2001:db8::1", TrunkAddress("2001:db8::1", None)),
+        ("[2001:db8::1]:5080", TrunkAddress("2001:db8::1", 5080)),
+    ],
+)
+def test_a_trunk_with_and_without_its_port(text: str, address: TrunkAddress) -> None:
+    config = parse(TRUNK.replace("192.0.2.1", text), "f")
+    assert config.trunk[0].address == address
+    assert str(address) == text
+
+
+def test_the_longer_announcement() -> None:
+    config = parse('[consent]\nlanguage = "en"\nprompt = "consent-otherwise"\n', "f")
+    assert config.consent.question is PromptId.CONSENT_OTHERWISE
+
+
+# --- what can't stand there: each with its line
+
+
+@pytest.mark.parametrize(
+    ("toml", "place"),
+    [
+        ("[sip]\nmax_calls_per_extension = 0\n", "f:2: sip.max_calls_per_extension: "),
+        ('[consent]\n\nlanguage = "fr"\n', "f:3: consent.language: "),
+        ('[consent]\nprompt = "not-available"\n', "f:2: consent.prompt: "),
+        ('[codes]\nrecord = ""\n', "f:2: codes.record: "),
+        ('[codes]\nrecord = "1"\n', "f:2: codes.record: "),
+        ('[codes]\nmask = "*5"\n', "f:2: codes.mask: unknown key"),
+        ('[emergency]\nnumbers = ["1"]\n', "f:2: emergency.numbers.0: "),
+        ('[emergency]\nnumbers = ["110", "x"]\n', "f:2: emergency.numbers.1: "),
+        ('[emergency]\nexit_digits = ["abc"]\n', "f:2: emergency.exit_digits.0: "),
+        ('[web]\nlisten = "localhost"\n', "f:2: web.listen: not a numeric address"),
+        ('[web]\npublic_url = "pbx.example"\n', "f:2: web.public_url: "),
+        ('[web]\nproxies = ["proxy"]\n', "f:2: web.proxies.0: "),
+        ('[[trunk]]\naddress = "192.0.2.1"\n', "f:1: trunk.0.name: "),
+        ('[[trunk]]\nname = "a"\n', "f:1: trunk.0.address: "),
+        ('[[trunk]]\nname = "a b"\naddress = "192.0.2.1"\n', "f:2: trunk.0.name: "),
+        ('[[trunk]]\nname = "a"\naddress = "sip.example"\n', "f:3: trunk.0.address: not a numeric"),
+        (TRUNK + 'address2 = "x"\n', "f:4: trunk.0.address2: unknown key"),
+        (TRUNK + 'transport = "tls"\n', "f:4: trunk.0.transport: "),
+        (TRUNK + 'caller_id = "Firma"\n', "f:4: trunk.0.caller_id: "),
+        (TRUNK + 'dids = { "abc" = "101" }\n', "f:4: trunk.0.dids.abc"),
+        (TRUNK + 'dids = { "030" = "Anna" }\n', "f:4: trunk.0.dids.030: "),
+        (TRUNK + '[trunk.dids]\n"030" = "Anna"\n', "f:5: trunk.0.dids.030: "),
+        (TRUNK + '[[trunk]]\nname = "b"\naddress = "x"\n', "f:6: trunk.1.address: not a numeric"),
+        (TRUNK + "\n" + '[[trunk]]\nname = "b"\n', "f:5: trunk.1.address: "),
+        (
+            TRUNK + ROUTE + "pattern = 5\n".replace("pattern", "strip2"),
+            "f:7: route.0.strip2: unknown",
+        ),
+        (TRUNK + ROUTE.replace("0Z.", "0Z.1"), "f:5: route.0.pattern: '0Z.1' is no dial pattern"),
+        (TRUNK + ROUTE + ROUTE.replace("0Z.", "[5-1]"), "f:8: route.1.pattern: '[5-1]' is no dial"),
+        (TRUNK + ROUTE + "strip = -1\n", "f:7: route.0.strip: "),
+        (TRUNK + ROUTE + 'prepend = "0a"\n', "f:7: route.0.prepend: "),
+        (TRUNK + TRUNK, "f:5: trunk.1.name: there are two trunks named provider"),
+        (ROUTE, "f:3: route.0.trunk: there is no trunk named provider"),
+        (
+            TRUNK + ROUTE + ROUTE.replace("provider", "other"),
+            "f:9: route.1.trunk: there is no trunk named other",
+        ),
+        (
+            '[emergency]\ntrunk = "rescue"\n' + TRUNK,
+            "f:2: emergency.trunk: there is no trunk named rescue",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(toml: str, place: str) -> None:
+    assert complaint(toml).startswith(place)
+
+
+def test_all_that_does_not_fit_together_is_told_at_once() -> None:
+    text = complaint(TRUNK + TRUNK + ROUTE.replace("provider", "x"))
+    assert "f:5: trunk.1.name" in text
+    assert "f:9: route.0.trunk" in text
+
+
+# --- warnings
+
+
+def test_without_a_trunk_emergency_numbers_reach_nobody() -> None:
+    (warning,) = Config().warnings()
+    assert warning.startswith("NO ROUTE FOR EMERGENCY CALLS: 110 and 112")
+
+
+def test_with_a_trunk_there_is_nothing_to_warn_of() -> None:
+    assert parse(TRUNK, "f").warnings() == []
