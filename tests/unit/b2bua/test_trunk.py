@@ -106,7 +106,7 @@ def caller(from_: str) -> tuple[str, str]:
     [
         ("<sip:493098765@h>", "493098765", ""),
         ('"Frau Müller" <sip:+493098765@h>', "+493098765", "Frau Müller"),
-        ("Anna <sip:*12@h>", "*12", "Anna"),
+        ("Anna <sip:*12%23@h>", "*12#", "Anna"),
         ('"Anonymous" <sip:anonymous@anonymous.invalid>', "anonymous", "Anonymous"),
         ("<sip:h>", "anonymous", ""),
         ("<sip:alice@h>", "anonymous", ""),
