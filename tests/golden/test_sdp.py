@@ -1,7 +1,8 @@
 """Descriptions as phones and trunks send them, and what our two legs make of them.
 
 `NAME.offer.sdp` comes from A, `NAME.relayed.sdp` is our offer to B, `NAME.answer.sdp` comes
-from B and `NAME.answered.sdp` is our answer to A. `NAME.refused.sdp` gets 488. The files have
+from B and `NAME.answered.sdp` is our answer to A. Where we speak ourselves, `NAME.own.sdp` is our
+own answer to A and `NAME.narrowed.sdp` our offer to B. `NAME.refused.sdp` gets 488. The files have
 LF; on the wire it is CRLF. Set MITSCHNITT_WRITE_GOLDEN=1 to write what we send, then read it.
 """
 
@@ -16,7 +17,9 @@ from sip.offer_answer import (
     Origin,
     SdpError,
     audio_stream,
+    narrowed,
     negotiated,
+    own_answer,
     relay_answer,
     relay_offer,
     routes,
@@ -61,6 +64,30 @@ def test_offer_to_b(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_answer_to_a(case: str) -> None:
     expect(f"{case}.answered.sdp", answered(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_offer_to_b_when_we_are_going_to_speak(case: str) -> None:
+    offer = narrowed(read(f"{case}.offer.sdp"))
+    ours = relay_offer(offer, local=local(case, PORT_TO_B), origin=Origin(2000, 0))
+    expect(f"{case}.narrowed.sdp", ours)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_our_own_answer_to_a(case: str) -> None:
+    offer = read(f"{case}.offer.sdp")
+    ours = own_answer(offer, local=local(case, PORT_TO_A), origin=Origin(1000, 0))
+    expect(f"{case}.own.sdp", ours)
+    assert len(ours.media) == len(offer.media)
+
+
+def test_without_g711_we_have_no_answer_of_our_own() -> None:
+    octets = (FOLDER / "snom.offer.sdp").read_bytes().replace(b"9 99 3 18 8 0 101", b"9 18 101")
+    offer = SessionDescription.parse(octets.replace(b"\n", b"\r\n"))
+    with pytest.raises(NoCommonCodec, match="nothing that we can speak") as raised:
+        own_answer(offer, local=local("snom", PORT_TO_A), origin=Origin(1000, 0))
+    assert raised.value.status == 488
+    assert narrowed(offer) == offer, "we can't speak, but they can talk"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +145,7 @@ def test_offer_that_is_refused(case: str, error: type[SdpError], reason: str) ->
 
 
 def test_every_case_has_its_files() -> None:
-    kinds = ("offer", "relayed", "answer", "answered")
+    kinds = ("offer", "relayed", "answer", "answered", "own", "narrowed")
     missing = [f"{c}.{k}" for c in CASES for k in kinds if not (FOLDER / f"{c}.{k}.sdp").exists()]
     assert len(CASES) == 11
     assert missing == []

@@ -6,6 +6,7 @@ from b2bua.bridge import Bridge, Side
 from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.messages import Bridge as Join
 from b2bua.media.messages import SetRemote, Unbridge
+from b2bua.negotiation import would_hold
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.sdp import SessionDescription
@@ -152,3 +153,137 @@ def test_a_bridge_that_was_closed_before_the_first_answer_is_joined_when_it_open
     assert plane.of(Join) == []
     bridge.open()
     assert len(plane.of(Join)) == 1
+
+
+# --- what is refused leaves all as it was
+
+
+def state(bridge: Bridge) -> list[object]:
+    return [(side.stream, side.heard, side.formats, side.law, side.holds) for side in bridge.sides]
+
+
+def test_a_refused_reinvite_leaves_everything_as_it_was() -> None:
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    before, told = state(bridge), len(plane.sent)
+    bridge.forward_offer(Side.A, HOLD.replace(b"audio 4000", b"audio 4100"))  # B refuses it
+    assert state(bridge) == before
+    assert len(plane.sent) == told
+    assert not bridge.held
+    again = SessionDescription.parse(bridge.forward_answer(Side.B, ANSWER))
+    assert again.media[0].port == 20002
+
+
+@pytest.mark.parametrize("side", Side)
+def test_an_answer_that_can_not_be_used_leaves_everything_as_it_was(side: Side) -> None:
+    bridge, plane = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    bridge.forward_answer(Side.B, ANSWER)
+    before, told = state(bridge), len(plane.sent)
+    bridge.forward_offer(side, OFFER)
+    for answer in (b"", b"nonsense", ANSWER.replace(b"RTP/AVP 8 96", b"RTP/AVP 18")):
+        with pytest.raises(RemoteProtocolError):
+            bridge.forward_answer(side.other, answer)
+    assert state(bridge) == before
+    assert len(plane.sent) == told
+
+
+# --- with one side alone, and then through
+
+
+def test_our_own_answer_and_then_the_other_side() -> None:
+    """As a greeted call goes: we answer A, ask, then offer B what A has agreed to."""
+    bridge, plane = make_bridge()
+    alone = SessionDescription.parse(bridge.answer_alone(Side.A, OFFER))
+    assert alone.media[0].formats == ("8", "96")
+    assert [media.port for media in alone.media] == [20002, 0]
+    assert plane.of(Join) == [], "nobody to join with"
+    assert (bridge.sides[Side.A].law, bridge.sides[Side.A].event_types) == (8, (96,))
+    assert bridge.sides[Side.B].law is None
+    offered = SessionDescription.parse(bridge.offer_to(Side.B))
+    assert (offered.media[0].port, len(offered.media)) == (20004, 1)
+    assert set(offered.media[0].formats) == {"8", "0", "96"}
+    bridge.take_answer(Side.B, ANSWER)
+    (join,) = plane.of(Join)
+    assert isinstance(join, Join)
+    assert join.a_to_b.payload_types == {8: 8, 96: 96}
+
+
+def test_a_refresh_of_our_own_answer_is_the_same_text() -> None:
+    bridge, plane = make_bridge()
+    first = bridge.answer_alone(Side.A, OFFER)
+    told = len(plane.sent)
+    assert bridge.answer_alone(Side.A, OFFER) == first
+    assert len(plane.sent) == told, "the worker knows it already"
+    held = SessionDescription.parse(bridge.answer_alone(Side.A, HOLD))
+    version = SessionDescription.parse(first).origin.version
+    assert held.origin.version == version + 1
+    assert bridge.held
+
+
+def test_without_an_offer_ours_goes_both_ways() -> None:
+    bridge, plane = make_bridge()
+    to_b = SessionDescription.parse(bridge.offer_to(Side.B))
+    assert (to_b.media[0].port, set(to_b.media[0].formats)) == (20004, {"0", "8", "101"})
+    answer = ANSWER.replace(b"96", b"101")
+    bridge.take_answer(Side.B, answer)
+    to_a = SessionDescription.parse(bridge.offer_to(Side.A))
+    assert (to_a.media[0].port, to_a.media[0].formats[0]) == (20002, "8"), "what B likes best"
+    assert plane.of(Join) == []
+    bridge.take_answer(Side.A, OFFER.replace(b"8 0 96", b"8 101").replace(b":96 ", b":101 "))
+    (join,) = plane.of(Join)
+    assert isinstance(join, Join)
+    assert join.a_to_b.payload_types == {8: 8, 101: 101}
+
+
+def test_a_side_that_asks_for_an_offer_gets_what_stands() -> None:
+    bridge, _ = make_bridge()
+    bridge.forward_offer(Side.A, OFFER)
+    told = bridge.forward_answer(Side.B, ANSWER)
+    assert bridge.offer_to(Side.A) == told
+    bridge.take_answer(Side.A, HOLD)
+    assert bridge.held
+    bridge.offer_to(Side.A)
+    bridge.take_answer(Side.A, OFFER)
+    assert not bridge.held
+
+
+def test_a_narrow_offer_has_what_we_can_speak() -> None:
+    bridge, _ = make_bridge()
+    wide = OFFER.replace(b"8 0 96", b"9 18 8 0 96")
+    narrow = SessionDescription.parse(bridge.forward_offer(Side.A, wide, narrow=True))
+    assert narrow.media[0].formats == ("8", "0", "96")
+    other, _ = make_bridge()
+    passed = SessionDescription.parse(other.forward_offer(Side.A, wide))
+    assert passed.media[0].formats[:2] == ("9", "18")
+    alone, _ = make_bridge()
+    without = SessionDescription.parse(
+        alone.forward_offer(Side.A, OFFER.replace(b"8 0 96", b"9"), narrow=True)
+    )
+    assert "9" in without.media[0].formats, "nothing else is there"
+
+
+@pytest.mark.parametrize(
+    ("body", "holds"),
+    [
+        (OFFER, False),
+        (HOLD, True),
+        (OFFER.replace(b"m=video", b"a=inactive\r\nm=video"), True),
+        (OFFER.replace(b"m=video", b"a=recvonly\r\nm=video"), False),
+        (OFFER.replace(b"c=IN IP4 127.0.0.5", b"c=IN IP4 0.0.0.0"), True),
+        (b"", False),
+        (b"nonsense", False),
+    ],
+)
+def test_what_would_be_a_hold(body: bytes, *, holds: bool) -> None:
+    assert would_hold(body) is holds
+
+
+def test_before_an_answer_nothing_is_known_of_a_side() -> None:
+    bridge, plane = make_bridge()
+    side = bridge.sides[Side.A]
+    assert (side.formats, side.event_types, side.sends_events) == ((), (), None)
+    assert (side.law, side.holds) == (None, False)
+    bridge.join()
+    assert plane.sent == []
