@@ -51,6 +51,9 @@ def all_failed(codes: list[int], number: str) -> CallOver:
     if best in {408, 480, 503}:
         return no_answer(ReasonKey.UNREACHABLE, number, side="callee")
     why = because(ReasonKey.REJECTED, number=number)
+    if best < 400 or best in {401, 407}:
+        # A redirection or a challenge was for us; the caller could do nothing with it.
+        best = 500
     return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
 
 
