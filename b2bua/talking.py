@@ -47,7 +47,7 @@ class Talk:
         """
         if agreed:
             self._key.consented()
-        elif self._decision.start is Start.AFTER_CONSENT and not self._greeted:
+        elif self._to_be_asked and Side.A not in self._c.owed:
             self._key.ask_first()
         self._c.bridge.join()
         self._listen()
@@ -62,6 +62,11 @@ class Talk:
                 self._acknowledge_answer(event)
             else:
                 self._handle(event)
+
+    @property
+    def _to_be_asked(self) -> bool:
+        """Whether the question comes first, and was not put by the greeting."""
+        return self._decision.start is Start.AFTER_CONSENT and not self._greeted
 
     def _deadline(self) -> float | None:
         due = (self._key.next_timeout(), self._info_keys.next_timeout())
@@ -108,13 +113,20 @@ class Talk:
                 self._c.small_talk(event)
 
     def _take_ack(self, event: AckReceived) -> None:
-        """Start what begins by itself, with the caller's first ACK."""
-        if self._c.acknowledged(event):
+        """Start what begins by itself, with the caller's first ACK.
+
+        A caller who answers an offer of ours says only there where it listens and what it sends:
+        a yes before that would open a tap on a leg of which nothing is known.
+        """
+        answered = self._c.acknowledged(event)
+        if answered:
             self._renegotiated()
         if event.usage == self._c.a and not self._acknowledged:
             self._acknowledged = True
             if self._decision.start is Start.NOW:
                 self._key.begin()
+            elif answered and self._to_be_asked:
+                self._key.ask_first()
 
     def _renegotiated(self) -> None:
         """Go on with what both sides have agreed on now."""

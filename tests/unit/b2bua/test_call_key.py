@@ -597,6 +597,118 @@ async def test_an_asker_without_an_offer_of_its_own_is_recorded_whole(tmp_path: 
         assert (await ended(house, alice, outside)).outcome == "recorded"
 
 
+@virtual
+async def test_nobody_is_asked_before_the_asker_has_said_where_it_listens(tmp_path: Path) -> None:
+    async with open_house(tmp_path, RECORDING) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial("0301234", b"")
+        outside.answer(await outside.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(5)
+        assert house.plane.heard(B) == [], "a yes now would tap a leg of which nothing is known"
+        alice.ack()
+        await asyncio.sleep(5)
+        assert (house.plane.heard(A), house.plane.heard(B)) == ([WAITING], ["de/consent"])
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        assert (await ended(house, alice, outside)).outcome == "recorded"
+
+
+# --- media that change
+
+
+@virtual
+async def test_a_reinvite_keeps_the_recording(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        house.plane.dial_code(A)
+        await asyncio.sleep(3)
+        await hold(bob, alice, "sendonly", 2)
+        await asyncio.sleep(3)
+        await hold(bob, alice, "sendrecv", 3)
+        await asyncio.sleep(3)
+        assert len(house.plane.of(OpenTap)) == 2
+        assert house.plane.of(RecordingStopped) == []
+        row = await ended(house, alice, bob)
+        assert len(house.journal.of(SegmentOpened)) == 1
+    assert row.outcome == "recorded"
+
+
+@virtual
+async def test_a_refused_reinvite_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told, joins = house.remotes(A), len(house.joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=2))
+        bob.accept(await bob.take(ReinviteReceived), 488)
+        assert (await alice.take(RequestCompleted)).code == 488
+        assert (house.remotes(A), len(house.joins)) == (told, joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=3))
+        bob.accept(await bob.take(ReinviteReceived))
+        assert (await alice.take(RequestCompleted)).code == 200
+        assert house.remotes(A) == [*told, 4444]
+        await ended(house, alice, bob)
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n"])
+def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, body: bytes) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, bob = await internal(house)
+            alice.reinvite(body)
+            assert (await alice.take(RequestCompleted)).code == 488
+            assert bob.untold == []
+            await ended(house, alice, bob)
+
+    run()
+
+
+@virtual
+async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offered(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(sdp(alice.host, version=2))
+        bob.accept(await bob.take(ReinviteReceived), body=b"nonsense")
+        assert (await alice.take(RequestCompleted)).code == 488
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", sdp(alice.host, formats="9 101"))
+        bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="9 101"))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(1)
+        house.plane.dial_code(A)
+        await asyncio.sleep(3)
+        row = await ended(house, alice, bob)
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
+    assert row.outcome_params == {"codec": "G722"}
+
+
+@virtual
+async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await outgoing(house)
+        outside.reinvite(sdp(TRUNK_HOST, formats="9 101", version=2))
+        again = await alice.take(ReinviteReceived)
+        alice.accept(again, body=sdp(alice.host, formats="9 101", version=2))
+        assert (await outside.take(RequestCompleted)).code == 200
+        house.plane.dial_code(A)
+        await asyncio.sleep(1)
+        assert house.plane.heard(B) == []
+        row = await ended(house, alice, outside)
+        assert house.evidence == [("consent", "timed_out")]
+        assert not house.plane.recorded
+    assert row.outcome == "refused"
+
+
 # --- emergency
 
 
