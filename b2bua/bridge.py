@@ -89,8 +89,9 @@ class Bridge:
 
     def open(self) -> None:
         """Let the sides hear each other again."""
-        self._closed = False
-        self.join()
+        if self._closed:
+            self._closed = False
+            self.join()
 
 
 def _route(plan: RoutePlan) -> Route:

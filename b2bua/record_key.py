@@ -188,7 +188,6 @@ class RecordKey:
         elif self._at_begin:
             self._open_bridge()
         else:
-            self._c.bridge.open()
             self._let_both_hear(self._c.services.voices.tone(Tone.BEEP))
 
     def _refused(self, verdict: Verdict, side: Side) -> None:
@@ -213,8 +212,9 @@ class RecordKey:
         self._at_begin = False
 
     def _let_both_hear(self, part: PlayPart) -> None:
-        """Let a sound be heard, in place of what was said last; then the bridge is open."""
+        """Let a sound be heard, in place of what was said last; then they hear each other."""
         self._sentence = None
+        self._c.bridge.open()
         for side in Side:
             self._c.hear(side, part)
 

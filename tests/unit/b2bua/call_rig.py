@@ -16,7 +16,7 @@ from b2bua.call_record import MICROSECONDS
 from b2bua.config import parse
 from b2bua.conversation import Attachable, CallServices
 from b2bua.directory import Directory, Extension
-from b2bua.media.messages import Bridge, SetRemote
+from b2bua.media.messages import Bridge, SetRemote, Unbridge
 from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
@@ -377,6 +377,12 @@ class House:
     def joins(self) -> list[Bridge]:
         """Each time legs were joined, or their routes changed."""
         return self.plane.of(Bridge)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the parties of the last call hear each other, but for what we play."""
+        told = [m for m in self.plane.sent if isinstance(m, Bridge | Unbridge)]
+        return bool(told) and isinstance(told[-1], Bridge)
 
     @property
     def recordings(self) -> list[OpenRecording]:

@@ -268,6 +268,7 @@ async def question(house: House) -> tuple[Phone, Phone]:
     await asyncio.sleep(5)
     assert (house.plane.heard(A), house.plane.heard(B)) == ([WAITING], ["de/consent-ask"])
     assert not house.plane.recorded
+    assert not house.joined
     return alice, outside
 
 
@@ -278,6 +279,7 @@ async def test_the_other_side_agrees(tmp_path: Path) -> None:
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert (house.plane.heard(A)[1:], house.plane.heard(B)[1:]) == ([BEEP], [BEEP])
+        assert house.joined
         assert [tap.leg_id for tap in house.plane.of(OpenTap)] == [A, B]
         assert decode(house.plane.of(OpenTap)[1].permit).basis is Basis.CONSENT
         assert house.journal.of(SegmentOpened)[0].started_by == "ext:102"
@@ -309,6 +311,7 @@ def test_the_other_side_does_not_agree(tmp_path: Path, key: str, said: str, reas
             await asyncio.sleep(20)
             assert house.plane.heard(B)[1:] == [f"de/{said}"]
             assert house.plane.heard(A)[1:] == [TWO_BEEPS]
+            assert house.joined
             assert not house.plane.hears(A)
             assert not house.plane.hears(B)
             row = await ended(house, alice, outside)
@@ -351,6 +354,7 @@ async def test_a_second_press_takes_the_question_back(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         assert house.plane.heard(A) == [WAITING, TWO_BEEPS]
         assert house.plane.heard(B) == ["de/consent-ask"]
+        assert house.joined
         assert not house.plane.hears(B)
         house.plane.press(B, "1")
         await asyncio.sleep(3)
@@ -370,6 +374,7 @@ async def test_the_key_pressed_during_the_answer_to_a_no_asks_anew(tmp_path: Pat
         await asyncio.sleep(5)
         assert house.plane.heard(B) == ["de/consent-ask", "de/consent-refused", "de/consent-ask"]
         assert house.plane.heard(A) == [WAITING, WAITING]
+        assert not house.joined
         assert house.plane.hears(A)
         assert house.plane.hears(B)
         house.plane.press(B, "1")
@@ -391,6 +396,7 @@ async def test_an_attested_start_during_the_answer_to_a_no_sounds_like_one(
         await asyncio.sleep(5)
         assert house.plane.heard(B) == ["de/consent", "de/consent-refused", BEEP]
         assert house.plane.heard(A) == [WAITING, BEEP]
+        assert house.joined, "they talk"
         stopped = [m.leg_id for m in house.plane.of(StopPlay)]
         assert stopped == [], "the beep is not cut off"
         await ended(house, alice, outside)
@@ -422,6 +428,7 @@ async def test_a_refresh_passes_while_the_question_is_asked(tmp_path: Path) -> N
         outside.reinvite(sdp(TRUNK_HOST, version=2))
         alice.accept(await alice.take(ReinviteReceived))
         assert (await outside.take(RequestCompleted)).code == 200
+        assert not house.joined, "the question is not over"
         alice.reinvite(sdp(alice.host, version=2))
         outside.accept(await outside.take(ReinviteReceived))
         assert (await alice.take(RequestCompleted)).code == 200
@@ -559,6 +566,7 @@ async def test_the_other_side_is_asked_before_anybody_talks(tmp_path: Path) -> N
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert house.plane.heard(A) == [WAITING], "no beep: nobody pressed a key"
+        assert house.joined
         assert not house.plane.hears(A)
         assert not house.plane.hears(B)
         assert house.journal.of(SegmentOpened)[0].started_by == "automatic"
@@ -575,6 +583,7 @@ async def test_a_no_at_the_begin_connects_unrecorded(tmp_path: Path) -> None:
         assert house.plane.heard(B) == ["de/consent", "de/consent-refused"]
         assert house.plane.heard(A) == [WAITING]
         assert not house.plane.hears(A)
+        assert house.joined
         row = await ended(house, alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("refused", "refused_by_key")
