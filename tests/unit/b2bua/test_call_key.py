@@ -718,6 +718,72 @@ async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_p
     assert row.outcome == "refused"
 
 
+@virtual
+async def test_a_refresh_without_an_offer_gets_what_stands(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told = house.remotes(A)
+        alice.reinvite(b"")
+        answered = await alice.take(RequestCompleted)
+        assert answered.response is not None
+        assert SessionDescription.parse(answered.response.body).media[0].port == 20002
+        bob.reinvite(sdp(bob.host, version=2))
+        assert (await bob.take(RequestCompleted)).code == 491, "Alice's answer is under way"
+        alice.ack(sdp(alice.host, port=4444, version=2))
+        await asyncio.sleep(0.1)
+        assert house.remotes(A) == [*told, 4444]
+        bob.reinvite(sdp(bob.host, version=2))
+        alice.accept(await alice.take(ReinviteReceived))
+        assert (await bob.take(RequestCompleted)).code == 200
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_a_refresh_whose_answer_can_not_be_used_ends_the_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(b"")
+        await alice.take(RequestCompleted)
+        alice.ack(b"nonsense")
+        await alice.take(UsageEnded)
+        await bob.take(UsageEnded)
+        assert (await house.over()).disposition == "ANSWERED"
+
+
+@virtual
+async def test_a_yes_in_the_call_without_a_healthy_journal_lets_them_talk_on(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await question(house)
+        house.journal.healthy = False
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        assert house.joined
+        assert (house.plane.heard(A)[1:], house.plane.heard(B)[1:]) == ([TWO_BEEPS], [])
+        row = await ended(house, alice, outside)
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "no_evidence")
+
+
+@virtual
+async def test_after_a_yes_that_could_not_be_used_the_key_asks_nobody_again(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await question(house)
+        house.journal.healthy = False
+        house.plane.press(B, "1")
+        await asyncio.sleep(5)
+        house.journal.healthy = True
+        house.plane.dial_code(A)
+        await asyncio.sleep(5)
+        assert house.plane.heard(B)[1:] == [BEEP]
+        assert len(house.plane.of(OpenTap)) == 2
+        row = await ended(house, alice, outside)
+    assert row.outcome == "failed", "what was said before is missing"
+
+
 # --- emergency
 
 
