@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -65,6 +65,8 @@ class FakePlane:
         "Of every recording that ends from now on."
         self.began: dict[int, float] = {}
         "When each leg began to hear something of us first."
+        self.on_recording: Callable[[], None] = lambda: None
+        "Called when a recording is about to begin."
         self.silent = False
         "The worker plays, but tells nothing of it."
         self.answers_after: float | None = 0.3
@@ -99,6 +101,7 @@ class FakePlane:
             self._end_play(leg)
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
+        self.on_recording()
         loop = asyncio.get_running_loop()
         recording = OpenRecording(
             next(self._recording_ids), 0, leg.worker, relative_path, loop.create_future()
