@@ -157,6 +157,7 @@ BEGINS = st.sampled_from(
     [
         [],
         [("ring", 6.0), (f"press {A}1", 0.3), ("answer", 2.0)],
+        [("ring", 6.0), (f"press {A}1", 0.3), ("journal ill", 0.0), ("answer", 2.0)],
         [("answer", 6.0), (f"press {B}1", 3.0)],
         [("answer", 12.0), (f"code {A}", 5.0), (f"press {B}1", 3.0)],
         [("ring", 20.0), ("answer", 2.0), (f"code {B}", 5.0), (f"press {A}1", 3.0)],
