@@ -125,6 +125,8 @@ class CallRecording:
         if self.running:
             return True
         formats = tuple(side.formats for side in bridge.sides)
+        if not all(formats):
+            return False  # a call without an offer: the answer is still on its way
         unknown = [f.encoding for side in formats for f in side[:1] if f.encoding not in RECORDABLE]
         if unknown:
             self._failure = because(ReasonKey.UNKNOWN_CODEC, codec=unknown[0])
