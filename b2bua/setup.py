@@ -42,7 +42,8 @@ def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: st
             lines.append(f"extension {number} ({name}), password: {password}")
     lines += _first_user(data, settings, actor)
     address = HostPort(advertised_host(settings.sip), settings.sip.listen.port)
-    lines.append(f"SIP address for telephones: {address} (UDP)")
+    transports = ", ".join(name.upper() for name in settings.sip.transports)
+    lines.append(f"SIP address for telephones: {address} ({transports})")
     if settings.web.enabled:
         lines.append(f"pages: http://{settings.web.listen}")
     return lines
