@@ -10,7 +10,8 @@ import pytest
 
 from rtp.fast_path import FastPath
 from rtp.header import RtpHeader
-from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegObserver, LegRoute, join
+from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegRoute, join
+from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import Callback, EventLoop
 from rtp.io.socket import PortRange
 from rtp.latch import LatchMode
@@ -384,7 +385,7 @@ def test_rtcp_is_read_counted_and_otherwise_ignored(bench: Bench) -> None:
     bench.turn()
     alice.say(a)
     bench.turn()
-    assert a.relay.drops.rtcp == 3
+    assert a.relay.drops.rtcp_source == 3
     assert bob.heard() == [100]
 
 
@@ -473,8 +474,8 @@ def test_a_burst_of_strangers_is_read_in_several_turns(bench: Bench) -> None:
 
 def test_an_rtcp_port_with_an_error_is_read_and_forgotten(bench: Bench) -> None:
     a = bench.leg()
-    a._discard_rtcp(1)  # nothing there
-    assert a.relay.drops.rtcp == 0
+    a.rtcp.receive(1)  # nothing there
+    assert a.relay.drops.rtcp == a.relay.drops.rtcp_source == 0
 
 
 def test_ipv6_legs(bench: Bench) -> None:
