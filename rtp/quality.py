@@ -69,4 +69,5 @@ def _delay_impairment(one_way_ms: float) -> float:
     if one_way_ms <= 100:
         return 0.0
     x = math.log2(one_way_ms / 100)
-    return 25 * ((1 + x**6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2)
+    sixth = 1 / 6
+    return 25 * (math.pow(1 + x**6, sixth) - 3 * math.pow(1 + (x / 3) ** 6, sixth) + 2)

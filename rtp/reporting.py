@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rtp.jitter import Jitter
+from rtp.relay import DEFAULT_CLOCK_RATE
 from rtp.rtcp import (
     LEAST_LOST,
     MOST_LOST,
@@ -116,7 +117,7 @@ class Reporter:
         self._ssrc = ssrc
         self._wall_ns = wall_ns
         self._random = random
-        self._clock_rate = 8000
+        self._clock_rate = DEFAULT_CLOCK_RATE
         self._jitter = Jitter()
         self._due_ns: int | None = None
         self._sent_before = (0, 0)  # packets at the report before the last, and at the last

@@ -86,7 +86,13 @@ class MediaLeg:
     _plays: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def set_remote(
-        self, remote: HostPort, latch: LatchMode, types: tuple[int, ...], *, rtcp_port: int = 0
+        self,
+        remote: HostPort,
+        latch: LatchMode,
+        types: tuple[int, ...],
+        *,
+        rtcp_port: int = 0,
+        clock_rate: int = 8000,
     ) -> None:
         """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
         self.plane.to_worker(
@@ -98,6 +104,7 @@ class MediaLeg:
                 latch=latch,
                 payload_types=types,
                 rtcp_port=rtcp_port,
+                clock_rate=clock_rate,
             ),
         )
 

@@ -46,6 +46,8 @@ class SetRemote(msgspec.Struct, frozen=True, tag=True):
     "Negotiated types; empty: any."
     rtcp_port: int = 0
     "Where the SDP names one (RFC 3605); 0: the one above."
+    clock_rate: int = 8000
+    "Hz of the audio, to read jitter from timestamps."
 
 
 class Bridge(msgspec.Struct, frozen=True, tag=True):

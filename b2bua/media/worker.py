@@ -155,13 +155,9 @@ class Worker:
                 self._voice.obey(self._leg(message.leg_id), message, now)
 
     def _set_remote(self, message: SetRemote, now: int) -> None:
-        self._leg(message.leg_id).set_remote(
-            (message.host, message.port),
-            LatchMode(message.latch),
-            message.payload_types,
-            now,
-            message.rtcp_port,
-        )
+        leg, mode = self._leg(message.leg_id), LatchMode(message.latch)
+        leg.set_remote((message.host, message.port), mode, message.payload_types, now)
+        leg.rtcp.agree(message.rtcp_port, message.clock_rate)
 
     def _part(self, leg_a: int, leg_b: int) -> None:
         first, second = self._leg(leg_a), self._leg(leg_b)

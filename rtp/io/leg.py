@@ -19,7 +19,7 @@ from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair, disconnect, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
-from rtp.relay import DEFAULT_CLOCK_RATE, OutgoingStream, Relay
+from rtp.relay import OutgoingStream, Relay
 from rtp.statistics import NO_SSRC
 
 SETTLING_NS: Final = 100_000_000
@@ -135,16 +135,10 @@ class Leg:
     # --- what the negotiation says
 
     def set_remote(
-        self,
-        remote: Source,
-        mode: LatchMode,
-        payload_types: tuple[int, ...],
-        now: int,
-        rtcp_port: int = 0,
+        self, remote: Source, mode: LatchMode, payload_types: tuple[int, ...], now: int
     ) -> None:
         """Take `remote` as what SDP names and search for the peer anew.
 
-        `rtcp_port`: where SDP names one (:rfc:`3605`), else 0.
         Raises `ValueError` where the address is no numeric one and `OSError` where the
         kernel does not take it; the leg is as it was before then.
         """
@@ -159,7 +153,7 @@ class Leg:
             self._latch = Latch(mode, signalled, known)
             # A peer that was found already goes on hearing us meanwhile.
             self._use_send(self._to(known.source if known else signalled))
-        self.rtcp.aim(self._connected or (known.source if known else signalled), rtcp_port)
+        self.rtcp.aim(self._connected or (known.source if known else signalled))
         self._mode = mode
         self._signalled = signalled
         self._types = {n: n for n in payload_types or range(128)}
@@ -250,9 +244,7 @@ class Leg:
         """Look after silence and reports; to be called about twice a second."""
         if self._state is State.UNREAD:
             return
-        # The first type is the audio's.
-        rate = self.relay.clock_rates.get(next(iter(self._types)), DEFAULT_CLOCK_RATE)
-        self.rtcp.turn(now, *self._sent(), rate)
+        self.rtcp.turn(now, *self._sent())
         arrival = self.relay.received.arrival_ns
         if arrival > self._silence_from:
             self._silence_from = arrival
@@ -325,8 +317,7 @@ class Leg:
         self._pair.rtp.connect(source)
         self._connected = source
         self._connected_ns = now
-        if source != self._signalled:
-            self.rtcp.aim(source)
+        self.rtcp.aim(source)
         self._use_send(self._pair.rtp.send)
 
     def _take(self, length: int, now: int) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from rtp.fast_path import PacketBuffer
 from rtp.header import MAX_PACKET
 from rtp.latch import Source
-from rtp.relay import OutgoingStream
+from rtp.relay import DEFAULT_CLOCK_RATE, OutgoingStream
 from rtp.reporting import Figures, Reporter, Sent
 from rtp.rtcp import MalformedRtcpError, parse
 from rtp.statistics import Drops, ReceivedStream
@@ -33,12 +33,13 @@ class RtcpPort:
     """Knows its leg only by what it is given, so that a released leg is gone at once."""
 
     __slots__ = (
-        "_address",
         "_buffer",
+        "_clock_rate",
         "_destination",
         "_drops",
         "_outgoing",
         "_patience",
+        "_peer",
         "_reporter",
         "_socket",
     )
@@ -56,7 +57,8 @@ class RtcpPort:
         self._buffer = buffer
         self._outgoing = outgoing
         self._drops = drops
-        self._address = ""
+        self._clock_rate = DEFAULT_CLOCK_RATE
+        self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
         self._reporter = Reporter(
@@ -73,11 +75,19 @@ class RtcpPort:
         """What the reports say by now."""
         return self._reporter.figures
 
-    def aim(self, peer: Source, port: int = 0) -> None:
-        """Take `peer` as where RTP goes; `port`: for RTCP, if the peer has named one."""
-        self._address = peer[0]
-        port = port or peer[1] + 1
-        self._destination = (peer[0], port) if port < 0x10000 else None
+    def aim(self, peer: Source) -> None:
+        """Take `peer` as where RTP goes."""
+        if peer != self._peer:
+            self._peer = peer
+            self._send_to_port(peer[1] + 1)
+
+    def agree(self, port: int, clock_rate: int) -> None:
+        """Take over what SDP says, after `aim`: a port of its own (0: none), Hz of the audio."""
+        self._clock_rate = clock_rate
+        self._send_to_port(port or self._peer[1] + 1)
+
+    def _send_to_port(self, port: int) -> None:
+        self._destination = (self._peer[0], port) if port < 0x10000 else None
 
     def receive(self, now: int) -> None:
         """Read one datagram."""
@@ -86,7 +96,7 @@ class RtcpPort:
             length, address = self._socket.recvfrom_into(octets)
         except OSError:
             return
-        if address[0].partition("%")[0] != self._address:
+        if address[0].partition("%")[0] != self._peer[0]:
             self._drops.rtcp_source += 1
             return
         self._patience -= 1
@@ -100,10 +110,10 @@ class RtcpPort:
             return
         self._reporter.take(packets, now, self._outgoing.ssrc)
 
-    def turn(self, now: int, packets: int, octets: int, clock_rate: int) -> None:
+    def turn(self, now: int, packets: int, octets: int) -> None:
         """Report if it is time; `packets` and `octets` of payload have been sent to the peer."""
         self._patience = MOST_PER_TURN
-        self._send(self._reporter.turn(now, self._sent(packets, octets), clock_rate))
+        self._send(self._reporter.turn(now, self._sent(packets, octets), self._clock_rate))
 
     def goodbye(self, now: int, packets: int, octets: int) -> None:
         """Report for the last time."""
