@@ -15,6 +15,9 @@ RECEIVER_REPORT: Final = 201
 SOURCE_DESCRIPTION: Final = 202
 GOODBYE: Final = 203
 
+FIRST_TYPES: Final = range(192, 224)
+"With one of them a datagram begins that is RTCP (:rfc:`5761#section-4`)."
+
 CNAME: Final = 1
 "The type of the only item of a source description that matters here."
 
@@ -111,12 +114,13 @@ RtcpPacket: TypeAlias = SenderReport | ReceiverReport | SourceDescription | Good
 def parse(data: bytes | bytearray | memoryview) -> tuple[RtcpPacket, ...]:
     """Return the packets of a compound that are of a known type; raises `MalformedRtcpError`.
 
-    The checks are those of :rfc:`3550#appendix-A.2`: version 2 throughout, a report first,
-    padding only at the very end, and lengths that add up. One bad packet spoils them all.
+    The checks are those of :rfc:`3550#appendix-A.2`: version 2 throughout, padding only at the
+    very end, and lengths that add up. One bad packet spoils them all. A report need not be the
+    first: baresip opens its way through a NAT with a lone APP, and :rfc:`5506` allows as much.
     """
     found = []
     for number, (kind, count, body) in enumerate(_packets(bytes(data))):
-        if number == 0 and kind not in (SENDER_REPORT, RECEIVER_REPORT):
+        if number == 0 and kind not in FIRST_TYPES:
             raise MalformedRtcpError(f"begins with type {kind}")
         try:
             packet = _parse_body(kind, count, body)

@@ -115,7 +115,6 @@ class Leg:
             outgoing=self._outgoing,
             drops=self.relay.drops,
         )
-        loop.set(pair.rtcp.fileno(), self.rtcp.receive)
 
     @property
     def port(self) -> int:
@@ -357,6 +356,7 @@ class Leg:
     def _learn_from_now_on(self) -> None:
         self._state = State.LEARNING
         self._loop.set(self._pair.rtp.fileno(), self._learn)
+        self._loop.set(self._pair.rtcp.fileno(), self.rtcp.receive)
 
     def _use_send(self, send: Send) -> None:
         """Let the joined leg send with `send` from now on."""

@@ -88,6 +88,11 @@ def test_other_types_are_stepped_over(more: bytes) -> None:
     assert parse(RECEIVER_OCTETS + more + LEAVING_OCTETS) == (RECEIVER, LEAVING)
 
 
+def test_a_lone_packet_is_taken_as_baresip_opens_its_way() -> None:
+    assert parse(bytes.fromhex("80cc0003 aabbccdd 50494e47 504f4e47")) == ()
+    assert parse(LEAVING_OCTETS) == (LEAVING,)
+
+
 def test_a_profiles_own_words_a_reason_and_padding_are_stepped_over() -> None:
     extended = bytes.fromhex("81c90008 aabbccdd") + BLOCK_OCTETS + b"more"
     reason = bytes.fromhex("a1cb0004 aabbccdd 03627965 00000000 00000008")
@@ -112,8 +117,8 @@ def test_other_items_than_the_name_are_not_kept() -> None:
         b"\x9f\xc9\x00\x01" + bytes(4),
         b"\x82\xc9\x00\x07" + bytes(28),
         b"\x80\xc9\xff\xff" + bytes(4),
-        NAMED_OCTETS,
-        LEAVING_OCTETS + EMPTY_OCTETS,
+        b"\x80\xbf" + EMPTY_OCTETS[2:],
+        b"\x80\xe0" + EMPTY_OCTETS[2:],
         EMPTY_OCTETS + b"\x80",
         EMPTY_OCTETS + b"\x00\xc9\x00\x01" + bytes(4),
         EMPTY_OCTETS + b"\x9f\xcb\x00\x01" + bytes(4),
