@@ -90,7 +90,6 @@ class Reporter:
     """Reports of one leg, both ways."""
 
     __slots__ = (
-        "_clock_rate",
         "_cname",
         "_due_ns",
         "_jitter",
@@ -106,6 +105,7 @@ class Reporter:
         "_sent_before",
         "_ssrc",
         "_wall_ns",
+        "clock_rate",
     )
 
     def __init__(
@@ -117,7 +117,8 @@ class Reporter:
         self._ssrc = ssrc
         self._wall_ns = wall_ns
         self._random = random
-        self._clock_rate = DEFAULT_CLOCK_RATE
+        self.clock_rate = DEFAULT_CLOCK_RATE
+        "Hz, of the audio both ways."
         self._jitter = Jitter()
         self._due_ns: int | None = None
         self._sent_before = (0, 0)  # packets at the report before the last, and at the last
@@ -143,20 +144,21 @@ class Reporter:
 
     # --- what we say
 
-    def turn(self, now: int, sent: Sent, clock_rate: int) -> bytes | None:
-        """Look at the stream; return a compound if one is due. To be called now and then.
+    def turn(self, now: int, sending: int) -> bool:
+        """Look at the stream that comes, and tell whether to `report`. To be called now and then.
 
-        `clock_rate` in Hz, of the audio both ways.
+        `sending`: the SSRC of what we send. This is what every leg costs twice a second.
         """
-        self._clock_rate = clock_rate
-        self._jitter.sample(self._received, clock_rate)
+        self._jitter.sample(self._received, self.clock_rate)
         if self._due_ns is None:
             # Nobody reports on nothing.
-            if sent.packets or self._received.packets:
+            if sending != NO_SSRC or self._received.ssrc != NO_SSRC:
                 self._due_ns = now + interval_ns(self._random, first=True)
-            return None
-        if now < self._due_ns:
-            return None
+            return False
+        return now >= self._due_ns
+
+    def report(self, now: int, sent: Sent) -> bytes:
+        """Return a compound, and let the next one wait for its time."""
         self._due_ns = now + interval_ns(self._random, first=False)
         return serialize((self._report(now, sent), self._description(sent)))
 
@@ -180,7 +182,7 @@ class Reporter:
         self._sent_before = (self._sent_before[1], sent.packets)
         if not sending:
             return ReceiverReport(ssrc=ssrc, blocks=blocks)
-        elapsed_ts = (now - sent.at_ns) * self._clock_rate // 1_000_000_000
+        elapsed_ts = (now - sent.at_ns) * self.clock_rate // 1_000_000_000
         report = SenderReport(
             ssrc=ssrc,
             ntp=_ntp(now + self._wall_ns),
@@ -207,7 +209,7 @@ class Reporter:
             fraction_lost=fraction_lost(expected - before[0], arrived - before[1]),
             cumulative_lost=max(LEAST_LOST, min(MOST_LOST, expected - arrived)),
             highest_sequence=received.extended_sequence,
-            jitter=int(self._jitter.estimate_s * self._clock_rate) & 0xFFFF_FFFF,
+            jitter=int(self._jitter.estimate_s * self.clock_rate) & 0xFFFF_FFFF,
             last_sr=last_sr,
             delay_since_last_sr=delay,
         )
@@ -243,7 +245,7 @@ class Reporter:
 
     def _learn(self, block: ReportBlock, now: int) -> None:
         self._peer_lost = max(0, block.cumulative_lost)
-        self._peer_jitter_ms = block.jitter * 1e3 / self._clock_rate
+        self._peer_jitter_ms = block.jitter * 1e3 / self.clock_rate
         sent_ns = next((at for middle, at in self._known if middle == block.last_sr), None)
         if sent_ns is None or now - sent_ns > NEVER_AGAIN_NS:
             return

@@ -243,7 +243,8 @@ class Leg:
         """Look after silence and reports; to be called about twice a second."""
         if self._state is State.UNREAD:
             return
-        self.rtcp.turn(now, *self._sent())
+        if self.rtcp.turn(now):
+            self.rtcp.report(now, *self._sent())
         arrival = self.relay.received.arrival_ns
         if arrival > self._silence_from:
             self._silence_from = arrival

@@ -17,7 +17,7 @@ from typing import Final
 from rtp.fast_path import PacketBuffer
 from rtp.header import MAX_PACKET
 from rtp.latch import Source
-from rtp.relay import DEFAULT_CLOCK_RATE, OutgoingStream
+from rtp.relay import OutgoingStream
 from rtp.reporting import Figures, Reporter, Sent
 from rtp.rtcp import MalformedRtcpError, parse
 from rtp.statistics import Drops, ReceivedStream
@@ -34,7 +34,6 @@ class RtcpPort:
 
     __slots__ = (
         "_buffer",
-        "_clock_rate",
         "_destination",
         "_drops",
         "_outgoing",
@@ -57,7 +56,6 @@ class RtcpPort:
         self._buffer = buffer
         self._outgoing = outgoing
         self._drops = drops
-        self._clock_rate = DEFAULT_CLOCK_RATE
         self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
@@ -83,7 +81,7 @@ class RtcpPort:
 
     def agree(self, port: int, clock_rate: int) -> None:
         """Take over what SDP says, after `aim`: a port of its own (0: none), Hz of the audio."""
-        self._clock_rate = clock_rate
+        self._reporter.clock_rate = clock_rate
         self._send_to_port(port or self._peer[1] + 1)
 
     def _send_to_port(self, port: int) -> None:
@@ -110,10 +108,14 @@ class RtcpPort:
             return
         self._reporter.take(packets, now, self._outgoing.ssrc)
 
-    def turn(self, now: int, packets: int, octets: int) -> None:
-        """Report if it is time; `packets` and `octets` of payload have been sent to the peer."""
+    def turn(self, now: int) -> bool:
+        """Look at the streams, and tell whether it is time to `report`."""
         self._patience = MOST_PER_TURN
-        self._send(self._reporter.turn(now, self._sent(packets, octets), self._clock_rate))
+        return self._reporter.turn(now, self._outgoing.ssrc)
+
+    def report(self, now: int, packets: int, octets: int) -> None:
+        """Report; `packets` and `octets` of payload have been sent to the peer."""
+        self._send(self._reporter.report(now, self._sent(packets, octets)))
 
     def goodbye(self, now: int, packets: int, octets: int) -> None:
         """Report for the last time."""

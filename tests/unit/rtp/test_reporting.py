@@ -72,7 +72,9 @@ class Party:
 
     def turn(self, after_s: float = 0.5) -> bytes | None:
         self.now += int(after_s * SECOND)
-        return self.reporter.turn(self.now, self.sent, 8000)
+        if not self.reporter.turn(self.now, self.sent.ssrc):
+            return None
+        return self.reporter.report(self.now, self.sent)
 
     def report(self) -> SenderReport | ReceiverReport:
         """The next report, in half seconds."""
