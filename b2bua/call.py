@@ -207,7 +207,8 @@ class Call:
                     await leg.released.wait()
         for side, leg in enumerate(conversation.legs):
             leg.on_event = leg.on_lost = None
-            conversation.record.leave(side, leg.statistics)
+            g711 = conversation.speaks_g711(Side(side))
+            conversation.record.leave(side, leg.statistics, g711=g711)
         verdict = await conversation.recording.verdict(
             connected=self._connected, not_connected=over.why
         )

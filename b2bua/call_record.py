@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from b2bua.leg_quality import leg_mos
 from b2bua.media.messages import LegReleased, RecordingClosed
 from b2bua.party import Party
 from cdr.journal import Journal
@@ -115,8 +116,11 @@ class CallRecord:
         self._answered_after = self._clock() - self._began
         self._put(CallAnswered(id=self.id, answered_at=self.now_us(), dstchannel=callee.channel))
 
-    def leave(self, side: int, statistics: LegReleased | None) -> None:
-        """Note that a leg is gone, with its worker's last words if there were any."""
+    def leave(self, side: int, statistics: LegReleased | None, *, g711: bool) -> None:
+        """Note that a leg is gone, with its worker's last words if there were any.
+
+        `g711`: it had a codec whose quality can be estimated.
+        """
         if self.party_id(side) not in self._parties:
             return
         self._put(
@@ -127,6 +131,9 @@ class CallRecord:
                 packets_sent=statistics.packets_sent if statistics else None,
                 packets_lost=statistics.packets_lost if statistics else None,
                 packets_dropped=statistics.packets_dropped if statistics else None,
+                jitter_ms=statistics.jitter_ms if statistics else None,
+                round_trip_ms=statistics.round_trip_ms if statistics else None,
+                mos=leg_mos(statistics) if statistics and g711 else None,
             )
         )
 

@@ -149,6 +149,10 @@ class Conversation:
         assert self._bridge is not None
         return self._bridge
 
+    def speaks_g711(self, side: Side) -> bool:
+        """Whether G.711 is what was agreed with a side, if there was anything to agree."""
+        return self._bridge is not None and self._bridge.sides[side].law is not None
+
     @property
     def callee(self) -> Party:
         return self.parties[Side.B]

@@ -45,7 +45,7 @@ class Negotiation:
         "Our newest offer."
         self.heard: SessionDescription | None = None
         "What it said last, as agreed."
-        self._told: tuple[HostPort, tuple[int, ...]] | None = None
+        self._told: tuple[HostPort, tuple[int, ...], int, int] | None = None
 
     # --- an offer and an answer that pass through
 
@@ -115,10 +115,13 @@ class Negotiation:
         """Take over what both descriptions name, and tell the worker where the peer is."""
         self.stream = negotiated(ours, theirs)
         self.heard = theirs
-        told = (self.stream.remote, tuple(self.stream.incoming()))
+        remote, types = self.stream.remote, tuple(self.stream.incoming())
+        port = self.stream.rtcp_port
+        rate = next(payload.clock_rate for payload in self._payloads if payload.is_codec)
+        told = (remote, types, port, rate)
         if told != self._told:
             self._told = told
-            self.leg.set_remote(told[0], "exact", told[1])
+            self.leg.set_remote(remote, "exact", types, rtcp_port=port, clock_rate=rate)
 
     # --- what was agreed
 

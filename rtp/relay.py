@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from rtp.fast_path import FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
-from rtp.header import MalformedRtpError, RtpHeader
+from rtp.header import HEADER_SIZE, MalformedRtpError, RtpHeader
 from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 
 OnEvent = Callable[[RtpHeader, bytes, int], bool]
@@ -29,7 +29,7 @@ DEFAULT_CLOCK_RATE: Final = 8000
 class OutgoingStream:
     """The one stream that a party hears from us, whoever is its source at the moment."""
 
-    __slots__ = ("packets", "sent_ns", "sequence", "ssrc", "timestamp")
+    __slots__ = ("octets", "packets", "sent_ns", "sequence", "ssrc", "timestamp")
 
     def __init__(self) -> None:
         self.ssrc = NO_SSRC
@@ -38,6 +38,8 @@ class OutgoingStream:
         self.sent_ns = 0
         self.packets = 0
         "Sent by sources that have ended."
+        self.octets = 0
+        "Of their payload."
 
 
 class Relay:
@@ -52,6 +54,7 @@ class Relay:
         "_fast_path",
         "_fast_words",
         "_forwarded_from",
+        "_octets_from",
         "_outgoing",
         "_sequence_delta",
         "_synchronised",
@@ -98,6 +101,7 @@ class Relay:
         self._sequence_delta = 0
         self._timestamp_delta = 0
         self._forwarded_from = 0
+        self._octets_from = 0
         self._unforwarded = 0
 
     @property
@@ -106,6 +110,18 @@ class Relay:
         if self._outgoing is None:
             return 0
         return self.received.packets - self._forwarded_from - self._unforwarded
+
+    @property
+    def forwarded_octets(self) -> int:
+        """Octets of payload sent on since `forward_to`.
+
+        Reckoned from the mean packet: nobody counts per packet what was not sent on.
+        """
+        received = self.received.packets - self._forwarded_from
+        if self._outgoing is None or received <= 0:
+            return 0
+        payload = self.received.octets - self._octets_from - HEADER_SIZE * received
+        return max(0, payload * self.forwarded // received)
 
     def accept(self, payload_types: Mapping[int, int], tables: Mapping[int, bytes]) -> None:
         """Take these types, with the numbers that they get towards the other party.
@@ -145,6 +161,7 @@ class Relay:
         self.send = send
         self._synchronised = False
         self._forwarded_from = self.received.packets
+        self._octets_from = self.received.octets
         self._unforwarded = 0
 
     def stop_forwarding(self) -> None:
@@ -152,6 +169,7 @@ class Relay:
         if self._outgoing is not None:
             self._settle(self._outgoing)
             self._outgoing.packets += self.forwarded
+            self._outgoing.octets += self.forwarded_octets
         self._outgoing = None
         self.send = None
 
@@ -203,6 +221,7 @@ class Relay:
             if self.received.continues(header.sequence, header.ssrc):
                 self._unforwarded += 1
                 self._observe(header, length, self.received.arrival_ns)
+                self.received.untimed_ns = self.received.arrival_ns
             return None
         return header
 
@@ -220,7 +239,11 @@ class Relay:
         if outgoing is not None and not self._synchronised:
             self._synchronise(outgoing, header, now)
             restarted = True
-        if header.payload_type in self._events and not self._hear(header, length, now):
+        event = header.payload_type in self._events
+        if event:
+            # An event's timestamp is that of its beginning.
+            self.received.untimed_ns = now
+        if event and not self._hear(header, length, now):
             self._unforwarded += 1
             if outgoing is not None and self.received.next_sequence != expected:
                 # Nothing is missing for the other party: the numbers close up.
@@ -286,14 +309,22 @@ class Relay:
             length=length,
         )
 
+    def note_position(self) -> None:
+        """Write down where the outgoing stream is, if it comes from here."""
+        if self._outgoing is not None:
+            self._note(self._outgoing)
+
     def _settle(self, outgoing: OutgoingStream) -> None:
         """Write down where the outgoing stream is; what comes next must be synchronised."""
+        self._note(outgoing)
+        self._synchronised = False
+
+    def _note(self, outgoing: OutgoingStream) -> None:
         if self._synchronised:
             received = self.received
             outgoing.sequence = received.highest_sequence + self._sequence_delta & 0xFFFF
             outgoing.timestamp = received.timestamp + self._timestamp_delta & 0xFFFFFFFF
             outgoing.sent_ns = received.arrival_ns
-        self._synchronised = False
 
     def _synchronise(self, outgoing: OutgoingStream, header: RtpHeader, now: int) -> None:
         """Let the outgoing stream go on with this packet, or begin as its source does."""

@@ -32,6 +32,7 @@ class ReceivedStream:
         "octets",
         "ssrc",
         "timestamp",
+        "untimed_ns",
     )
 
     def __init__(self) -> None:
@@ -44,6 +45,10 @@ class ReceivedStream:
         "Of the newest packet, monotonic clock."
         self.octets = 0
         "RTP headers included."
+        self.untimed_ns = 0
+        """Arrival of the newest packet whose timestamp does not say when it was sent, or not
+        that of the packet (`timestamp` is another's): a late one, a key, a type not taken.
+        """
         self._earlier = 0  # packets of earlier SSRCs
         self._earlier_lost = 0
         self._since_base = 0  # packets of this SSRC before the present run
@@ -60,6 +65,21 @@ class ReceivedStream:
     def lost(self) -> int:
         """Packets lost by sequence number (:rfc:`3550#appendix-A.3`), never negative."""
         return self._earlier_lost + self._lost_of_this_ssrc()
+
+    @property
+    def expected(self) -> int:
+        """Packets of the present SSRC, lost ones included (:rfc:`3550#appendix-A.3`)."""
+        return 0 if self.ssrc == NO_SSRC else self._cycles + self.next_sequence - self._base
+
+    @property
+    def arrived(self) -> int:
+        """Packets of the present SSRC that came, late ones and those that came twice included."""
+        return self._of_this_ssrc()
+
+    @property
+    def extended_sequence(self) -> int:
+        """The newest sequence number with the wraps in the upper 16 bits."""
+        return self._cycles + self.next_sequence - 1 & 0xFFFF_FFFF
 
     @property
     def highest_sequence(self) -> int:
@@ -83,6 +103,7 @@ class ReceivedStream:
             self._restart(sequence, ssrc)
         elif (sequence - self.next_sequence) & 0xFFFF >= MAX_DROPOUT:
             self._since_base += 1  # late or twice
+            self.untimed_ns = arrival_ns
             return
         else:
             self._since_base += self.next_sequence - self._run_start
@@ -104,10 +125,7 @@ class ReceivedStream:
         return self._since_base + self.next_sequence - self._run_start
 
     def _lost_of_this_ssrc(self) -> int:
-        if self.ssrc == NO_SSRC:
-            return 0
-        expected = self._cycles + self.next_sequence - self._base
-        return max(0, expected - self._of_this_ssrc())
+        return max(0, self.expected - self._of_this_ssrc())
 
 
 @dataclass(slots=True)
@@ -129,7 +147,9 @@ class Drops:
     refused: int = 0
     "ICMP said that the peer's port is closed; not a packet of its own."
     rtcp: int = 0
-    "On the RTCP port; read and discarded."
+    "Malformed, or more of them than anybody needs."
+    rtcp_source: int = 0
+    "On the RTCP port, from an address that is not the peer's."
 
     @property
     def packets(self) -> int:

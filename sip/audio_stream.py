@@ -32,6 +32,8 @@ USABLE_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
 
 _PACKET_TIME = re.compile(r"[ \t]*([1-9][0-9]{0,2})(?:\.[0-9]*)?[ \t]*", re.ASCII)
 
+_RTCP = re.compile(r"[ \t]*([1-9][0-9]{0,4})(?: +IN +IP[46] +([^ \t]+))?[ \t]*", re.ASCII)
+
 
 class NoCommonCodec(SdpError):  # noqa: N818 - the name says what is wrong, not that it is
     """The two sides have no codec in common, or none that we may touch: 488."""
@@ -56,6 +58,9 @@ class AudioStream:
     "From its own point of view, an old-style hold (`c=0.0.0.0`) counted in."
 
     profile: str = "RTP/AVP"
+
+    rtcp_port: int = 0
+    "Where it wants RTCP, if it says so (:rfc:`3605`); 0: one above RTP."
 
     @property
     def held(self) -> bool:
@@ -95,6 +100,7 @@ def audio_stream(session: SessionDescription) -> AudioStream:
         ptime_ms=packet_time(media, "ptime"),
         direction=direction,
         profile=media.profile,
+        rtcp_port=_rtcp_port(media, str(address)),
     )
 
 
@@ -125,6 +131,15 @@ def packet_time(media: MediaDescription, name: str) -> int | None:
         if match := _PACKET_TIME.fullmatch(value):
             return int(match[1])
     return None
+
+
+def _rtcp_port(media: MediaDescription, host: str) -> int:
+    """Return the port of `a=rtcp`; one at another address than RTP's is as if it were not there."""
+    for value in media.values("rtcp"):
+        match = _RTCP.fullmatch(value)
+        if match and int(match[1]) < 0x10000 and match[2] in (None, host):
+            return int(match[1])
+    return 0
 
 
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

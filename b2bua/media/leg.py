@@ -85,7 +85,15 @@ class MediaLeg:
     released: asyncio.Event = field(default_factory=asyncio.Event)
     _plays: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def set_remote(self, remote: HostPort, latch: LatchMode, types: tuple[int, ...]) -> None:
+    def set_remote(
+        self,
+        remote: HostPort,
+        latch: LatchMode,
+        types: tuple[int, ...],
+        *,
+        rtcp_port: int = 0,
+        clock_rate: int = 8000,
+    ) -> None:
         """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
         self.plane.to_worker(
             self,
@@ -95,6 +103,8 @@ class MediaLeg:
                 port=remote.port,
                 latch=latch,
                 payload_types=types,
+                rtcp_port=rtcp_port,
+                clock_rate=clock_rate,
             ),
         )
 

@@ -44,6 +44,10 @@ class SetRemote(msgspec.Struct, frozen=True, tag=True):
     latch: LatchMode = "exact"
     payload_types: tuple[int, ...] = ()
     "Negotiated types; empty: any."
+    rtcp_port: int = 0
+    "Where the SDP names one (RFC 3605); 0: the one above."
+    clock_rate: int = 8000
+    "Hz of the audio, to read jitter from timestamps."
 
 
 class Bridge(msgspec.Struct, frozen=True, tag=True):
@@ -213,6 +217,13 @@ class LegReleased(msgspec.Struct, frozen=True, tag=True):
     "Malformed, wrong type, wrong source, wrong SSRC."
     packets_lost: int
     "By sequence number (RFC 3550 A.3); never negative."
+    jitter_ms: float | None = None
+    "Of what was received; estimated from samples (`rtp/jitter.py`)."
+    round_trip_ms: float | None = None
+    "By the peer's RTCP, as all that follows."
+    peer_jitter_ms: float | None = None
+    peer_packets_lost: int | None = None
+    "Of those that we sent, as the peer said last."
 
 
 class PlayStarted(msgspec.Struct, frozen=True, tag=True):

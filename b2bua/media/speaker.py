@@ -60,6 +60,7 @@ class Speaker:
             self._leg.relay.drops.unsent += 1
         else:
             stream.packets += 1
+            stream.octets += len(payload)
 
     def end(self) -> None:
         """Give the stream back to a joined leg."""

@@ -46,7 +46,8 @@ from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from recording.permit import InvalidPermitError, decode
 from rtp.fast_path import FastPath
-from rtp.io.leg import Leg, LegObserver, LegRoute, join
+from rtp.io.leg import Leg, LegRoute, join
+from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
 from rtp.io.socket import NoPortsError, PortRange
 from rtp.latch import LatchMode
@@ -133,9 +134,8 @@ class Worker:
         match message:
             case AllocateLeg(leg_id, host):
                 self._allocate(leg_id, host)
-            case SetRemote(leg_id, host, port, latch, payload_types):
-                leg = self._leg(leg_id)
-                leg.set_remote((host, port), LatchMode(latch), payload_types, now)
+            case SetRemote():
+                self._set_remote(message, now)
             case Bridge(leg_a, leg_b, a_to_b, b_to_a):
                 join(self._leg(leg_a), self._leg(leg_b), _leg_route(a_to_b), _leg_route(b_to_a))
             case Unbridge(leg_a, leg_b):
@@ -153,6 +153,11 @@ class Worker:
                 self._voice.load(message)
             case _:
                 self._voice.obey(self._leg(message.leg_id), message, now)
+
+    def _set_remote(self, message: SetRemote, now: int) -> None:
+        leg, mode = self._leg(message.leg_id), LatchMode(message.latch)
+        leg.set_remote((message.host, message.port), mode, message.payload_types, now)
+        leg.rtcp.agree(message.rtcp_port, message.clock_rate)
 
     def _part(self, leg_a: int, leg_b: int) -> None:
         first, second = self._leg(leg_a), self._leg(leg_b)
@@ -198,13 +203,17 @@ class Worker:
         self._turn.remove(leg)
         for fd in leg.descriptors():
             del self._by_fd[fd]
+        try:
+            leg.say_goodbye(now)
+        except Exception as error:  # noqa: BLE001 - a bulkhead: its ports come back all the same
+            self._leg_failed(leg, error)
         # The joined leg's figures settle only when the two are parted.
         peer = leg.joined
         leg.release()
         self._tally.forget(leg)
         if peer is not None:
             self._tally.count(peer)
-        received, drops = leg.relay.received, leg.relay.drops
+        received, drops, figures = leg.relay.received, leg.relay.drops, leg.rtcp.figures
         self._channel.send(
             LegReleased(
                 leg_id=leg_id,
@@ -212,6 +221,10 @@ class Worker:
                 packets_sent=leg.packets_sent,
                 packets_dropped=drops.packets,
                 packets_lost=received.lost,
+                jitter_ms=figures.jitter_ms,
+                round_trip_ms=figures.round_trip_ms,
+                peer_jitter_ms=figures.peer_jitter_ms,
+                peer_packets_lost=figures.peer_lost,
             )
         )
 

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Final
 
 from rtp.fast_path import FastPath, Send, Sink
+from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
+from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair, disconnect, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
 from rtp.relay import OutgoingStream, Relay
@@ -50,18 +52,6 @@ class LegRoute:
     clock_rates: Mapping[int, int]
 
 
-@dataclass(slots=True)
-class LegObserver:
-    """Whom a leg tells."""
-
-    first_packet: Callable[[int, int], None]
-    "The leg latched: leg id, time in ns."
-    silent: Callable[[int, int], None]
-    "The leg has been silent for the media timeout: leg id, for how many ns."
-    heard_again: Callable[[int], None]
-    "A silence that was told is over: leg id."
-
-
 class Leg:
     """One party's media. All times are ns of the monotonic clock."""
 
@@ -86,6 +76,7 @@ class Leg:
         "_types",
         "leg_id",
         "relay",
+        "rtcp",
     )
 
     def __init__(
@@ -117,7 +108,13 @@ class Leg:
         self._speaking = False
         self._types: Mapping[int, int] = {n: n for n in range(128)}
         self.relay = Relay(leg_id, pair.rtp.recv_into, fast_path, self.wire)
-        loop.set(pair.rtcp.fileno(), self._discard_rtcp)
+        self.rtcp = RtcpPort(
+            pair.rtcp,
+            fast_path.buffer,
+            received=self.relay.received,
+            outgoing=self._outgoing,
+            drops=self.relay.drops,
+        )
 
     @property
     def port(self) -> int:
@@ -155,6 +152,7 @@ class Leg:
             self._latch = Latch(mode, signalled, known)
             # A peer that was found already goes on hearing us meanwhile.
             self._use_send(self._to(known.source if known else signalled))
+        self.rtcp.aim(self._connected or (known.source if known else signalled))
         self._mode = mode
         self._signalled = signalled
         self._types = {n: n for n in payload_types or range(128)}
@@ -220,6 +218,10 @@ class Leg:
         for fd in self.descriptors():
             self._loop.remove(fd)
 
+    def say_goodbye(self, now: int) -> None:
+        """Send the last report, with BYE; before `release`, while the leg is joined still."""
+        self.rtcp.goodbye(now, *self._sent())
+
     def release(self) -> None:
         """Close the sockets, and let go of everything: nobody collects cycles here."""
         self.mute()
@@ -238,9 +240,11 @@ class Leg:
     # --- time
 
     def sweep(self, now: int, media_timeout_ns: int) -> None:
-        """Look after silence; to be called about twice a second."""
+        """Look after silence and reports; to be called about twice a second."""
         if self._state is State.UNREAD:
             return
+        if self.rtcp.turn(now):
+            self.rtcp.report(now, *self._sent())
         arrival = self.relay.received.arrival_ns
         if arrival > self._silence_from:
             self._silence_from = arrival
@@ -253,6 +257,13 @@ class Leg:
             self._observer.silent(self.leg_id, silence)
         if silence >= NAT_SILENCE_NS and self._mode is LatchMode.NAT and self._connected:
             self._unlatch()
+
+    def _sent(self) -> tuple[int, int]:
+        """Return packets and octets sent, and see to it that the stream's place is known."""
+        if self._peer is None:
+            return self.packets_sent, self._outgoing.octets
+        self._peer.relay.note_position()
+        return self.packets_sent, self._outgoing.octets + self._peer.relay.forwarded_octets
 
     # --- the search for the peer
 
@@ -306,6 +317,7 @@ class Leg:
         self._pair.rtp.connect(source)
         self._connected = source
         self._connected_ns = now
+        self.rtcp.aim(source)
         self._use_send(self._pair.rtp.send)
 
     def _take(self, length: int, now: int) -> None:
@@ -345,6 +357,7 @@ class Leg:
     def _learn_from_now_on(self) -> None:
         self._state = State.LEARNING
         self._loop.set(self._pair.rtp.fileno(), self._learn)
+        self._loop.set(self._pair.rtcp.fileno(), self.rtcp.receive)
 
     def _use_send(self, send: Send) -> None:
         """Let the joined leg send with `send` from now on."""
@@ -354,15 +367,6 @@ class Leg:
 
     def _to(self, destination: Source) -> Send:
         return partial(_send_to, self._pair.rtp.sendto, destination)
-
-    def _discard_rtcp(self, now: int) -> None:  # noqa: ARG002 - a callback of the loop
-        """Read and count; reports are made and judged elsewhere in time."""
-        try:
-            self._pair.rtcp.recv_into(self.relay.buffer.octets)
-        except OSError as error:
-            self.relay.receive_failed(error)
-            return
-        self.relay.drops.rtcp += 1
 
 
 def _send_to(

@@ -287,3 +287,16 @@ def test_before_an_answer_nothing_is_known_of_a_side() -> None:
     assert (side.law, side.holds) == (None, False)
     bridge.join()
     assert plane.sent == []
+
+
+def test_the_worker_is_told_where_rtcp_goes_and_at_which_rate_audio_runs() -> None:
+    bridge, plane = make_bridge()
+    wide = OFFER.replace(b"8 0 96", b"97 8 96").replace(
+        b"a=rtpmap:96", b"a=rtcp:4711\r\na=rtpmap:97 speex/16000\r\na=rtpmap:96"
+    )
+    bridge.forward_offer(Side.A, wide)
+    answer = ANSWER.replace(b"8 96", b"97 96") + b"a=rtpmap:97 speex/16000\r\n"
+    bridge.forward_answer(Side.B, answer)
+    told = {m.leg_id: m for m in plane.of(SetRemote) if isinstance(m, SetRemote)}
+    assert (told[1].rtcp_port, told[1].clock_rate) == (4711, 16_000)
+    assert (told[2].rtcp_port, told[2].clock_rate) == (0, 16_000)

@@ -261,7 +261,8 @@ def test_an_unbridged_leg_is_not_heard_and_a_released_one_says_what_it_did(
     worker.counters()
     assert bob.hears_nothing()
     worker.send(ReleaseLeg(1), ReleaseLeg(2))
-    assert worker.expect(LegReleased) == LegReleased(
+    # Whether there are two packets to compare depends on when the leg is looked at.
+    assert msgspec.structs.replace(worker.expect(LegReleased), jitter_ms=None) == LegReleased(
         leg_id=1, packets_received=6, packets_sent=0, packets_dropped=0, packets_lost=5
     )
     assert worker.expect(LegReleased) == LegReleased(

@@ -10,7 +10,8 @@ import pytest
 
 from rtp.fast_path import FastPath
 from rtp.header import RtpHeader
-from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegObserver, LegRoute, join
+from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegRoute, join
+from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import Callback, EventLoop
 from rtp.io.socket import PortRange
 from rtp.latch import LatchMode
@@ -384,8 +385,48 @@ def test_rtcp_is_read_counted_and_otherwise_ignored(bench: Bench) -> None:
     bench.turn()
     alice.say(a)
     bench.turn()
-    assert a.relay.drops.rtcp == 3
+    assert a.relay.drops.rtcp_source == 3
     assert bob.heard() == [100]
+
+
+def test_rtcp_goes_above_the_port_where_the_peer_is_found(bench: Bench) -> None:
+    a, b, named, bob = bench.call(LatchMode.NAT)
+    a.rtcp.agree(named.address[1], 8000)
+    assert a.rtcp._destination == named.address
+    stranger, moved = bench.phone("127.0.0.3"), bench.phone("127.0.0.4", ssrc=7)
+    report = b"\x80\xc9\x00\x01" + bytes(4)
+    for _ in range(3):
+        stranger.socket.sendto(report, ("127.0.0.1", a.port + 1))
+    bench.turn()
+    assert a.rtcp._destination == named.address, "RTCP has moved the leg"
+    assert a.relay.drops.rtcp_source == 3
+    bench.settle(a, moved)
+    assert a.rtcp._destination == (moved.address[0], moved.address[1] + 1)
+    moved.socket.sendto(report, ("127.0.0.1", a.port + 1))
+    bench.turn()
+    assert (a.relay.drops.rtcp, a.relay.drops.rtcp_source) == (0, 3)
+    bob.say(b)
+    bench.turn()
+    assert len(moved.heard()) == 1
+
+
+def test_above_the_last_port_there_is_none(bench: Bench) -> None:
+    a, b, _, bob = bench.call()
+    a.set_remote(("127.0.0.1", 65535), LatchMode.EXACT, TYPES, bench.now)
+    bob.say(b)
+    bench.turn()
+    a.say_goodbye(bench.now)
+    assert a.rtcp._destination is None
+
+
+def test_before_the_peer_is_known_rtcp_waits_unread(bench: Bench) -> None:
+    a, alice = bench.leg(), bench.phone()
+    alice.socket.sendto(b"no RTCP", ("127.0.0.1", a.port + 1))
+    bench.turn()
+    assert a.relay.drops.rtcp == a.relay.drops.rtcp_source == 0
+    a.set_remote(alice.address, LatchMode.EXACT, TYPES, bench.now)
+    bench.turn()
+    assert a.relay.drops.rtcp == 1
 
 
 def test_a_muted_leg_reads_nothing(bench: Bench) -> None:
@@ -473,8 +514,8 @@ def test_a_burst_of_strangers_is_read_in_several_turns(bench: Bench) -> None:
 
 def test_an_rtcp_port_with_an_error_is_read_and_forgotten(bench: Bench) -> None:
     a = bench.leg()
-    a._discard_rtcp(1)  # nothing there
-    assert a.relay.drops.rtcp == 0
+    a.rtcp.receive(1)  # nothing there
+    assert a.relay.drops.rtcp == a.relay.drops.rtcp_source == 0
 
 
 def test_ipv6_legs(bench: Bench) -> None:

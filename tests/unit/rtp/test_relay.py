@@ -353,6 +353,19 @@ def test_withheld_events_leave_no_hole_in_the_numbers_and_are_tapped(side: Side)
     assert len(side.tapped) == 6
 
 
+def test_events_late_packets_and_other_types_say_nothing_of_jitter(side: Side) -> None:
+    received = side.relay.received
+    side.relay.listen({101}, Ear(True))
+    side.wire()
+    side.feed(packet(1))
+    assert received.untimed_ns != received.arrival_ns
+    for odd in (event(2), packet(1), packet(3, payload_type=13)):
+        side.feed(odd)
+        assert received.untimed_ns == received.arrival_ns
+    side.feed(packet(4))
+    assert received.untimed_ns != received.arrival_ns
+
+
 def test_an_event_of_another_ssrc_is_nothing(side: Side) -> None:
     ear = Ear()
     side.relay.listen({101}, ear)

@@ -540,3 +540,27 @@ def test_match_prefers_the_number_and_then_the_parameters() -> None:
     others.append(replace(wanted, fmtp="c"))
     assert find_match(wanted, others) == others[2]
     assert find_match(wanted, []) is None
+
+
+# --- where RTCP goes
+
+
+@pytest.mark.parametrize(
+    ("value", "port"),
+    [
+        ("4711", 4711),
+        ("4711 IN IP4 192.0.2.1", 4711),
+        (" 4711  IN  IP4  192.0.2.1 ", 4711),
+        ("4711 IN IP4 192.0.2.99", 0),
+        ("0", 0),
+        ("65536", 0),
+        ("4711 and more", 0),
+        ("x", 0),
+    ],
+)
+def test_a_port_for_rtcp_counts_where_the_rtp_is(value: str, port: int) -> None:
+    assert audio_stream(sdp("m=audio 4000 RTP/AVP 8", f"a=rtcp:{value}")).rtcp_port == port
+
+
+def test_without_a_port_for_rtcp_it_is_the_one_above() -> None:
+    assert audio_stream(sdp("m=audio 4000 RTP/AVP 8", "a=rtcp-mux")).rtcp_port == 0
