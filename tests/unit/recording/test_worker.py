@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recording.encoder_pool import EncoderPool
 from recording.folder import Folder, Part
 from recording.spec import StreamFormat, encode_formats
 from recording.worker import RecordingWorker
@@ -473,21 +472,6 @@ def test_packets_of_a_leg_without_a_tap_are_counted_and_dropped(rig: Rig) -> Non
     rig.run(0.5)
     assert rig.worker.counters()["packets_stray"] >= 45
     assert audio.rms_level(finish(rig)) == audio.SILENT
-
-
-@pytest.mark.parametrize(("lag_s", "taken"), [(0.5, True), (2.0, True), (6.0, False)])
-def test_an_encoder_that_is_behind_takes_cheaper_ones_then_none(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, lag_s: float, taken: bool
-) -> None:
-    monkeypatch.setattr(EncoderPool, "lag_s", lag_s)
-    rig.tap(1, 0)
-    rig.run(0.1)
-    assert rig.worker.idle is not taken
-    if not taken:
-        assert rig.closed[0].failure == "the encoder is 6 s behind"
-        rig.tap(2, 1)
-        rig.run(0.1)
-        assert len(rig.closed) == 1, "told once"
 
 
 def test_a_disk_that_hangs_at_the_end_is_given_up_with_its_part_kept(rig: Rig) -> None:
