@@ -16,6 +16,7 @@ from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord, Verdict
 from b2bua.evidence import Agreement, Evidence, EvidenceError
 from b2bua.media.messages import RecordingClosed
+from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.party import Party
 from cdr.records import new_id
@@ -138,7 +139,12 @@ class CallRecording:
             logger.error("nothing recorded", extra={"reason": str(error)})
             self._failure = because(ReasonKey.NO_EVIDENCE)
             return False
-        spec = self._open(bridge, started_by)
+        try:
+            spec = self._open(bridge, started_by)
+        except RecorderBusyError:
+            logger.warning("not recorded: no recorder takes a new recording")
+            self._failure = because(ReasonKey.RECORDER_BUSY)
+            return False
         for side, permit in zip(Side, permits, strict=True):
             leg = bridge.legs[side]
             leg.open_tap(

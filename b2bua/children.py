@@ -79,6 +79,11 @@ class Child(Generic[M]):
         """Process id while the child lives."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the child said something, or was started."""
+        return asyncio.get_running_loop().time() - self._heard
+
     async def run(self) -> None:
         """Keep the child alive until `close`; the caller's task group owns this."""
         failures = 0

@@ -11,11 +11,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from b2bua.control import Status
+from b2bua.media.messages import GAUGES
 
 PREFIX = "mitschnitt"
-
-RISE_AND_FALL = frozenset({"recorder_recordings_open", "recorder_lag_s", "recorder_encoder_lag_s"})
-"Among the counters, these say how things stand now."
 
 
 def render(status: Status) -> str:
@@ -37,7 +35,7 @@ class StatusCollector(Collector):
         for name, value in sorted(self._status.counters.items()):
             full = f"{PREFIX}_{_with_units(name)}"
             text = f"{name.partition('_')[2].replace('_', ' ')} ({name.partition('_')[0]})"
-            if name in RISE_AND_FALL:
+            if name.partition("_")[2] in GAUGES:
                 yield GaugeMetricFamily(full, text, value=value)
             else:
                 yield CounterMetricFamily(full, text, value=value)

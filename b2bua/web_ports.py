@@ -27,7 +27,7 @@ from b2bua.control import (
 from b2bua.errors import ControlError
 from b2bua.web_metrics import render as render_metrics
 from cdr.account_records import SessionClosed, SessionOpened, SessionTouched
-from recording.folder import Folder, UnsafePathError
+from recording.folder import Folder, Part, UnsafePathError
 from recording.reasons import UnknownReasonError, decode, render
 from recording.storage import check, free_space
 from web.errors import ChangeRefusedError, UnavailableError
@@ -143,7 +143,7 @@ def _trouble(status: Status) -> str | None:
 
 
 class FolderRecordings:
-    """Finished recordings, opened below the root without following a link."""
+    """Recordings, opened below the root without following a link."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -151,6 +151,14 @@ class FolderRecordings:
     def open(self, relative_path: str) -> int:
         """Return a descriptor; raises `OSError`, or `ValueError` for a path that leads out."""
         return self._folder.open_final(relative_path).fd
+
+    def open_growing(self, relative_path: str) -> int:
+        """Return a descriptor of one that is being written; raises as `open` does."""
+        return self._folder.open_growing(relative_path).fd
+
+    def is_growing(self, relative_path: str, descriptor: int) -> bool:
+        """Tell whether the open file is still being written."""
+        return self._folder.is_growing(Part(descriptor, relative_path))
 
     def present(self, relative_paths: Collection[str]) -> frozenset[str]:
         """Return those that can be opened and are not empty; raises where the root is away."""

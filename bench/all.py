@@ -1,7 +1,8 @@
 """Every bench in turn: `python -m bench.all` writes bench/results/*.json and table.md.
 
 A run that the load generator has spoilt is repeated; if it stays invalid it is written down
-as what it is. `--only NAME` runs those whose name begins so.
+as what it is. One whose peer is not installed is skipped, and its last figures stay.
+`--only NAME` runs those whose name begins so.
 """
 
 import argparse
@@ -24,7 +25,11 @@ RUNS: dict[str, tuple[str, ...]] = {
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "consent-200": ("bench.consent",),
     "encode": ("bench.encode",),
+    "peer-rtpengine": ("bench.peers.rtpengine",),
 }
+
+OF_ITS_OWN = frozenset({"encode", "peer-rtpengine"})
+"Runs whose figures are of another kind than the table's."
 
 COLUMNS = {
     "cpu_ms_per_call_s": "CPU ms/call/s",
@@ -91,6 +96,9 @@ def main() -> int:
             print(f"{name}: no figures", file=sys.stderr)
             failed = True
             continue
+        if "skipped" in figures:
+            print(f"{name}: skipped, {figures['skipped']}", file=sys.stderr)
+            continue
         path = options.out / f"{name}.json"
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     results = {
@@ -98,7 +106,7 @@ def main() -> int:
         for name in RUNS
         if (path := options.out / f"{name}.json").exists()
     }
-    text = table({name: figures for name, figures in results.items() if name != "encode"})
+    text = table({name: figures for name, figures in results.items() if name not in OF_ITS_OWN})
     (options.out / "table.md").write_text(text, encoding="utf-8")
     print(text)
     return 1 if failed else 0

@@ -2,7 +2,6 @@
 
 import queue
 from datetime import UTC, datetime
-from typing import Final
 
 from mixer.jitter_buffer import RATE, JitterBuffer
 from recording import permit as permits
@@ -12,6 +11,7 @@ from recording.encoder_pool import EncoderPool
 from recording.folder import Folder
 from recording.id3 import tag
 from recording.permit import RecordingPermit
+from recording.pressure import Pressure
 from recording.session import Recording
 from recording.spec import RecordingSpec
 from recording.splice import plan
@@ -19,17 +19,9 @@ from recording.takeup import OpenFile
 from recording.writer import Writer
 from recording.writer_pool import Kicker
 
-MAX_LAG_S: Final = 5.0
-"An encoder this far behind takes no new recordings."
-
-CHEAPER_LAG_S: Final = 1.0
-"One this far behind takes them at LAME's lowest quality."
-
-LOWEST_QUALITY: Final = 9
-
 
 class RefusedError(Exception):
-    """The recording can't be begun or gone on with, for the reason given."""
+    """The recording can't be gone on with, for the reason given."""
 
 
 class RecordingFactory:
@@ -43,6 +35,7 @@ class RecordingFactory:
         quality: int,
         encoders: EncoderPool,
         buffer: JitterBuffer,
+        pressure: Pressure,
     ) -> None:
         self.folder = folder
         self.done: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -51,6 +44,7 @@ class RecordingFactory:
         self._quality = quality
         self._encoders = encoders
         self._buffer = buffer
+        self._pressure = pressure
 
     def begin(
         self,
@@ -63,11 +57,9 @@ class RecordingFactory:
     ) -> Recording:
         """Return a recording that begins at `at_ns`; `file` is there to be begun anew.
 
-        Raises `RefusedError`.
+        Whether there is room for it is the signalling process's question: what that has let
+        in is not turned away here.
         """
-        lag_s = self._encoders.lag_s
-        if lag_s > MAX_LAG_S:
-            raise RefusedError(f"the encoder is {lag_s:.0f} s behind")
         writer = self._writer(spec.relative_path, spec, 0 if file is not None else None)
         if spec.title:
             started = datetime.fromtimestamp(spec.started_at, tz=UTC)
@@ -78,9 +70,7 @@ class RecordingFactory:
             ring=ring,
             origin_ns=at_ns,
             buffer=self._buffer,
-            encoder=self._encoder(
-                spec, quality=LOWEST_QUALITY if lag_s > CHEAPER_LAG_S else self._quality
-            ),
+            encoder=self._encoder(spec, quality=self._pressure.quality(self._quality)),
             encoders=self._encoders,
             writer=writer,
         )

@@ -120,11 +120,30 @@ class Folder:
 
     def open_final(self, relative_path: str) -> Part:
         """Open a file that has its final name, for reading."""
+        return self._open_to_read(relative_path, "")
+
+    def open_growing(self, relative_path: str) -> Part:
+        """Open a recording that is being written, for reading; or what has just been finished."""
+        try:
+            return self._open_to_read(relative_path, PART_SUFFIX)
+        except FileNotFoundError:
+            return self._open_to_read(relative_path, "")
+
+    def is_growing(self, part: Part) -> bool:
+        """Tell whether the open file is still a `.part`: once it is none, it is complete."""
+        *folders, name = checked_parts(part.relative_path)
+        try:
+            with self._directory(folders) as directory:
+                return _same_file(part.fd, name + PART_SUFFIX, directory)
+        except FileNotFoundError:
+            return False
+
+    def _open_to_read(self, relative_path: str, suffix: str) -> Part:
         *folders, name = checked_parts(relative_path)
         # Without O_NONBLOCK a pipe in the place of a recording would hold us for ever.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         with self._directory(folders) as directory:
-            return Part(os.open(name, flags, dir_fd=directory), relative_path)
+            return Part(os.open(name + suffix, flags, dir_fd=directory), relative_path)
 
     def clear_way(self, part: Part) -> bool:
         """Finish a `publish` that a crash cut in two; return True where that was all.

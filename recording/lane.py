@@ -86,6 +86,11 @@ class Lane:
         """Return which share of the ring may not be overwritten yet."""
         return (self.reader.head - self.reader.safe) / self._capacity
 
+    @property
+    def unread(self) -> float:
+        """Return which share of the ring was published and not read."""
+        return (self.reader.head - self.reader.position) / self._capacity
+
     def skip_to(self, position: int) -> None:
         """Read no entry before `position`."""
         while self.reader.position < position:

@@ -29,6 +29,7 @@ from recording.factory import RecordingFactory, RefusedError
 from recording.folder import Folder, UnsafePathError
 from recording.lane import Lane
 from recording.permit import InvalidPermitError, RecordingPermit
+from recording.pressure import Backlog, Level, Pressure
 from recording.safe_cursor import SafeCursor
 from recording.session import Recording
 from recording.spec import RecordingSpec, TapSpec, decode_formats, decode_tap
@@ -65,12 +66,14 @@ class RecordingWorker:
         self._clock_ns = clock_ns
         self._encoders = EncoderPool(encoder_threads, clock=lambda: clock_ns() / 1e9)
         self._buffer = JitterBuffer()
+        self._pressure = Pressure()
         self._factory = RecordingFactory(
             folder=folder,
             writers=writers,
             quality=quality,
             encoders=self._encoders,
             buffer=self._buffer,
+            pressure=self._pressure,
         )
         self._lanes = [
             Lane(index, RingReader(ring), self._buffer, RingLayout.read(ring).entries)
@@ -110,7 +113,9 @@ class RecordingWorker:
     def tick(self, now_ns: int) -> None:
         """Do what there is to do; call it about every 20 ms."""
         self._now_ns = now_ns
+        unread = max((lane.unread for lane in self._lanes), default=0.0)
         self._read(now_ns)
+        self._weigh(unread)
         self._report()
         self._cursor.tick(now_ns, self._recordings)
 
@@ -136,13 +141,28 @@ class RecordingWorker:
         """Tell whether no recording is open or being finished."""
         return not self._recordings
 
+    @property
+    def level(self) -> Level:
+        """How hard pressed the recorder is."""
+        return self._pressure.level
+
+    @property
+    def behind_s(self) -> float:
+        """How far what was read is behind the clock, where anything is recorded."""
+        edges = [lane.edge_ns for lane in self._lanes if lane.tracks]
+        return max(0.0, (self._now_ns - min(edges)) / 1e9) if edges else 0.0
+
+    def _weigh(self, unread: float) -> None:
+        backlog = Backlog(behind_s=self.behind_s, encoding_s=self._encoders.lag_s, unread=unread)
+        if self._pressure.update(backlog, self._now_ns / 1e9):
+            logger.warning("the load is %s: %s", self.level.name.lower(), backlog)
+
     def counters(self) -> dict[str, float]:
         """Return totals since the start, how many recordings are open, and how late it is."""
         sound = dict(self._sound)
         for recording in self._recordings.values():
             for track in recording.tracks:
                 _add_sound(sound, track)
-        edges = [lane.edge_ns for lane in self._lanes if lane.tracks]
         readers = [lane.reader for lane in self._lanes]
         return {
             **self._totals,
@@ -159,7 +179,8 @@ class RecordingWorker:
             "checkpoints_forced": self._cursor.forced,
             "encoder_s": self._encoders.busy_s,
             "encoder_lag_s": self._encoders.lag_s,
-            "lag_s": max(0.0, (self._now_ns - min(edges)) / 1e9) if edges else 0.0,
+            "lag_s": self.behind_s,
+            "pressure": float(self.level),
         }
 
     # --- reading

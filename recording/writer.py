@@ -5,8 +5,8 @@ killed process loses nothing that it handed over), sync about once a second (so 
 power cut loses no more than two), and keep the running hash of exactly what is on disk.
 
 **What happens to a sick disk.** A write, or the opening, that fails is tried again twice a
-second: a share comes back, space is made. Meanwhile the queue grows. At its bound (60 s of
-audio) the recording fails with its reason: the queue is given free, what reached the disk
+second: a share comes back, space is made. Meanwhile the queue grows. At its bound (over 60 s
+of audio) the recording fails with its reason: the queue is given free, what reached the disk
 is cut to whole frames and keeps its name, and nothing more is accepted. A *sync* that
 fails ends the recording at once, because the kernel then forgets which octets it could
 not write. When the recording is over, a disk that refuses gets `finish_grace_s` more.
@@ -29,8 +29,9 @@ from recording.folder import Folder, Part
 from recording.mp3 import whole_frames
 from recording.writer_pool import Kicker, State
 
-DEFAULT_MAX_BACKLOG_OCTETS = 180_000
-"""60 s at 24 kbit/s."""
+DEFAULT_MAX_BACKLOG_OCTETS = 198_000
+"""66 s at 24 kbit/s: for a disk that stands still for 60 s. What is being written when it stops
+counts too, a chunk is a second and a half at most, and the disk then needs a moment."""
 
 _RETRY_S = 0.5
 

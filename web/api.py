@@ -50,6 +50,7 @@ class Call(BaseModel):
     outcome_reason: str = Field(description="Key of the sentence why.")
     linkedid: str
     recordings: list[RecordingItem]
+    live: list[str] = Field(description="Where its running recordings are heard.")
 
 
 class Calls(BaseModel):
@@ -101,6 +102,11 @@ def audio_url(recording_id: str) -> str:
     return f"/api/v1/recordings/{recording_id}/audio"
 
 
+def live_url(recording_id: str) -> str:
+    """Return where a recording is heard while it runs."""
+    return f"/api/v1/recordings/{recording_id}/live"
+
+
 def _call(row: CallRow, present: frozenset[str] | None) -> Call:
     return Call(
         id=row.id,
@@ -116,6 +122,7 @@ def _call(row: CallRow, present: frozenset[str] | None) -> Call:
         outcome_reason=row.outcome_reason,
         linkedid=row.linkedid,
         recordings=[_recording(each, present) for each in row.segments if each.playable],
+        live=[live_url(each.id) for each in row.segments if each.state == "open"],
     )
 
 

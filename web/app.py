@@ -11,11 +11,11 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from web import api, audio, problems, system
+from web import api, audio, live, problems, system
 from web.context import Web
 from web.disk import Disk
 from web.headers import SecurityHeaders
-from web.listening import ListeningLog
+from web.listening import ListeningLog, LiveListeners
 from web.pages import calls, extensions, login, storage
 from web.pages.rendering import make_templates
 from web.passwords import Passwords
@@ -36,6 +36,7 @@ def create_app(
         passwords=Passwords(hasher),
         throttle=LoginThrottle(),
         listening=ListeningLog(ports.changes, settings.listen_again_s, ports.monotonic),
+        live=LiveListeners(settings.max_live),
     )
 
     @asynccontextmanager
@@ -56,7 +57,7 @@ def create_app(
     app.state.web = web
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    for module in (system, api, audio, login, calls, extensions, storage):
+    for module in (system, api, audio, live, login, calls, extensions, storage):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

@@ -85,7 +85,11 @@ async def audio(
     """Return the MP3, or a range of it."""
     scoped(viewer, "audio")
     web = web_of(request)
-    segment, call = await _visible(web, viewer, recording_id)
+    segment, call = await visible(web, viewer, recording_id)
+    if segment.state == "open":
+        raise HttpProblem(404, "the recording is still running")
+    if not segment.playable:
+        raise HttpProblem(410, "the recording has no file any more")
     opened = await _open(web, segment)
     try:
         response = _response(request, web.disk, opened, segment, download=download)
@@ -99,17 +103,14 @@ async def audio(
     return response
 
 
-async def _visible(web: Web, viewer: Viewer, recording_id: str) -> tuple[SegmentRow, CallRow]:
+async def visible(web: Web, viewer: Viewer, recording_id: str) -> tuple[SegmentRow, CallRow]:
+    """Return a recording and its call, where the viewer may see it; else 404."""
     segment = await web.ports.reader.recording(recording_id)
     if segment is None:
         raise HttpProblem(404, NOT_HERE)
     call = await web.ports.reader.call(segment.call_id)
     if call is None or not viewer.may_see(call):
         raise HttpProblem(404, NOT_HERE)
-    if segment.state == "open":
-        raise HttpProblem(404, "the recording is still running")
-    if not segment.playable:
-        raise HttpProblem(410, "the recording has no file any more")
     return segment, call
 
 

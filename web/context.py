@@ -6,7 +6,7 @@ from fastapi import Request
 from jinja2 import Environment
 
 from web.disk import Disk
-from web.listening import ListeningLog
+from web.listening import ListeningLog, LiveListeners
 from web.passwords import Passwords
 from web.ports import Ports
 from web.settings import WebSettings
@@ -24,6 +24,7 @@ class Web:
     passwords: Passwords
     throttle: LoginThrottle
     listening: ListeningLog
+    live: LiveListeners
 
 
 def web_of(request: Request) -> Web:

@@ -4,10 +4,12 @@ A player asks for a recording in several ranges, and again for each jump. All th
 asks of one recording within a quarter of an hour is one listening.
 """
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cdr.records import AuditEntry
+from web.errors import UnavailableError
 from web.ports import Changes
 
 MAX_KEPT = 10_000
@@ -35,3 +37,22 @@ class ListeningLog:
         self._seen.move_to_end(key)
         if len(self._seen) > MAX_KEPT:
             self._seen.popitem(last=False)
+
+
+class LiveListeners:
+    """Counts who listens to running recordings: each holds a connection and a file for long."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.count = 0
+
+    @contextlib.contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count one while the context is open; raises `UnavailableError` where that is too many."""
+        if self.count >= self._most:
+            raise UnavailableError(f"{self._most} listen to running recordings already")
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1

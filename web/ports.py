@@ -78,11 +78,20 @@ class Live(Protocol):
 class Recordings(Protocol):
     """The recordings' folder. Paths are those of the table, relative to its root.
 
-    Both refuse whatever leads out of the root, symbolic links included.
+    All refuse whatever leads out of the root, symbolic links included.
     """
 
     def open(self, relative_path: str) -> int:
         """Return a descriptor for reading; raises `OSError` or `ValueError` where there is none."""
+
+    def open_growing(self, relative_path: str) -> int:
+        """Return a descriptor of a recording that is being written, or was a moment ago.
+
+        Raises as `open` does.
+        """
+
+    def is_growing(self, relative_path: str, descriptor: int) -> bool:
+        """Tell whether the open file is still being written; raises `OSError`."""
 
     def present(self, relative_paths: Collection[str]) -> frozenset[str]:
         """Return those paths behind which a readable, not empty file stands."""

@@ -28,6 +28,12 @@ class WebSettings:
     "A browser that takes no octet for so long is dropped."
     listen_again_s: float = 900.0
     "One audit row for all the ranges that a player asks for within so long."
+    live_poll_s: float = 0.5
+    "How often a file that grows is looked at, for each listener."
+    live_recheck_s: float = 5.0
+    "How often it is asked anew whether the listener may, and the recording still runs."
+    max_live: int = 16
+    "Who may listen to running recordings at the same time."
     timezone: tzinfo | None = None
     "In which times are shown; None: that of the machine."
     record_code: str = "*1"

@@ -155,6 +155,11 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Aufzeichnung anhören: {caller} mit {callee}, {time}",
         "Listen to the recording: {caller} with {callee}, {time}",
     ),
+    "play.live_label": _both(
+        "Laufende Aufzeichnung anhören: {caller} mit {callee}",
+        "Listen to the recording that is running: {caller} with {callee}",
+    ),
+    "live": _both("live", "live"),
     "download": _both("Herunterladen", "Download"),
     "download.label": _both("{name} herunterladen", "Download {name}"),
     "recording.open": _both("Die Aufzeichnung läuft.", "The recording is running."),

@@ -298,13 +298,26 @@ class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
     missing_s: float = 0.0
 
 
+class RecorderLoad(msgspec.Struct, frozen=True, tag=True):
+    """How hard pressed a recorder is, told when it changes (`recording/pressure.py`)."""
+
+    taking: bool
+    "Whether new recordings may be given to it."
+    level: int
+    "0 is calm."
+
+
 # --- both -> signalling process
 
 
 class Counters(msgspec.Struct, frozen=True, tag=True):
-    """A snapshot, once a second; totals since the process started."""
+    """A snapshot, once a second; totals since the process started, but for `GAUGES`."""
 
     values: dict[str, float]
+
+
+GAUGES = frozenset({"recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"})
+"Counters that say how things stand now: they end with the process that sent them."
 
 
 class LogLine(msgspec.Struct, frozen=True, tag=True):
@@ -329,4 +342,4 @@ FromMediaWorker = (
     | Counters
     | LogLine
 )
-FromRecorder = RecorderReady | RecordingOpened | RecordingClosed | Counters | LogLine
+FromRecorder = RecorderReady | RecordingOpened | RecordingClosed | RecorderLoad | Counters | LogLine

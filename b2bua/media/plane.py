@@ -22,6 +22,7 @@ from b2bua.media.cooling import CoolingPorts
 from b2bua.media.leg import LegMessage, MediaLeg
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
+    GAUGES,
     AllocateLeg,
     CodeReceived,
     Counters,
@@ -38,12 +39,14 @@ from b2bua.media.messages import (
     MediaTimeout,
     PlayFinished,
     PlayStarted,
+    RecorderLoad,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
     ReleaseLeg,
     StopRecording,
 )
+from b2bua.media.placement import SILENT_S, Candidate, Load, RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
 from sip.address import HostPort
 
@@ -54,6 +57,9 @@ LEND_TRIES = 16
 
 START_PATIENCE_S = 60.0
 "For all children to begin, on a busy machine."
+
+
+CALM = RecorderLoad(taking=True, level=0)
 
 
 class NoPortError(MitschnittError):
@@ -77,6 +83,9 @@ class OpenRecording:
 class _Worker:
     child: Child[FromMediaWorker]
     legs: dict[int, MediaLeg] = field(default_factory=dict)
+    asked: int = 0
+    "Legs that it was asked for and has not answered about."
+    load: Load = field(default_factory=Load)
     counters: dict[str, float] = field(default_factory=dict)
     carried: dict[str, float] = field(default_factory=dict)
 
@@ -85,8 +94,19 @@ class _Worker:
 class _Recorder:
     child: Child[FromRecorder]
     recordings: dict[int, OpenRecording] = field(default_factory=dict)
+    pressure: RecorderLoad = CALM
+    load: Load = field(default_factory=Load)
     counters: dict[str, float] = field(default_factory=dict)
     carried: dict[str, float] = field(default_factory=dict)
+
+    def candidate(self) -> Candidate:
+        """Return it as it is weighed for the next recording."""
+        return Candidate(
+            share=self.load.share,
+            count=len(self.recordings),
+            level=self.pressure.level,
+            taking=self.pressure.taking and self.child.silent_s < SILENT_S,
+        )
 
 
 class MediaPlane:
@@ -109,6 +129,8 @@ class MediaPlane:
         self._lock_fd = lock_fd
         self._adopt = adopt
         self._ids = itertools.count(1)
+        self._refused = 0
+        "Recordings that no recorder took."
         self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
         self._cooling = CoolingPorts()
         self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
@@ -169,6 +191,8 @@ class MediaPlane:
                         key = f"{prefix}_{name}"
                         total[key] = total.get(key, 0.0) + value
             total[f"{prefix}_restarts"] = float(sum(max(p.child.starts - 1, 0) for p in parts))
+        total["recorder_busy"] = float(sum(not r.candidate().taking for r in self._recorders))
+        total["recorder_refused"] = float(self._refused)
         return total
 
     def load_sounds(self) -> None:
@@ -200,12 +224,14 @@ class MediaPlane:
         future = asyncio.get_running_loop().create_future()
         self._waiting[leg_id] = future
         worker.child.send(AllocateLeg(leg_id=leg_id, host=host))
+        worker.asked += 1
         try:
             async with asyncio.timeout(LEND_TIMEOUT_S):
                 answer = await future
         except TimeoutError:
             raise NoPortError("the media worker gave no answer") from None
         finally:
+            worker.asked -= 1
             del self._waiting[leg_id]
         if isinstance(answer, LegRefused):
             raise NoPortError(answer.reason)
@@ -228,13 +254,20 @@ class MediaPlane:
             worker.child.send(message)
 
     def _least_busy_worker(self) -> int:
-        return min(range(len(self._workers)), key=lambda i: len(self._workers[i].legs))
+        index = choose(
+            [Candidate(share=w.load.share, count=len(w.legs) + w.asked) for w in self._workers]
+        )
+        assert index is not None, "media workers never refuse"
+        return index
 
     # --- recordings
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
-        """Choose the recorder for a recording of `leg`'s call."""
-        index = min(range(len(self._recorders)), key=lambda i: len(self._recorders[i].recordings))
+        """Choose the recorder for a recording of `leg`'s call; raises `RecorderBusyError`."""
+        index = choose([recorder.candidate() for recorder in self._recorders])
+        if index is None:
+            self._refused += 1
+            raise RecorderBusyError("no recorder takes a new recording")
         recording = OpenRecording(
             recording_id=next(self._ids),
             recorder=index,
@@ -291,7 +324,7 @@ class MediaPlane:
                 spec,
                 on_message=lambda message: self._from_recorder(recorder, message),
                 on_start=lambda: None,
-                on_death=lambda: _carry(recorder),
+                on_death=lambda: _recorder_died(recorder),
             ),
         )
         return recorder
@@ -319,6 +352,7 @@ class MediaPlane:
                     leg.on_event(message)
             case Counters(values):
                 worker.counters = values
+                worker.load.report(values["cpu_seconds"], asyncio.get_running_loop().time())
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
 
@@ -349,8 +383,11 @@ class MediaPlane:
                 self._close_recording(recorder, recording_id, message)
             case RecorderReady(resumed):
                 self._take_stock(recorder, frozenset(resumed))
+            case RecorderLoad():
+                recorder.pressure = message
             case Counters(values):
                 recorder.counters = values
+                recorder.load.report(values["cpu_s"], asyncio.get_running_loop().time())
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
 
@@ -407,8 +444,14 @@ def _stop_message(recording: OpenRecording) -> StopRecording:
     return StopRecording(recorder=recording.recorder, recording_id=recording.recording_id)
 
 
+def _recorder_died(recorder: _Recorder) -> None:
+    recorder.pressure = CALM
+    _carry(recorder)
+
+
 def _carry(part: _Worker | _Recorder) -> None:
     """Keep a dead child's totals."""
     for name, value in part.counters.items():
-        part.carried[name] = part.carried.get(name, 0.0) + value
-    part.counters = {}
+        if name not in GAUGES:
+            part.carried[name] = part.carried.get(name, 0.0) + value
+    part.counters, part.load = {}, Load()

@@ -26,12 +26,14 @@ from b2bua.media.channel import ChildChannel
 from b2bua.media.messages import (
     Counters,
     LogLine,
+    RecorderLoad,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
 )
 from recording.events import Closed, Opened
 from recording.folder import Folder
+from recording.pressure import Level
 from recording.worker import RecordingWorker
 from recording.writer_pool import WriterPool
 
@@ -95,6 +97,8 @@ class Recorder:
         self._poll = select.poll()
         self._poll.register(self._channel.fileno(), select.POLLIN)
         self._counters_ns = 0
+        self._level = Level.CALM
+        "As the parent knows it."
 
     def run(self) -> None:
         """Record until the channel ends, then finish."""
@@ -112,6 +116,7 @@ class Recorder:
 
     def _tick(self, now_ns: int) -> None:
         self._worker.tick(now_ns)
+        self._tell_load()
         for line in self._log.take():
             self._channel.send(line)
         if now_ns >= self._counters_ns:
@@ -142,6 +147,12 @@ class Recorder:
         self._worker.give_up("the disk did not answer when the server stopped")
         self._worker.close()
         self._writers.close(max(0.0, deadline - time.monotonic()))
+
+    def _tell_load(self) -> None:
+        level = self._worker.level
+        if level is not self._level:
+            self._level = level
+            self._channel.send(RecorderLoad(taking=level is not Level.FULL, level=level))
 
     def _tell(self, event: Opened | Closed) -> None:
         match event:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,3 +70,13 @@ def test_a_key_in_the_consent_menu_opens_the_tap_in_time() -> None:
     assert figures["digits"] >= 5
     assert figures["digit_told_ms_p50"] <= figures["tap_seen_ms_p50"] < figures["goal_ms"]
     assert figures["cpu_ms_per_call_s"] > 0
+
+
+def test_rtpengine_does_the_same_work_where_it_is_installed() -> None:
+    figures = run_bench("bench.peers.rtpengine", "--calls", "3", "--seconds", "2", "--rounds", "1")
+    if shutil.which("rtpengine") is None:
+        assert figures["skipped"] == "rtpengine is not installed"
+        return
+    for side in ("ours", "theirs"):
+        assert [each["lost"] for each in figures[side]["rounds"]] == [0]
+    assert figures["rtpengine"][0].isdigit()

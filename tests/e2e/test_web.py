@@ -26,7 +26,7 @@ CALLEE_SAYS = audio.tone(620.0, 30.0)
 
 API_FIELDS = {
     *("id", "calldate", "src", "dst", "did", "direction", "duration", "billsec"),
-    *("disposition", "outcome", "outcome_reason", "linkedid", "recordings"),
+    *("disposition", "outcome", "outcome_reason", "linkedid", "recordings", "live"),
 }
 RECORDING_FIELDS = {"id", "url", "started_at", "duration_s", "bytes", "sha256", "channels"}
 

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from cdr.queries import CallFilter
 from cdr.rows import CallRow, SegmentRow
 from web.access import PageViewer
-from web.api import MAX_CURSOR, audio_url
+from web.api import MAX_CURSOR, audio_url, live_url
 from web.audio import file_name
 from web.context import Web, web_of
 from web.errors import UnavailableError
@@ -232,7 +232,7 @@ def _recording(
 ) -> RecordingView:
     notes = _notes(segment, t)
     if segment.state == "open":
-        return RecordingView(url=None, notes=(t("recording.open"),), running=True)
+        return _running(web, call, segment, t)
     if not segment.playable:
         # Without a file: the sentence why says it, unless someone took the file away.
         gone = segment.state == "vanished"
@@ -255,6 +255,20 @@ def _recording(
         label=f"{label} ({part})" if several else label,
         title=f"{title}, {part}" if several else title,
         notes=notes,
+    )
+
+
+def _running(web: Web, call: CallRow, segment: SegmentRow, t: Texts) -> RecordingView:
+    """Return the loudspeaker of a recording that is being made."""
+    began = moment_text(local(segment.started_at, web.settings.timezone), t.language)
+    title = t("player.now", caller=call.src, callee=call.dst, began=began)
+    return RecordingView(
+        url=live_url(segment.id),
+        text=t("play"),
+        label=t("play.live_label", caller=call.src, callee=call.dst),
+        title=f"{title} ({t('live')})",
+        notes=(t("recording.open"),),
+        running=True,
     )
 
 

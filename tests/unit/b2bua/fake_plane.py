@@ -20,6 +20,7 @@ from b2bua.media.messages import (
     RecordingClosed,
     StopPlay,
 )
+from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import NoPortError, OpenRecording
 from sip.address import HostPort
 
@@ -69,6 +70,8 @@ class FakePlane:
         "Called when a recording is about to begin."
         self.silent = False
         "The worker plays, but tells nothing of it."
+        self.busy = False
+        "No recorder takes a new recording."
         self.answers_after: float | None = 0.3
         "Seconds from a stop to its result; 0: at once, None: never."
 
@@ -101,6 +104,8 @@ class FakePlane:
             self._end_play(leg)
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
+        if self.busy:
+            raise RecorderBusyError("busy")
         self.on_recording()
         loop = asyncio.get_running_loop()
         recording = OpenRecording(

@@ -36,6 +36,24 @@ async def talking(house: House) -> tuple[Phone, Phone]:
     return alice, bob
 
 
+# --- the recorder is busy
+
+
+@virtual
+async def test_a_busy_recorder_costs_the_recording_and_not_the_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        house.plane.busy = True
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await asyncio.sleep(5)
+        assert not house.plane.recorded
+        alice.bye()
+        await bob.take(UsageEnded)
+        row = await house.over()
+    assert (row.disposition, row.outcome) == ("ANSWERED", "failed")
+    assert row.outcome_reason == "recorder_busy"
+
+
 # --- the media worker dies
 
 

@@ -6,10 +6,12 @@ at once; nothing here waits for time to pass.
 
 import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +23,7 @@ from b2bua.media.channel import Deframer
 from b2bua.media.messages import (
     Counters,
     FromRecorder,
+    RecorderLoad,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
@@ -79,13 +82,17 @@ class Parent:
                 if isinstance(message, kind):
                     del self.messages[: index + 1]
                     return message
-            data = self.sock.recv(1 << 16)
-            assert data, "the recorder left"
-            self.messages = [*self.messages, *self.deframer.feed(data)]
+            self.messages = [*self.messages, *self.receive()]
 
-    def tap(self) -> None:
+    def receive(self) -> list[FromRecorder]:
+        """Return the messages that come next."""
+        data = self.sock.recv(1 << 16)
+        assert data, "the recorder left"
+        return list(self.deframer.feed(data))
+
+    def tap(self, at_ns: int = int(1e15)) -> None:
         """Open a recording with one party, far enough ahead of the recorder's clock."""
-        self.now_ns = int(1e15)
+        self.now_ns = at_ns
         permit = permits.grant(
             call_id="c", party_id="p", basis=Basis.OPT_IN, evidence_id="e", epoch=0
         )
@@ -214,3 +221,14 @@ def test_counters_come_by_themselves(parent: Parent) -> None:
     values = parent.wait_for(Counters).values
     assert values["recordings_open"] == 0
     assert values["cpu_s"] > 0
+
+
+def test_a_recorder_that_can_not_keep_up_says_so(parent: Parent) -> None:
+    """What comes in is a minute old, as if there had been no time to read it."""
+    parent.tap(time.monotonic_ns() - 60_000_000_000)
+    loads: list[RecorderLoad] = []
+    while len(loads) < 2:
+        parent.talk(0.02)
+        if select.select([parent.sock], [], [], 0.02)[0]:
+            loads += [each for each in parent.receive() if isinstance(each, RecorderLoad)]
+    assert loads == [RecorderLoad(taking=True, level=1), RecorderLoad(taking=False, level=2)]

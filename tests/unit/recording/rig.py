@@ -14,7 +14,7 @@ from recording.folder import Folder
 from recording.permit import Basis
 from recording.spec import RecordingSpec, StreamFormat, TapSpec, encode_tap
 from recording.worker import RecordingWorker
-from recording.writer_pool import Job
+from recording.writer_pool import Job, Kicker
 from rtp.ring import Kind, RingLayout, RingWriter, initialise
 
 START_NS = 1_000_000_000_000
@@ -101,8 +101,10 @@ class Rig:
     opened: list[Opened] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
     pool: InlinePool = field(default_factory=InlinePool)
+    writers: Kicker | None = None
+    "In place of `pool`."
     quality: int = 7
-    disk: type[Folder] = Folder
+    disk: Callable[[Path], Folder] = Folder
     state_size: int = 1 << 20
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ class Rig:
             [self.ring],
             self.state,
             folder=self.disk(self.folder),
-            writers=self.pool,
+            writers=self.pool if self.writers is None else self.writers,
             quality=self.quality,
             on_event=self._on_event,
             encoder_threads=self.encoder_threads,

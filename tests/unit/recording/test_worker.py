@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recording.encoder_pool import EncoderPool
 from recording.folder import Folder, Part
 from recording.spec import StreamFormat, encode_formats
 from recording.worker import RecordingWorker
@@ -374,7 +373,7 @@ def test_a_full_disk_ends_its_recording_with_what_was_written(tmp_path: Path) ->
     rig.tap(5, 0, spec=rig.spec(2))
     rig.run(60.0)
     assert not rig.closed, "a minute is waited for the disk"
-    rig.run(15.0)
+    rig.run(20.0)
     (closed,) = rig.closed
     assert "ENOSPC" in (closed.failure or "")
     assert closed.relative_path == "2026/1.mp3"
@@ -386,7 +385,7 @@ def test_a_full_disk_ends_its_recording_with_what_was_written(tmp_path: Path) ->
     rig.mark(Kind.STOPPED, 2)
     rig.settle()
     assert rig.closed[1].failure is None
-    assert rig.closed[1].duration_s == pytest.approx(75.0, abs=0.001)
+    assert rig.closed[1].duration_s == pytest.approx(80.0, abs=0.001)
 
 
 def test_a_disk_that_stands_still_costs_nothing(rig: Rig) -> None:
@@ -473,21 +472,6 @@ def test_packets_of_a_leg_without_a_tap_are_counted_and_dropped(rig: Rig) -> Non
     rig.run(0.5)
     assert rig.worker.counters()["packets_stray"] >= 45
     assert audio.rms_level(finish(rig)) == audio.SILENT
-
-
-@pytest.mark.parametrize(("lag_s", "taken"), [(0.5, True), (2.0, True), (6.0, False)])
-def test_an_encoder_that_is_behind_takes_cheaper_ones_then_none(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, lag_s: float, taken: bool
-) -> None:
-    monkeypatch.setattr(EncoderPool, "lag_s", lag_s)
-    rig.tap(1, 0)
-    rig.run(0.1)
-    assert rig.worker.idle is not taken
-    if not taken:
-        assert rig.closed[0].failure == "the encoder is 6 s behind"
-        rig.tap(2, 1)
-        rig.run(0.1)
-        assert len(rig.closed) == 1, "told once"
 
 
 def test_a_disk_that_hangs_at_the_end_is_given_up_with_its_part_kept(rig: Rig) -> None:

@@ -5,7 +5,7 @@ from tests.unit.web.house import AT, SECOND, House, call_opened, json_of
 
 FIELDS = (
     "id calldate src dst did direction duration billsec disposition outcome outcome_reason "
-    "linkedid recordings"
+    "linkedid recordings live"
 )
 
 
@@ -107,6 +107,7 @@ async def test_the_api_is_described_to_those_who_may_use_it(house: House) -> Non
             "/api/v1/calls",
             "/api/v1/calls/{call_id}",
             "/api/v1/recordings/{recording_id}/audio",
+            "/api/v1/recordings/{recording_id}/live",
         ]
         assert (await program.get("/api/v1/openapi.json")).status_code == 401
         for path in ("/docs", "/redoc", "/openapi.json"):

@@ -87,7 +87,9 @@ async def test_no_file_no_icon(house: House) -> None:
     assert await house.journal.drain(5)
     async with house.logged_in() as browser:
         page = (await browser.get("/calls")).text
-    assert 'class="play"' not in page
+    assert page.count('class="play"') == 1, "of the one that runs"
+    assert 'class="fetch"' not in page
+    assert '<span class="badge">live</span>' in page
     seen = text_of(page)
     assert "The other party was asked and did not agree." in seen
     assert "The recording could not be written: EIO." in seen
