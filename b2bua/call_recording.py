@@ -24,7 +24,7 @@ from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
 from recording.policy import Decision, Direction, Mode, OwnParty, decide
 from recording.reasons import Reason, ReasonKey, because
-from recording.spec import RecordingSpec, TapSpec
+from recording.spec import RecordingSpec, StreamFormat, TapSpec
 
 logger = logging.getLogger("b2bua.recording")
 
@@ -42,6 +42,8 @@ class _Segment:
 
     segment_id: str
     open: OpenRecording
+    formats: list[tuple[StreamFormat, ...]]
+    "What each side may send, as the recorder knows it."
     stopped: bool = False
     result: RecordingClosed | None = None
 
@@ -138,7 +140,7 @@ class CallRecording:
             logger.error("nothing recorded", extra={"reason": str(error)})
             self._failure = because(ReasonKey.NO_EVIDENCE)
             return False
-        spec = self._open(bridge, started_by)
+        spec = self._open(bridge, started_by, list(formats))
         for side, permit in zip(Side, permits, strict=True):
             leg = bridge.legs[side]
             leg.open_tap(
@@ -164,7 +166,9 @@ class CallRecording:
             raise EvidenceError("the outside party has not agreed")
         return self._evidence.agreed(side, self._agreements[side])
 
-    def _open(self, bridge: Bridge, started_by: str) -> RecordingSpec:
+    def _open(
+        self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
+    ) -> RecordingSpec:
         assert self._parties is not None
         caller, callee = self._parties
         number = len(self._segments) + 1
@@ -176,7 +180,7 @@ class CallRecording:
             segment=number,
         )
         opened = self._plane.new_recording(bridge.legs[Side.A], path)
-        segment = _Segment(new_id(self._record.now_us()), opened)
+        segment = _Segment(new_id(self._record.now_us()), opened, formats)
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
         self._record.segment_opened(segment.segment_id, number, path, started_by)
@@ -187,6 +191,17 @@ class CallRecording:
             started_mono=time.monotonic(),
             title=f"{caller.number} - {callee.number}",
         )
+
+    def follow(self, bridge: Bridge) -> None:
+        """Tell the recorder what the parties may send since they negotiated anew."""
+        if not self.running:
+            return
+        known = self._segments[-1].formats
+        for side in Side:
+            formats = bridge.sides[side].formats
+            if formats and formats != known[side]:
+                known[side] = formats
+                bridge.legs[side].change_formats(formats)
 
     def stop(self) -> None:
         """End the segment at this instant; the file follows."""
@@ -266,6 +281,9 @@ class CallRecording:
 
     def _failed(self) -> Reason | None:
         """Return what the recorder says is missing."""
+        undecoded = {codec for s in self._segments if s.result for codec in s.result.undecoded}
+        if undecoded:
+            return because(ReasonKey.UNKNOWN_CODEC, codec=", ".join(sorted(undecoded)))
         details = [s.result.failure for s in self._segments if s.result and s.result.failure]
         return because(ReasonKey.DISK, detail=details[0]) if details else None
 

@@ -147,11 +147,13 @@ class Lane:
             entries, slots = entries[known], slots[known]
             self.stray_packets += len(known) - len(entries)
         self.packets += len(entries)
-        codecs = self._codecs[slots, entries["b1"] & 0x7F]
+        types = entries["b1"] & 0x7F
+        codecs = self._codecs[slots, types]
         offsets, lengths = self.reader.payload_bounds(entries)
         audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
         if not audio.all():
-            self._count_undecodable(slots[(codecs == UNKNOWN)])
+            unknown = codecs == UNKNOWN
+            self._miss(slots[unknown], types[unknown])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
@@ -178,9 +180,9 @@ class Lane:
             payloads = self.reader.payloads(entries[same], shape & 0xFFFF, shape >> 16 & 0xFFFF)
             self._buffer.write(rows[same], starts[same], _TABLES[shape >> 32][payloads])
 
-    def _count_undecodable(self, slots: NDArray[np.intp]) -> None:
-        for slot in slots.tolist():
-            self._ordered[slot].undecodable_packets += 1
+    def _miss(self, slots: NDArray[np.intp], types: NDArray[np.uint8]) -> None:
+        for key in np.unique(slots << 7 | types).tolist():
+            self._ordered[key >> 7].miss(key & 0x7F)
 
 
 def _distinct(values: NDArray[np.int64]) -> list[int]:

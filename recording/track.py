@@ -62,7 +62,8 @@ class Track:
         "Place of the tap's closing: nothing from it on enters."
         self.muted = False
         "While the recording is paused."
-        self.undecodable_packets = 0
+        self.undecoded: set[str] = set()
+        "Codecs of packets that came and are silence."
         self.row = buffer.open(origin_ns=origin_ns, base=base, floor=floor)
         self.gaps = Concealer()
         self.drift = DriftFilter()
@@ -91,9 +92,19 @@ class Track:
         return self._inside(out[:count])
 
     def change_formats(self, formats: tuple[StreamFormat, ...]) -> None:
-        """From now on the party may send these."""
-        self.formats = formats
-        self.codecs = codec_table(formats)
+        """From now on the party may send these.
+
+        What it could send before stays known: packets may be on their way still, and within a
+        session a payload number never changes its codec (:rfc:`3264#section-8.3.2`).
+        """
+        known = {each.payload_type: each for each in (*self.formats, *formats)}
+        self.formats = tuple(known.values())
+        self.codecs = codec_table(self.formats)
+
+    def miss(self, payload_type: int) -> None:
+        """Note a packet that can't be decoded."""
+        names = {each.payload_type: each.encoding for each in self.formats}
+        self.undecoded.add(names.get(payload_type, f"payload type {payload_type}"))
 
     def leave_out(self, samples: int, place: int) -> None:
         """Go on at `place` after `samples` were left out of the axis (a pause)."""

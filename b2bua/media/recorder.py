@@ -158,6 +158,7 @@ class Recorder:
                         channels=event.channels,
                         failure=event.failure,
                         missing_s=event.missing_s,
+                        undecoded=event.undecoded,
                     )
                 )
 
