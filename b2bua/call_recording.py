@@ -19,6 +19,7 @@ from b2bua.media.messages import RecordingClosed
 from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.party import Party
 from cdr.records import new_id
+from recording.codecs import refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
@@ -31,9 +32,6 @@ logger = logging.getLogger("b2bua.recording")
 RESULT_PATIENCE_S = 8.0
 """A file is finished within a second of the stop, a dead recorder's adopted a little later, and
 a sick disk gets 5 s to come back (`recording.writer`)."""
-
-RECORDABLE = frozenset({"PCMA", "PCMU", "TELEPHONE-EVENT"})
-"Encodings that the recorder decodes; telephone-event is silence."
 
 
 @dataclass(eq=False, slots=True)
@@ -129,9 +127,9 @@ class CallRecording:
         formats = tuple(side.formats for side in bridge.sides)
         if not all(formats):
             return False  # a call without an offer: the answer is still on its way
-        unknown = [f.encoding for side in formats for f in side[:1] if f.encoding not in RECORDABLE]
-        if unknown:
-            self._failure = because(ReasonKey.UNKNOWN_CODEC, codec=unknown[0])
+        refused = [why for side in formats if (why := refusal(side[0])) is not None]
+        if refused:
+            self._failure = refused[0]
             return False
         try:
             permits = [self._permit(side) for side in Side]
@@ -281,9 +279,9 @@ class CallRecording:
 
     def _failed(self) -> Reason | None:
         """Return what the recorder says is missing."""
-        undecoded = {codec for s in self._segments if s.result for codec in s.result.undecoded}
+        undecoded = [codec for s in self._segments if s.result for codec in s.result.undecoded]
         if undecoded:
-            return because(ReasonKey.UNKNOWN_CODEC, codec=", ".join(sorted(undecoded)))
+            return why_not(undecoded[0])
         details = [s.result.failure for s in self._segments if s.result and s.result.failure]
         return because(ReasonKey.DISK, detail=details[0]) if details else None
 

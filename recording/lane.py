@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.track import PCMA, PCMU, UNKNOWN, Track
+from recording.codecs import G722, IS_AUDIO, PCMA, PCMU, UNKNOWN
+from recording.in_order import Waiting
+from recording.track import Track
 from rtp.ring import Kind
 from rtp.ring_reader import RingReader
 
@@ -150,29 +152,37 @@ class Lane:
         types = entries["b1"] & 0x7F
         codecs = self._codecs[slots, types]
         offsets, lengths = self.reader.payload_bounds(entries)
-        audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
+        audio = IS_AUDIO[codecs] & (lengths > 0)
         if not audio.all():
             unknown = codecs == UNKNOWN
             self._miss(slots[unknown], types[unknown])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
-            self._decode(entries, self._rows[slots], codecs, offsets, lengths)
+            self._decode(entries, slots, codecs, offsets, lengths)
 
     def _decode(
         self,
         entries: Entries,
-        rows: NDArray[np.int64],
+        slots: NDArray[np.intp],
         codecs: NDArray[np.uint8],
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int64],
     ) -> None:
+        rows = self._rows[slots]
         arrivals = self._buffer.places_of(rows, entries["arrival_ns"].astype(np.int64))
         starts, good, waiting = self._buffer.locate(
             Packets(rows, entries["timestamp"], entries["ssrc"], arrivals, lengths)
         )
         for index in np.flatnonzero(waiting).tolist():
             self._waiting[int(entries["leg"][index])] = entries[index : index + 1]
+        (later,) = np.nonzero(good & (codecs >= G722))
+        for index in later.tolist():
+            octets = self.reader.data(entries[index])
+            first, end = int(offsets[index]), int(offsets[index] + lengths[index])
+            packet = Waiting(int(codecs[index]), int(entries["ssrc"][index]), octets[first:end])
+            self._ordered[slots[index]].in_order.put(int(starts[index]), packet)
+        good[later] = False
         # Packets of one codec and one size are one step; nearly always that is all of them.
         shapes = codecs.astype(np.int64) << 32 | offsets << 16 | lengths
         for shape in _distinct(shapes[good]):

@@ -3,9 +3,18 @@
 import pytest
 
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import BOTH_RECORDED, CALLEE_HZ, CALLER_HZ, recorded
+from tests.e2e.test_recorded_calls import (
+    BOTH_RECORDED,
+    CALLEE_HZ,
+    CALLEE_SAYS,
+    CALLER_HZ,
+    CALLER_SAYS,
+    assert_both_speak,
+    recorded,
+)
 from tests.e2e.voices import voice
 from tests.support import audio
+from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
 from tests.support.phones.wire import extension_phone
 from tests.support.server import server
@@ -55,3 +64,29 @@ async def test_a_change_to_an_unknown_codec_is_silence_and_the_row_names_it() ->
             audio.assert_tone(pcm, hz, before[0] + 0.1, before[1] - 0.1)
             audio.assert_tone(pcm, hz, behind[0] + 0.1, behind[1] - 0.1)
             assert behind[0] - before[1] == pytest.approx(1.5, abs=0.3)
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
+async def test_two_phones_in_g722_are_relayed_untouched_and_recorded() -> None:
+    async with (
+        server(extensions=BOTH_RECORDED) as under_test,
+        baresip(
+            under_test.setup(under_test.extension("101"), CALLER_SAYS),
+            codecs="g722",
+            settings="module g722.so\n",
+        ) as alice,
+        baresip(
+            under_test.setup(under_test.extension("102"), CALLEE_SAYS),
+            codecs="g722,pcma",
+            settings="module g722.so\n",
+        ) as bob,
+    ):
+        await call(alice, bob)
+        await alice.hears()
+        await bob.hears()
+        await talk(3.0)
+        await end(alice, bob)
+        _, pcm = await recorded(under_test, 3.0)
+        assert_both_speak(pcm)
+        audio.assert_tone(alice.heard(), CALLEE_HZ, 0.5, 2.5)
+        audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)

@@ -3,9 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from b2bua.media.messages import ChangeFormats, OpenTap
+from cdr.records import CallEnded
+from codec import g722
 from recording.spec import StreamFormat, decode_formats, decode_tap
-from sip.events import ReinviteReceived, RequestCompleted
+from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from tests.unit.b2bua.call_rig import House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.test_call_key import A, B, ended, internal
 from tests.unit.b2bua.virtual_time import virtual
@@ -84,3 +88,36 @@ async def test_the_row_names_what_the_recorder_could_not_decode(tmp_path: Path) 
         row = await ended(house, alice, bob)
     assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
     assert row.outcome_params == {"codec": "G729"}
+
+
+@virtual
+async def test_without_the_library_the_row_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(g722, "LIBRARY", "no_such_library")
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        row = await recorded_in(house, "9 101")
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "codec_not_installed")
+    assert row.outcome_params == {"codec": "G722", "needs": "mitschnitt[wideband]"}
+
+
+@virtual
+async def test_with_the_library_a_wideband_call_is_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        row = await recorded_in(house, "9 101")
+        tap = decode_tap(house.plane.of(OpenTap)[0].spec)
+    assert (tap.formats[0].encoding, tap.formats[0].payload_type) == ("G722", 9)
+    assert row.outcome == "recorded"
+
+
+async def recorded_in(house: House, formats: str) -> CallEnded:
+    """Have a call in these formats, with the record key pressed; returns its row."""
+    alice, bob = house.phone("102"), house.phone("103")
+    alice.dial("103", sdp(alice.host, formats=formats))
+    bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats=formats))
+    await alice.take(InviteAnswered)
+    await asyncio.sleep(1)
+    house.plane.dial_code(A)
+    await asyncio.sleep(3)
+    return await ended(house, alice, bob)
