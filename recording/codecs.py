@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import g722
+from codec import g722, opus
 from recording.reasons import Reason, ReasonKey, because
 from recording.spec import StreamFormat
 
@@ -24,7 +24,9 @@ NOT_AUDIO: Final = 3
 G722: Final = 4
 "From here on: with a memory."
 
-IS_AUDIO: Final = np.array([False, True, True, False, True])
+OPUS: Final = 5
+
+IS_AUDIO: Final = np.array([False, True, True, False, True, True])
 "By codec."
 
 
@@ -32,7 +34,10 @@ class Decoder(Protocol):
     """One stream of a codec with a memory."""
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
-        """Return the samples of the packet that follows, 8 kHz, never `UNWRITTEN`."""
+        """Return the samples of the packet that follows, 8 kHz, never `UNWRITTEN`.
+
+        None of a packet that is broken.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +56,15 @@ _CODECS: Final = {
     "PCMA": _Codec(number=PCMA),
     "PCMU": _Codec(number=PCMU),
     "G722": _Codec(number=G722, is_installed=g722.is_installed, needs="mitschnitt[wideband]"),
+    "OPUS": _Codec(number=OPUS, clock=(48000, 2), is_installed=opus.is_installed, needs="libopus0"),
     "TELEPHONE-EVENT": _Codec(number=NOT_AUDIO, clock=None),
     "CN": _Codec(number=NOT_AUDIO, clock=None),
 }
 
-DECODERS: Final[dict[int, Callable[[], Decoder]]] = {G722: g722.G722Decoder}
+DECODERS: Final[dict[int, Callable[[], Decoder]]] = {
+    G722: g722.G722Decoder,
+    OPUS: opus.OpusDecoder,
+}
 
 
 def codec_table(formats: tuple[StreamFormat, ...]) -> NDArray[np.uint8]:

@@ -1,6 +1,6 @@
 """Packets of a party whose codec has a memory, until they are decoded in the order of their place.
 
-Such a codec (G.722) needs every packet once, in the order of speech, while packets come as
+Such a codec (G.722, Opus) needs every packet once, in the order of speech, while packets come as
 the network likes. A recording knows the order when it mixes a second: what comes later than that is
 lost for every codec. So a packet is placed at once, by the same arithmetic as all others
 (`mixer/jitter_buffer.py`), but its octets wait here; right before the samples up to a place
@@ -17,8 +17,9 @@ from typing import Final
 
 import numpy as np
 
+from codec import opus
 from mixer.jitter_buffer import CAPACITY, JitterBuffer
-from recording.codecs import DECODERS, Decoder
+from recording.codecs import DECODERS, OPUS, Decoder
 
 MAX_PACKETS: Final = 1024
 "A chunk, the hold-back and the earliest possible packet are 1.8 s: 720 packets of 2.5 ms."
@@ -46,6 +47,23 @@ class InOrder:
         self._stream: tuple[int, int] | None = None
         "Codec and SSRC of `_decoder`."
         self._decoder: Decoder | None = None
+        self._clock: tuple[int, int] | None = None
+        "SSRC and unwrapped timestamp of the last packet, where the clock is not the buffer's."
+
+    def measure(self, timestamp: int, packet: Waiting) -> tuple[int, int]:
+        """Return a packet's timestamp and length by the clock of the buffer (8 kHz, 32 bits).
+
+        Asked again for the same packet, it says the same.
+        """
+        if packet.codec != OPUS:
+            return timestamp, len(packet.payload)
+        newest = timestamp
+        if self._clock is not None and self._clock[0] == packet.ssrc:
+            # Serial number arithmetic: 32 bits of 48 kHz wrap after a day, from any start.
+            newest = self._clock[1]
+            newest += (timestamp - newest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        self._clock = packet.ssrc, newest
+        return newest // opus.TICKS_PER_SAMPLE & 0xFFFFFFFF, opus.samples_of(packet.payload)
 
     def put(self, place: int, packet: Waiting) -> None:
         """Keep a packet until its time comes; one that is late or a duplicate has none."""
@@ -61,7 +79,8 @@ class InOrder:
         for place in sorted(place for place in self._packets if place < end):
             packet = self._packets.pop(place)
             pcm = self._decoder_of(packet).decode(packet.payload)
-            self._buffer.write(self._rows, np.array([place]), pcm[np.newaxis])
+            if len(pcm):
+                self._buffer.write(self._rows, np.array([place]), pcm[np.newaxis])
         self._end = end
 
     def move(self, samples: int) -> None:

@@ -170,18 +170,24 @@ class Lane:
         lengths: NDArray[np.int64],
     ) -> None:
         rows = self._rows[slots]
+        timestamps, samples = entries["timestamp"], lengths
+        later = np.flatnonzero(codecs >= G722).tolist()
+        packets = [self._packet(entries[i], codecs[i], offsets[i], lengths[i]) for i in later]
+        if packets:
+            timestamps, samples = timestamps.copy(), lengths.copy()
+            for index, packet in zip(later, packets, strict=True):
+                timestamps[index], samples[index] = self._ordered[slots[index]].in_order.measure(
+                    int(timestamps[index]), packet
+                )
         arrivals = self._buffer.places_of(rows, entries["arrival_ns"].astype(np.int64))
         starts, good, waiting = self._buffer.locate(
-            Packets(rows, entries["timestamp"], entries["ssrc"], arrivals, lengths)
+            Packets(rows, timestamps, entries["ssrc"], arrivals, samples)
         )
         for index in np.flatnonzero(waiting).tolist():
             self._waiting[int(entries["leg"][index])] = entries[index : index + 1]
-        (later,) = np.nonzero(good & (codecs >= G722))
-        for index in later.tolist():
-            octets = self.reader.data(entries[index])
-            first, end = int(offsets[index]), int(offsets[index] + lengths[index])
-            packet = Waiting(int(codecs[index]), int(entries["ssrc"][index]), octets[first:end])
-            self._ordered[slots[index]].in_order.put(int(starts[index]), packet)
+        for index, packet in zip(later, packets, strict=True):
+            if good[index]:
+                self._ordered[slots[index]].in_order.put(int(starts[index]), packet)
         good[later] = False
         # Packets of one codec and one size are one step; nearly always that is all of them.
         shapes = codecs.astype(np.int64) << 32 | offsets << 16 | lengths
@@ -189,6 +195,13 @@ class Lane:
             same = good & (shapes == shape)
             payloads = self.reader.payloads(entries[same], shape & 0xFFFF, shape >> 16 & 0xFFFF)
             self._buffer.write(rows[same], starts[same], _TABLES[shape >> 32][payloads])
+
+    def _packet(
+        self, entry: np.void, codec: np.uint8, offset: np.int64, length: np.int64
+    ) -> Waiting:
+        """Return a packet whose codec has a memory."""
+        octets = self.reader.data(entry)[int(offset) : int(offset + length)]
+        return Waiting(int(codec), int(entry["ssrc"]), octets)
 
     def _miss(self, slots: NDArray[np.intp], types: NDArray[np.uint8]) -> None:
         for key in np.unique(slots << 7 | types).tolist():

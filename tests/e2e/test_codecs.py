@@ -66,19 +66,21 @@ async def test_a_change_to_an_unknown_codec_is_silence_and_the_row_names_it() ->
             assert behind[0] - before[1] == pytest.approx(1.5, abs=0.3)
 
 
-@pytest.mark.peer("baresip", "ffmpeg")
-async def test_two_phones_in_g722_are_relayed_untouched_and_recorded() -> None:
+@pytest.mark.peer("baresip", "ffmpeg", "libopus")
+@pytest.mark.parametrize("codec", ["g722", "opus"])
+async def test_two_phones_in_wideband_are_relayed_untouched_and_recorded(codec: str) -> None:
+    settings = f"module {codec}.so\n"
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         baresip(
             under_test.setup(under_test.extension("101"), CALLER_SAYS),
-            codecs="g722",
-            settings="module g722.so\n",
+            codecs=codec,
+            settings=settings,
         ) as alice,
         baresip(
             under_test.setup(under_test.extension("102"), CALLEE_SAYS),
-            codecs="g722,pcma",
-            settings="module g722.so\n",
+            codecs=f"{codec},pcma",
+            settings=settings,
         ) as bob,
     ):
         await call(alice, bob)
@@ -90,3 +92,21 @@ async def test_two_phones_in_g722_are_relayed_untouched_and_recorded() -> None:
         assert_both_speak(pcm)
         audio.assert_tone(alice.heard(), CALLEE_HZ, 0.5, 2.5)
         audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
+
+
+async def test_a_call_in_an_unknown_codec_is_relayed_and_its_row_names_it() -> None:
+    async with (
+        server(extensions=BOTH_RECORDED) as under_test,
+        extension_phone(under_test, "101", voice(CALLER_HZ)) as alice,
+        extension_phone(under_test, "102", voice(CALLEE_HZ)) as bob,
+    ):
+        alice.rtp.codec = bob.rtp.codec = "G729", 18
+        await call(alice, bob)
+        await talk(0.5)
+        await end(alice, bob)
+        row = await under_test.the_call()
+        assert row["outcome"] == "failed", row
+        assert "G729" in str(row["why"])
+        assert under_test.files() == []
+        for phone in (alice, bob):
+            assert {p.header.payload_type for p in phone.rtp.packets} == {18}

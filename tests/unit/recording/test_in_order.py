@@ -15,11 +15,13 @@ from recording.reasons import render
 from recording.spec import StreamFormat, encode_formats
 from rtp.ring import Kind
 from tests.support import audio
-from tests.unit.codec.coders import G722Coder
+from tests.unit.codec.coders import G722Coder, OpusCoder
 from tests.unit.recording.rig import PCMA, Phone, Rig, tone
 from tests.unit.recording.test_worker import SILENT, SOUNDS, A, B, finish, level
 
 WIDE = StreamFormat(payload_type=9, encoding="G722", clock_rate=8000)
+
+OPUS_FORMAT = StreamFormat(payload_type=111, encoding="opus", clock_rate=48000, channels=2)
 
 Arrive = Callable[[int, int], int | None]
 
@@ -88,6 +90,49 @@ def test_reordering_and_duplicates_change_no_bit_of_the_file(tmp_path: Path) -> 
 
     doubled.put = put_twice  # type: ignore[method-assign]
     assert recorded(doubled, in_time) == straight
+
+
+@pytest.mark.peer("ffmpeg", "libopus")
+@pytest.mark.parametrize("timestamp", [12345, 0xFFFFFFFF - 3 * 48000], ids=["plain", "wraps"])
+@pytest.mark.parametrize("ptime_ms", [20, 60])
+def test_opus_is_heard_whatever_its_clock(rig: Rig, ptime_ms: int, timestamp: int) -> None:
+    phone = Phone(1, tone(A), law=OPUS_FORMAT, coder=OpusCoder(2), timestamp=timestamp)
+    phone.ptime_ms = ptime_ms
+    phone.arrive = shuffled
+    rig.phones += [phone, Phone(2, tone(B))]
+    rig.tap(1, 0, formats=(OPUS_FORMAT,))
+    rig.tap(2, 1)
+    rig.run(7.3)
+    pcm = finish(rig)
+    assert rig.closed[0].failure is None
+    assert abs(audio.seconds(pcm) - 7.3) <= 0.040
+    assert audio.tone_levels(pcm[800:], A)[3:-8].min() > SOUNDS
+    assert rig.worker.counters()["stream_jumps"] == 0
+
+
+@pytest.mark.peer("ffmpeg", "libopus")
+def test_opus_with_dtx_is_silent_for_its_time(rig: Rig) -> None:
+    phone = Phone(1, lambda s: tone(A)(s) * (np.floor(s / 2) % 2 == 0), law=OPUS_FORMAT)
+    phone.coder = OpusCoder(dtx=True)
+    put, left_out = rig.put, []
+
+    def without_nothing(leg: int, at_ns: int, packet: bytes) -> None:
+        # A packet of at most two octets need not be sent (RFC 6716, 3.1 and libopus).
+        if len(packet) > 14:
+            put(leg, at_ns, packet)
+        else:
+            left_out.append(packet)
+
+    rig.put = without_nothing  # type: ignore[method-assign]
+    rig.phones.append(phone)
+    rig.tap(1, formats=(OPUS_FORMAT,))
+    rig.run(6.0)
+    pcm = finish(rig)
+    assert len(left_out) > 40
+    assert rig.closed[0].failure is None
+    assert abs(audio.seconds(pcm) - 6.0) <= 0.040
+    for start, end, sounds in ((0.2, 1.9, True), (2.2, 3.9, False), (4.1, 5.8, True)):
+        assert (level(pcm, A, start, end) > SOUNDS) is sounds
 
 
 @pytest.mark.peer("ffmpeg")
@@ -208,6 +253,7 @@ def test_a_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None
     [
         StreamFormat(payload_type=18, encoding="G729", clock_rate=8000),
         StreamFormat(payload_type=96, encoding="G722", clock_rate=16000),
+        StreamFormat(payload_type=96, encoding="opus", clock_rate=48000),
         StreamFormat(payload_type=96, encoding="PCMA", clock_rate=8000, channels=2),
     ],
 )
