@@ -21,12 +21,12 @@ PCMU: Final = 2
 NOT_AUDIO: Final = 3
 "Telephone events, comfort noise: silence in the file, and no fault."
 
-G722: Final = 4
+G722: Final = 8
 "From here on: with a memory."
 
-OPUS: Final = 5
+OPUS: Final = 9
 
-IS_AUDIO: Final = np.array([False, True, True, False, True, True])
+IS_AUDIO: Final = np.isin(np.arange(OPUS + 1), (PCMA, PCMU, G722, OPUS))
 "By codec."
 
 

@@ -210,9 +210,10 @@ def test_a_recorder_that_was_killed_goes_on(rig: Rig) -> None:
 
 
 @pytest.mark.peer("ffmpeg")
-def test_drifting_clocks_are_followed(rig: Rig) -> None:
+@pytest.mark.parametrize("pace", [0.998, 1.002])
+def test_drifting_clocks_are_followed(rig: Rig, pace: float) -> None:
     phone = wide()
-    phone.pace = 1.002
+    phone.pace = pace
     rig.phones.append(phone)
     rig.tap(1, formats=(WIDE,))
     rig.run(30.0)
