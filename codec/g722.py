@@ -15,25 +15,18 @@ such stream comes: without it nothing else misses it.
 """
 
 import importlib
-import importlib.util
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.half_band import Halver
-
-LIBRARY = "G722"
+from codec.optional import G722_MODULE
 
 RATE: Final = 16000
 "Hz, of the sound."
 
 BIT_RATE: Final = 64000
-
-
-def is_installed() -> bool:
-    """Tell whether the library is there; does not load it."""
-    return importlib.util.find_spec(LIBRARY) is not None
 
 
 class G722Decoder:
@@ -42,7 +35,7 @@ class G722Decoder:
     __slots__ = ("_decoder", "_halver")
 
     def __init__(self) -> None:
-        self._decoder: Any = importlib.import_module(LIBRARY).G722(RATE, BIT_RATE)
+        self._decoder: Any = importlib.import_module(G722_MODULE).G722(RATE, BIT_RATE)
         self._halver = Halver()
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-LIBRARY: Final = "libopus.so.0"
+from codec.optional import OPUS_LIBRARY, opus_library
 
 RATE: Final = 8000
 "Hz, of what is decoded: libopus itself leaves out what lies above 4 kHz."
@@ -30,9 +30,8 @@ LONGEST_SAMPLES: Final = 120 * RATE // 1000
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(LIBRARY)
-    except OSError:
+    library = opus_library()
+    if library is None:
         return None
     library.opus_decoder_create.restype = ctypes.c_void_p
     library.opus_decoder_destroy.argtypes = [ctypes.c_void_p]
@@ -46,11 +45,6 @@ def _library() -> ctypes.CDLL | None:
     ]
     library.opus_packet_get_nb_samples.argtypes = [ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32]
     return library
-
-
-def is_installed() -> bool:
-    """Tell whether the library is there."""
-    return _library() is not None
 
 
 def samples_of(payload: bytes) -> int:
@@ -67,12 +61,12 @@ class OpusDecoder:
     def __init__(self) -> None:
         library = _library()
         if library is None:
-            raise OSError(f"{LIBRARY} is not installed")
+            raise OSError(f"{OPUS_LIBRARY} is not installed")
         error = ctypes.c_int()
         self._library = library
         self._state = library.opus_decoder_create(RATE, 1, ctypes.byref(error))
         if not self._state:
-            raise OSError(f"{LIBRARY} makes no decoder: {error.value}")
+            raise OSError(f"{OPUS_LIBRARY} makes no decoder: {error.value}")
         weakref.finalize(self, library.opus_decoder_destroy, self._state)
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:

@@ -12,17 +12,35 @@ A recorder that was killed loses nothing but the decoder's memory, because the r
 packets that are not in the file.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from codec import opus
+from codec import g722, opus
 from mixer.jitter_buffer import CAPACITY, JitterBuffer
-from recording.codecs import DECODERS, OPUS, Decoder
+from recording.codecs import G722, OPUS
 
 MAX_PACKETS: Final = 1024
 "A chunk, the hold-back and the earliest possible packet are 1.8 s: 720 packets of 2.5 ms."
+
+
+class Decoder(Protocol):
+    """One stream of a codec with a memory."""
+
+    def decode(self, payload: bytes) -> NDArray[np.int16]:
+        """Return the samples of the packet that follows, 8 kHz, never `UNWRITTEN`.
+
+        None of a packet that is broken.
+        """
+
+
+DECODERS: Final[dict[int, Callable[[], Decoder]]] = {
+    G722: g722.G722Decoder,
+    OPUS: opus.OpusDecoder,
+}
 
 
 @dataclass(frozen=True, slots=True)

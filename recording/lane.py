@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.codecs import G722, IS_AUDIO, PCMA, PCMU, UNKNOWN
+from recording.codecs import G722, OPUS, PCMA, PCMU, UNKNOWN
 from recording.in_order import Waiting
 from recording.track import Track
 from rtp.ring import Kind
@@ -29,6 +29,9 @@ PUBLISHING_NS: Final = 20_000_000
 Entries = NDArray[np.void]
 Obey = Callable[["Lane", Kind, int, int, bytes], None]
 "Lane, kind, leg, instant (ns) and data of a mark."
+
+IS_AUDIO: Final = np.isin(np.arange(OPUS + 1), (PCMA, PCMU, G722, OPUS))
+"By codec."
 
 _TABLES: Final = {PCMA: ALAW_VALUES, PCMU: MULAW_VALUES}
 

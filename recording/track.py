@@ -6,12 +6,20 @@ from numpy.typing import NDArray
 from mixer.drift import DriftFilter, correct
 from mixer.gaps import Concealer
 from mixer.jitter_buffer import JitterBuffer
-from recording.codecs import codec_table
+from recording.codecs import codec_of
 from recording.in_order import InOrder
 from recording.permit import RecordingPermit, encode
 from recording.spec import StreamFormat
 
 Samples = NDArray[np.int16]
+
+
+def codec_table(formats: tuple[StreamFormat, ...]) -> NDArray[np.uint8]:
+    """Return the codec of each payload type, shape (128,)."""
+    table = np.zeros(128, dtype=np.uint8)
+    for each in formats:
+        table[each.payload_type & 0x7F] = codec_of(each)
+    return table
 
 
 class Track:

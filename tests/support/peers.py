@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from codec import opus
+from codec import optional
 
 DEBIAN_PACKAGES = {
     "baresip": "baresip-core",
@@ -31,7 +31,7 @@ def is_there(name: str) -> bool:
     if name in MODULES:
         return importlib.util.find_spec(name) is not None
     if name == "libopus":
-        return opus.is_installed()
+        return optional.has_opus()
     return shutil.which(name) is not None
 
 

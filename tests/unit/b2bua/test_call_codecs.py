@@ -7,7 +7,7 @@ import pytest
 
 from b2bua.media.messages import ChangeFormats, OpenTap
 from cdr.records import CallEnded
-from codec import g722
+from codec import optional
 from recording.spec import StreamFormat, decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from tests.unit.b2bua.call_rig import House, Phone, extension, open_house, sdp
@@ -94,7 +94,7 @@ async def test_the_row_names_what_the_recorder_could_not_decode(tmp_path: Path) 
 async def test_without_the_library_the_row_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(g722, "LIBRARY", "no_such_library")
+    monkeypatch.setattr(optional, "G722_MODULE", "no_such_library")
     async with open_house(tmp_path, ALICE, BOB) as house:
         row = await recorded_in(house, "9 101")
         assert not house.plane.recorded

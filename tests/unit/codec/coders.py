@@ -8,7 +8,7 @@ import G722
 import numpy as np
 from numpy.typing import NDArray
 
-from codec import opus
+from codec.optional import OPUS_LIBRARY
 
 
 class Coder(Protocol):
@@ -41,7 +41,7 @@ class OpusCoder:
     rate = 48000
 
     def __init__(self, channels: int = 1, *, dtx: bool = False) -> None:
-        library = ctypes.CDLL(opus.LIBRARY)
+        library = ctypes.CDLL(OPUS_LIBRARY)
         library.opus_encoder_create.restype = ctypes.c_void_p
         error = ctypes.c_int()
         state = library.opus_encoder_create(self.rate, channels, VOIP, ctypes.byref(error))

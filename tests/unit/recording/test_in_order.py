@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec import g722
+from codec import optional
 from mixer.jitter_buffer import CAPACITY, JitterBuffer
-from recording.codecs import G722, codec_table, refusal
+from recording.codecs import G722, codec_of, refusal
 from recording.in_order import MAX_PACKETS, InOrder, Waiting
 from recording.reasons import render
 from recording.spec import StreamFormat, encode_formats
@@ -236,7 +236,7 @@ def test_without_the_library_it_is_silence_and_named(
 
 def missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the library be one that nobody has."""
-    monkeypatch.setattr(g722, "LIBRARY", "no_such_library")
+    monkeypatch.setattr(optional, "G722_MODULE", "no_such_library")
 
 
 def test_a_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_a_refusal_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None
     assert why is not None
     assert "install mitschnitt[wideband]" in render(why, "en")
     assert "fehlt dem Server mitschnitt[wideband]" in render(why, "de")
-    assert codec_table((WIDE,))[9] == 0
+    assert codec_of(WIDE) == 0
 
 
 @pytest.mark.parametrize(

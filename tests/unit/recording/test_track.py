@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, JitterBuffer, Packets
 from recording import permit as permits
-from recording.codecs import NOT_AUDIO, PCMA, PCMU, UNKNOWN, codec_table
+from recording.codecs import NOT_AUDIO, PCMA, PCMU, UNKNOWN
 from recording.permit import Basis
 from recording.spec import StreamFormat
-from recording.track import Track
+from recording.track import Track, codec_table
 from tests.support import audio
 
 HOLD_BACK_S = 0.3
