@@ -20,21 +20,19 @@ from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import MediaPlane, OpenRecording
 from b2bua.party import Party
 from cdr.records import new_id
+from recording.codecs import refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
 from recording.policy import Decision, Direction, Mode, OwnParty, decide
 from recording.reasons import Reason, ReasonKey, because
-from recording.spec import RecordingSpec, TapSpec
+from recording.spec import RecordingSpec, StreamFormat, TapSpec
 
 logger = logging.getLogger("b2bua.recording")
 
 RESULT_PATIENCE_S = 8.0
 """A file is finished within a second of the stop, a dead recorder's adopted a little later, and
 a sick disk gets 5 s to come back (`recording.writer`)."""
-
-RECORDABLE = frozenset({"PCMA", "PCMU", "TELEPHONE-EVENT"})
-"Encodings that the recorder decodes; telephone-event is silence."
 
 
 @dataclass(eq=False, slots=True)
@@ -43,6 +41,8 @@ class _Segment:
 
     segment_id: str
     open: OpenRecording
+    formats: list[tuple[StreamFormat, ...]]
+    "What each side may send, as the recorder knows it."
     stopped: bool = False
     result: RecordingClosed | None = None
 
@@ -128,9 +128,9 @@ class CallRecording:
         formats = tuple(side.formats for side in bridge.sides)
         if not all(formats):
             return False  # a call without an offer: the answer is still on its way
-        unknown = [f.encoding for side in formats for f in side[:1] if f.encoding not in RECORDABLE]
-        if unknown:
-            self._failure = because(ReasonKey.UNKNOWN_CODEC, codec=unknown[0])
+        refused = [why for side in formats if (why := refusal(side[0])) is not None]
+        if refused:
+            self._failure = refused[0]
             return False
         try:
             permits = [self._permit(side) for side in Side]
@@ -140,7 +140,7 @@ class CallRecording:
             self._failure = because(ReasonKey.NO_EVIDENCE)
             return False
         try:
-            spec = self._open(bridge, started_by)
+            spec = self._open(bridge, started_by, list(formats))
         except RecorderBusyError:
             logger.warning("not recorded: no recorder takes a new recording")
             self._failure = because(ReasonKey.RECORDER_BUSY)
@@ -170,7 +170,9 @@ class CallRecording:
             raise EvidenceError("the outside party has not agreed")
         return self._evidence.agreed(side, self._agreements[side])
 
-    def _open(self, bridge: Bridge, started_by: str) -> RecordingSpec:
+    def _open(
+        self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
+    ) -> RecordingSpec:
         assert self._parties is not None
         caller, callee = self._parties
         number = len(self._segments) + 1
@@ -182,7 +184,7 @@ class CallRecording:
             segment=number,
         )
         opened = self._plane.new_recording(bridge.legs[Side.A], path)
-        segment = _Segment(new_id(self._record.now_us()), opened)
+        segment = _Segment(new_id(self._record.now_us()), opened, formats)
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
         self._record.segment_opened(segment.segment_id, number, path, started_by)
@@ -193,6 +195,17 @@ class CallRecording:
             started_mono=time.monotonic(),
             title=f"{caller.number} - {callee.number}",
         )
+
+    def follow(self, bridge: Bridge) -> None:
+        """Tell the recorder what the parties may send since they negotiated anew."""
+        if not self.running:
+            return
+        known = self._segments[-1].formats
+        for side in Side:
+            formats = bridge.sides[side].formats
+            if formats and formats != known[side]:
+                known[side] = formats
+                bridge.legs[side].change_formats(formats)
 
     def stop(self) -> None:
         """End the segment at this instant; the file follows."""
@@ -272,6 +285,9 @@ class CallRecording:
 
     def _failed(self) -> Reason | None:
         """Return what the recorder says is missing."""
+        undecoded = [codec for s in self._segments if s.result for codec in s.result.undecoded]
+        if undecoded:
+            return why_not(undecoded[0])
         details = [s.result.failure for s in self._segments if s.result and s.result.failure]
         return because(ReasonKey.DISK, detail=details[0]) if details else None
 

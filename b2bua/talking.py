@@ -131,6 +131,7 @@ class Talk:
     def _renegotiated(self) -> None:
         """Go on with what both sides have agreed on now."""
         self._listen()
+        self._c.recording.follow(self._c.bridge)
         self._key.resumed()
 
     def _fall_silent(self, event: MediaTimeout) -> None:

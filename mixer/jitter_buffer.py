@@ -244,6 +244,10 @@ class JitterBuffer:
         self._base[row] += count
         return taken
 
+    def next_place(self, row: int) -> int:
+        """Return the place of the sample that `take` gives next."""
+        return int(self._base[row])
+
     def take_delay(self, row: int) -> int | None:
         """Return the least delay since the last call, None where no packet came."""
         delay = int(self._delay[row])

@@ -61,6 +61,8 @@ class RecordingState(msgspec.Struct, frozen=True, array_like=True):
     paused_ns: int | None
     missing_samples: int
     lost_packets: int
+    undecoded: tuple[str, ...] = ()
+    "Codecs that came so far and could not be decoded."
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):

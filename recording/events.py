@@ -30,6 +30,8 @@ class Closed:
     failure: str | None = None
     "Why audio is missing, in words."
     missing_s: float = 0.0
+    undecoded: tuple[str, ...] = ()
+    "Codecs that came and are silence in the file."
 
 
 def closed(recording: Recording, result: WriteResult) -> Closed:
@@ -47,6 +49,7 @@ def closed(recording: Recording, result: WriteResult) -> Closed:
         channels=recording.spec.channels,
         failure=failure,
         missing_s=recording.missing_samples / RATE + max(0.0, recording.duration_s - duration_s),
+        undecoded=tuple(sorted(recording.undecoded)),
     )
 
 

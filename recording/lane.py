@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.track import PCMA, PCMU, UNKNOWN, Track
+from recording.codecs import G722, OPUS, PCMA, PCMU, UNKNOWN
+from recording.in_order import Waiting
+from recording.track import Track
 from rtp.ring import Kind
 from rtp.ring_reader import RingReader
 
@@ -27,6 +29,9 @@ PUBLISHING_NS: Final = 20_000_000
 Entries = NDArray[np.void]
 Obey = Callable[["Lane", Kind, int, int, bytes], None]
 "Lane, kind, leg, instant (ns) and data of a mark."
+
+IS_AUDIO: Final = np.isin(np.arange(OPUS + 1), (PCMA, PCMU, G722, OPUS))
+"By codec."
 
 _TABLES: Final = {PCMA: ALAW_VALUES, PCMU: MULAW_VALUES}
 
@@ -152,30 +157,46 @@ class Lane:
             entries, slots = entries[known], slots[known]
             self.stray_packets += len(known) - len(entries)
         self.packets += len(entries)
-        codecs = self._codecs[slots, entries["b1"] & 0x7F]
+        types = entries["b1"] & 0x7F
+        codecs = self._codecs[slots, types]
         offsets, lengths = self.reader.payload_bounds(entries)
-        audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
+        audio = IS_AUDIO[codecs] & (lengths > 0)
         if not audio.all():
-            self._count_undecodable(slots[(codecs == UNKNOWN)])
+            unknown = codecs == UNKNOWN
+            self._miss(slots[unknown], types[unknown])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
-            self._decode(entries, self._rows[slots], codecs, offsets, lengths)
+            self._decode(entries, slots, codecs, offsets, lengths)
 
     def _decode(
         self,
         entries: Entries,
-        rows: NDArray[np.int64],
+        slots: NDArray[np.intp],
         codecs: NDArray[np.uint8],
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int64],
     ) -> None:
+        rows = self._rows[slots]
+        timestamps, samples = entries["timestamp"], lengths
+        later = np.flatnonzero(codecs >= G722).tolist()
+        packets = [self._packet(entries[i], codecs[i], offsets[i], lengths[i]) for i in later]
+        if packets:
+            timestamps, samples = timestamps.copy(), lengths.copy()
+            for index, packet in zip(later, packets, strict=True):
+                timestamps[index], samples[index] = self._ordered[slots[index]].in_order.measure(
+                    int(timestamps[index]), packet
+                )
         arrivals = self._buffer.places_of(rows, entries["arrival_ns"].astype(np.int64))
         starts, good, waiting = self._buffer.locate(
-            Packets(rows, entries["timestamp"], entries["ssrc"], arrivals, lengths)
+            Packets(rows, timestamps, entries["ssrc"], arrivals, samples)
         )
         for index in np.flatnonzero(waiting).tolist():
             self._waiting[int(entries["leg"][index])] = entries[index : index + 1]
+        for index, packet in zip(later, packets, strict=True):
+            if good[index]:
+                self._ordered[slots[index]].in_order.put(int(starts[index]), packet)
+        good[later] = False
         # Packets of one codec and one size are one step; nearly always that is all of them.
         shapes = codecs.astype(np.int64) << 32 | offsets << 16 | lengths
         for shape in _distinct(shapes[good]):
@@ -183,9 +204,16 @@ class Lane:
             payloads = self.reader.payloads(entries[same], shape & 0xFFFF, shape >> 16 & 0xFFFF)
             self._buffer.write(rows[same], starts[same], _TABLES[shape >> 32][payloads])
 
-    def _count_undecodable(self, slots: NDArray[np.intp]) -> None:
-        for slot in slots.tolist():
-            self._ordered[slot].undecodable_packets += 1
+    def _packet(
+        self, entry: np.void, codec: np.uint8, offset: np.int64, length: np.int64
+    ) -> Waiting:
+        """Return a packet whose codec has a memory."""
+        octets = self.reader.data(entry)[int(offset) : int(offset + length)]
+        return Waiting(int(codec), int(entry["ssrc"]), octets)
+
+    def _miss(self, slots: NDArray[np.intp], types: NDArray[np.uint8]) -> None:
+        for key in np.unique(slots << 7 | types).tolist():
+            self._ordered[key >> 7].miss(key & 0x7F)
 
 
 def _distinct(values: NDArray[np.int64]) -> list[int]:

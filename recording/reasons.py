@@ -60,6 +60,7 @@ class ReasonKey(StrEnum):
     NO_AUDIO = "no_audio"
     AUDIO_MISSING = "audio_missing"
     UNKNOWN_CODEC = "unknown_codec"
+    CODEC_NOT_INSTALLED = "codec_not_installed"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -258,6 +259,10 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
     ReasonKey.UNKNOWN_CODEC: {
         "en": "The parties spoke a codec that can't be recorded: {codec}.",
         "de": "Die Teilnehmer nutzten einen Codec, der nicht aufgezeichnet werden kann: {codec}.",
+    },
+    ReasonKey.CODEC_NOT_INSTALLED: {
+        "en": "The parties spoke {codec}; to record it, install {needs} on the server.",
+        "de": "Die Teilnehmer nutzten {codec}; zum Aufzeichnen fehlt dem Server {needs}.",
     },
     ReasonKey.INTERNAL_ERROR: {
         "en": "An error in the server ended the recording: {detail}.",

@@ -8,6 +8,7 @@ touches (`_encode` and below) is kept apart from what the tick touches.
 
 import logging
 from collections import deque
+from collections.abc import Collection
 from functools import partial
 from typing import Final
 
@@ -72,6 +73,7 @@ class Recording:
         self.missing_samples = 0
         self.lost_packets = 0
         self.failure: str | None = None
+        self._undecoded: set[str] = set()
         self.closing = False
         self._buffer = buffer
         self._masks: list[tuple[int, int]] = []
@@ -198,9 +200,7 @@ class Recording:
         return [*self._masks, (self._masked_since, end)]
 
     def _drop(self, track: Track) -> None:
-        if track.undecodable_packets and self.failure is None:
-            names = ", ".join(sorted({each.encoding for each in track.formats}))
-            self.failure = f"a party's codec can't be decoded ({names})"
+        self._miss(track.undecoded)
         self.tracks.remove(track)
         track.close()
 
@@ -224,6 +224,16 @@ class Recording:
         """Note the first reason why audio is missing."""
         if self.failure is None:
             self.failure = reason
+
+    @property
+    def undecoded(self) -> set[str]:
+        """Return the codecs that came and are silence in the file."""
+        return self._undecoded.union(*(track.undecoded for track in self.tracks))
+
+    def _miss(self, codecs: Collection[str]) -> None:
+        self._undecoded.update(codecs)
+        if codecs:
+            self.fail(f"a party's codec can't be decoded ({', '.join(sorted(codecs))})")
 
     @property
     def broken(self) -> str | None:
@@ -310,6 +320,7 @@ class Recording:
             paused_ns=self.paused_ns,
             missing_samples=self.missing_samples,
             lost_packets=self.lost_packets,
+            undecoded=tuple(sorted(self.undecoded)),
         )
 
     def restore(self, state: RecordingState, missing_samples: int) -> None:
@@ -319,6 +330,7 @@ class Recording:
         self.paused_ns = state.paused_ns
         self.missing_samples = state.missing_samples + missing_samples
         self.lost_packets = state.lost_packets
+        self._miss(state.undecoded)
         if self.missing_samples:
             self.fail("packets were lost: the recorder was too slow or away")
 

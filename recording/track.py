@@ -1,23 +1,15 @@
 """One party in a recording: its row in the jitter buffer and what becomes of its samples."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mixer.drift import DriftFilter, correct
 from mixer.gaps import Concealer
 from mixer.jitter_buffer import JitterBuffer
+from recording.codecs import codec_of
+from recording.in_order import InOrder
 from recording.permit import RecordingPermit, encode
 from recording.spec import StreamFormat
-
-UNKNOWN: Final = 0
-PCMA: Final = 1
-PCMU: Final = 2
-NOT_AUDIO: Final = 3
-"Telephone events, comfort noise: silence in the file, and no fault."
-
-_CODECS: Final = {"PCMA": PCMA, "PCMU": PCMU, "TELEPHONE-EVENT": NOT_AUDIO, "CN": NOT_AUDIO}
 
 Samples = NDArray[np.int16]
 
@@ -26,10 +18,7 @@ def codec_table(formats: tuple[StreamFormat, ...]) -> NDArray[np.uint8]:
     """Return the codec of each payload type, shape (128,)."""
     table = np.zeros(128, dtype=np.uint8)
     for each in formats:
-        codec = _CODECS.get(each.encoding.upper(), UNKNOWN)
-        if codec in {PCMA, PCMU} and (each.clock_rate, each.channels) != (8000, 1):
-            codec = UNKNOWN
-        table[each.payload_type & 0x7F] = codec
+        table[each.payload_type & 0x7F] = codec_of(each)
     return table
 
 
@@ -62,8 +51,11 @@ class Track:
         "Place of the tap's closing: nothing from it on enters."
         self.muted = False
         "While the recording is paused."
-        self.undecodable_packets = 0
+        self.undecoded: set[str] = set()
+        "Codecs of packets that came and are silence."
         self.row = buffer.open(origin_ns=origin_ns, base=base, floor=floor)
+        self.in_order = InOrder(buffer, self.row)
+        "Packets that can't be decoded yet."
         self.gaps = Concealer()
         self.drift = DriftFilter()
         self._buffer = buffer
@@ -77,27 +69,44 @@ class Track:
         need = count - len(self._ready)
         parts = [self._ready]
         if need > 0:
-            pcm = self.gaps.conceal(self._buffer.take(self.row, need))
+            pcm = self.gaps.conceal(self._fetch(need))
             pcm, moved = correct(pcm, self.drift.measure(self._buffer.take_delay(self.row)))
             if moved:
                 self._buffer.move(self.row, moved)
+                self.in_order.move(moved)
                 self.drift.corrected(moved)
             parts.append(pcm)
             if moved < 0:
-                parts.append(self.gaps.conceal(self._buffer.take(self.row, -moved)))
+                parts.append(self.gaps.conceal(self._fetch(-moved)))
         out = np.concatenate(parts) if len(parts) > 2 or len(self._ready) else parts[-1]
         self._ready = out[count:]
         self._place += count
         return self._inside(out[:count])
 
+    def _fetch(self, count: int) -> Samples:
+        """Return the next `count` samples of the buffer, with its holes."""
+        self.in_order.decode_before(self._buffer.next_place(self.row) + count)
+        return self._buffer.take(self.row, count)
+
     def change_formats(self, formats: tuple[StreamFormat, ...]) -> None:
-        """From now on the party may send these."""
-        self.formats = formats
-        self.codecs = codec_table(formats)
+        """From now on the party may send these.
+
+        What it could send before stays known: packets may be on their way still, and within a
+        session a payload number never changes its codec (:rfc:`3264#section-8.3.2`).
+        """
+        known = {each.payload_type: each for each in (*self.formats, *formats)}
+        self.formats = tuple(known.values())
+        self.codecs = codec_table(self.formats)
+
+    def miss(self, payload_type: int) -> None:
+        """Note a packet that can't be decoded."""
+        names = {each.payload_type: each.encoding for each in self.formats}
+        self.undecoded.add(names.get(payload_type, f"payload type {payload_type}"))
 
     def leave_out(self, samples: int, place: int) -> None:
         """Go on at `place` after `samples` were left out of the axis (a pause)."""
         self._buffer.leave_out(self.row, samples, floor=place)
+        self.in_order.clear()
         self.floor = max(self.floor, place)
 
     def close(self) -> None:

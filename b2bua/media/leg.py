@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from b2bua.media.messages import (
     Bridge,
+    ChangeFormats,
     CloseTap,
     CodeReceived,
     CollectDigits,
@@ -29,7 +30,7 @@ from b2bua.media.messages import (
     Unbridge,
 )
 from recording.permit import RecordingPermit, encode
-from recording.spec import TapSpec, encode_tap
+from recording.spec import StreamFormat, TapSpec, encode_formats, encode_tap
 from sip.address import HostPort
 
 LegMessage = (
@@ -37,6 +38,7 @@ LegMessage = (
     | Bridge
     | Unbridge
     | OpenTap
+    | ChangeFormats
     | CloseTap
     | Play
     | StopPlay
@@ -128,6 +130,10 @@ class MediaLeg:
                 spec=encode_tap(spec),
             ),
         )
+
+    def change_formats(self, formats: tuple[StreamFormat, ...]) -> None:
+        """Tell the recorder, at this place of the leg's packets, what the party may send now."""
+        self.plane.to_worker(self, ChangeFormats(self.leg_id, encode_formats(formats)))
 
     def close_tap(self) -> None:
         self.plane.to_worker(self, CloseTap(self.leg_id))

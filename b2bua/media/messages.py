@@ -78,6 +78,14 @@ class OpenTap(msgspec.Struct, frozen=True, tag=True):
     "`recording.spec.TapSpec`, put into the mark as it is."
 
 
+class ChangeFormats(msgspec.Struct, frozen=True, tag=True):
+    """Mark what the leg's party may send from now on, if its tap is open."""
+
+    leg_id: int
+    formats: bytes
+    "As `recording.spec.encode_formats` wrote it, put into the mark as it is."
+
+
 class CloseTap(msgspec.Struct, frozen=True, tag=True):
     """Keep the leg's packets out of the ring from now on, and mark it."""
 
@@ -162,6 +170,7 @@ ToMediaWorker = (
     | Bridge
     | Unbridge
     | OpenTap
+    | ChangeFormats
     | CloseTap
     | StopRecording
     | ReleaseLeg
@@ -296,6 +305,8 @@ class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
     failure: str | None
     "A reason in words where audio is missing."
     missing_s: float = 0.0
+    undecoded: tuple[str, ...] = ()
+    "Codecs that came and are silence in the file."
 
 
 class RecorderLoad(msgspec.Struct, frozen=True, tag=True):

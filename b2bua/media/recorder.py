@@ -169,6 +169,7 @@ class Recorder:
                         channels=event.channels,
                         failure=event.failure,
                         missing_s=event.missing_s,
+                        undecoded=event.undecoded,
                     )
                 )
 

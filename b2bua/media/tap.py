@@ -42,6 +42,10 @@ class Tap:
         self._ring.mark(Kind.TAP_OPENED, self._leg_id, now_ns, self._spec)
         return self._ring.packet
 
+    def change_formats(self, formats: bytes, now_ns: int) -> None:
+        """Mark what the party may send from here on."""
+        self._ring.mark(Kind.FORMAT_CHANGED, self._leg_id, now_ns, formats)
+
     def close(self, now_ns: int) -> None:
         """Mark the end. The caller has taken the sink away before."""
         self._ring.mark(Kind.TAP_CLOSED, self._leg_id, now_ns)

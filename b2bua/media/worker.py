@@ -22,6 +22,7 @@ from b2bua.media.channel import ChannelError, ChildChannel
 from b2bua.media.messages import (
     AllocateLeg,
     Bridge,
+    ChangeFormats,
     CloseTap,
     Counters,
     FirstPacket,
@@ -140,10 +141,8 @@ class Worker:
                 join(self._leg(leg_a), self._leg(leg_b), _leg_route(a_to_b), _leg_route(b_to_a))
             case Unbridge(leg_a, leg_b):
                 self._part(leg_a, leg_b)
-            case OpenTap():
-                self._open_tap(message, now)
-            case CloseTap(leg_id):
-                self._close_tap(self._leg(leg_id), now)
+            case OpenTap() | ChangeFormats() | CloseTap():
+                self._obey_tap(message, now)
             case StopRecording(recorder, recording_id):
                 mark = RECORDING_ID.pack(recording_id)
                 self._ring(recorder).mark(Kind.STOPPED, 0, now, mark)
@@ -230,6 +229,15 @@ class Worker:
 
     # --- taps
 
+    def _obey_tap(self, message: OpenTap | ChangeFormats | CloseTap, now: int) -> None:
+        match message:
+            case OpenTap():
+                self._open_tap(message, now)
+            case ChangeFormats(leg_id, formats):
+                self._change_formats(self._leg(leg_id), formats, now)
+            case CloseTap(leg_id):
+                self._close_tap(self._leg(leg_id), now)
+
     def _open_tap(self, message: OpenTap, now: int) -> None:
         leg, ring = self._leg(message.leg_id), self._ring(message.recorder)
         try:
@@ -247,6 +255,11 @@ class Worker:
         self._close_tap(leg, now)
         self._taps[leg.leg_id] = tap
         leg.tap(tap.open(now))
+
+    def _change_formats(self, leg: Leg, formats: bytes, now: int) -> None:
+        tap = self._taps.get(leg.leg_id)
+        if tap is not None:
+            tap.change_formats(formats, now)
 
     def _close_tap(self, leg: Leg, now: int) -> None:
         leg.tap(None)

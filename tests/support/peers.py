@@ -7,18 +7,21 @@ from collections.abc import Iterable
 
 import pytest
 
+from codec import optional
+
 DEBIAN_PACKAGES = {
     "baresip": "baresip-core",
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "espeak-ng": "espeak-ng",
     "ffmpeg": "ffmpeg",
+    "libopus": "libopus0",
     "linphonec": "linphone-cli",
     "sipp": "sip-tester",
     "sipsak": "sipsak",
     "systemd-analyze": "systemd",
 }
-"Program -> Debian package, as `scripts/peers` installs them."
+"Program or library -> Debian package, as `scripts/peers` installs them."
 
 MODULES = {"pyVoIP": "the extra `phones` (requirements/phones.txt)"}
 "Python packages that count as peers."
@@ -27,6 +30,8 @@ MODULES = {"pyVoIP": "the extra `phones` (requirements/phones.txt)"}
 def is_there(name: str) -> bool:
     if name in MODULES:
         return importlib.util.find_spec(name) is not None
+    if name == "libopus":
+        return optional.has_opus()
     return shutil.which(name) is not None
 
 

@@ -10,18 +10,20 @@ import contextlib
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from codec.g711 import decode_alaw, encode_alaw
+from codec.g711 import decode_alaw, encode_alaw, encode_mulaw
 from ivr.digits import END, EVENT, KEYS
 from rtp.header import RtpHeader
 from tests.support import audio, ports
 from tests.support.audio import Pcm
 
 PCMA = 8
+PCMU = 0
 EVENTS = 101
 FRAME = 160
 "Samples of a packet."
@@ -34,6 +36,15 @@ BETWEEN_KEYS_FRAMES = 3
 
 LEAP_TS = 4000
 "Samples by which timestamps may run ahead of arrivals: packets that came in a burst."
+
+
+ENCODERS: dict[str, Callable[[Pcm], bytes]] = {
+    "PCMA": lambda pcm: encode_alaw(pcm).tobytes(),
+    "PCMU": lambda pcm: encode_mulaw(pcm).tobytes(),
+    # Nobody here can say anything in G.729, but 20 octets for 20 ms look like it.
+    "G729": lambda _: secrets.token_bytes(20),
+}
+"What a wire speaks, by encoding name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,8 @@ class RtpWire:
         self._keys: list[tuple[bytes, str]] = []
         "Event payloads still to be sent, one a frame, each with the key that it begins."
         self._event_place = 0
+        self.codec = "PCMA", PCMA
+        "Encoding name and payload type of what is sent."
         self._idle = asyncio.Event()
         self._idle.set()
         self._presses: list[Pressed] = []
@@ -182,7 +195,8 @@ class RtpWire:
         elif not self._idle.is_set():
             self._idle.set()
         positions = (place - self._said_from + np.arange(FRAME)) % self._says.size
-        self._send(PCMA, encode_alaw(self._says[positions]).tobytes(), place)
+        encoding, number = self.codec
+        self._send(number, ENCODERS[encoding](self._says[positions]), place)
         self._sent += FRAME
 
     def _send_key(self, event: bytes, begins: str) -> None:

@@ -16,7 +16,7 @@ from tests.support import ports
 from tests.support.audio import Pcm
 from tests.support.digest import authorization
 from tests.support.phones.phone import PhoneError
-from tests.support.phones.rtp_wire import EVENTS, PCMA, RtpWire
+from tests.support.phones.rtp_wire import ENCODERS, EVENTS, PCMA, RtpWire
 from tests.support.server import Server
 
 TIMEOUT_S = 15.0
@@ -46,6 +46,8 @@ class WirePhone:
         self._call_id = self._target = ""
         self._from = self._to = ""
         "As they stand in our requests, with their tags."
+        self._version = 0
+        "Of our newest description."
         self._cseq = secrets.randbits(8)
         self._calling: asyncio.Task[None] | None = None
         self._ringing, self._up, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -99,6 +101,15 @@ class WirePhone:
         """Send INFO with a header line and return the status line of its answer."""
         final = await self._transact("INFO", extra=f"{header}\r\n")
         return final.partition("\r\n")[0]
+
+    async def change_codec(self, encoding: str, number: int) -> None:
+        """Re-INVITE to one codec, and speak it once the other side has agreed."""
+        final = await self._transact("INVITE", self._sdp(codec=(encoding, number)))
+        if not final.startswith("SIP/2.0 200"):
+            raise PhoneError(final.partition("\r\n")[0])
+        self._send_request("ACK", cseq=self._cseq)
+        self._hear_from(final)
+        self.rtp.codec = encoding, number
 
     async def hang_up(self) -> None:
         await self._transact("BYE")
@@ -198,6 +209,7 @@ class WirePhone:
                 self._invited(request)
             case "INVITE":
                 self._hear_from(request)
+                self.rtp.codec = _chosen(request)
                 self._respond(request, "200 OK", self._sdp(_mirrored(request)))
             case "CANCEL":
                 self._respond(request, "200 OK")
@@ -234,11 +246,14 @@ class WirePhone:
     def _send(self, text: str) -> None:
         self._socket.sendto(text.encode(), self._server)
 
-    def _sdp(self, direction: str = "sendrecv") -> str:
+    def _sdp(self, direction: str = "sendrecv", codec: tuple[str, int] | None = None) -> str:
+        encoding, number = codec or self.rtp.codec
+        self._version += 1
         return (
-            f"v=0\r\no=wire 1 1 IN IP4 {ports.LOOPBACK}\r\ns=-\r\nc=IN IP4 {ports.LOOPBACK}\r\n"
-            f"t=0 0\r\nm=audio {self.rtp.port} RTP/AVP {PCMA} {EVENTS}\r\n"
-            f"a=rtpmap:{PCMA} PCMA/8000\r\na=rtpmap:{EVENTS} telephone-event/8000\r\n"
+            f"v=0\r\no=wire 1 {self._version} IN IP4 {ports.LOOPBACK}\r\ns=-\r\n"
+            f"c=IN IP4 {ports.LOOPBACK}\r\nt=0 0\r\n"
+            f"m=audio {self.rtp.port} RTP/AVP {number} {EVENTS}\r\n"
+            f"a=rtpmap:{number} {encoding}/8000\r\na=rtpmap:{EVENTS} telephone-event/8000\r\n"
             f"a=fmtp:{EVENTS} 0-15\r\na={direction}\r\n"
         )
 
@@ -264,6 +279,14 @@ def _mirrored(offer: str) -> str:
     found = re.search(r"^a=(sendonly|recvonly|inactive)\r$", offer, re.MULTILINE)
     directions = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
     return directions[found[1]] if found is not None else "sendrecv"
+
+
+def _chosen(offer: str) -> tuple[str, int]:
+    """Return A-law where it is offered, else the first codec that a wire speaks."""
+    offered = re.findall(r"^a=rtpmap:(\d+) (\w+)/8000", offer, re.MULTILINE)
+    known = {name: int(number) for number, name in reversed(offered) if name in ENCODERS}
+    name = "PCMA" if "PCMA" in known else ["PCMA", *known][-1]
+    return name, known.get(name, PCMA)
 
 
 def _key(request: str) -> str:

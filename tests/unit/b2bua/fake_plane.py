@@ -64,6 +64,8 @@ class FakePlane:
         "Legs that can still be lent."
         self.failure: str | None = None
         "Of every recording that ends from now on."
+        self.undecoded: tuple[str, ...] = ()
+        "Codecs that the recorder could not decode, the same."
         self.began: dict[int, float] = {}
         "When each leg began to hear something of us first."
         self.on_recording: Callable[[], None] = lambda: None
@@ -127,6 +129,7 @@ class FakePlane:
             sha256="ab" * 32,
             channels=1,
             failure=self.failure,
+            undecoded=self.undecoded,
         )
         if self.answers_after:
             loop.call_later(self.answers_after, recording.result.set_result, result)

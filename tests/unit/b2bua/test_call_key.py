@@ -689,8 +689,8 @@ async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offere
 async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102"), house.phone("103")
-        alice.dial("103", sdp(alice.host, formats="9 101"))
-        bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="9 101"))
+        alice.dial("103", sdp(alice.host, formats="18 101"))
+        bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="18 101"))
         await alice.take(InviteAnswered)
         await asyncio.sleep(1)
         house.plane.dial_code(A)
@@ -698,7 +698,7 @@ async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path)
         row = await ended(house, alice, bob)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
-    assert row.outcome_params == {"codec": "G722"}
+    assert row.outcome_params == {"codec": "G729"}
 
 
 @virtual

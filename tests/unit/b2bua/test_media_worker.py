@@ -22,6 +22,7 @@ from b2bua.media.channel import ChildChannel, Deframer, frame
 from b2bua.media.messages import (
     AllocateLeg,
     Bridge,
+    ChangeFormats,
     CloseTap,
     Counters,
     FirstPacket,
@@ -352,6 +353,23 @@ def test_without_its_permit_nothing_of_a_leg_enters_the_ring(
         alice.say(port_a)
         bob.hear()
     assert worker.ring() == []
+
+
+def test_what_a_tapped_party_may_send_now_is_marked_at_its_place(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    worker.send(ChangeFormats(1, b"before the tap"))
+    worker.send(OpenTap(1, "party-1", 1, 0, permit(), b""))
+    worker.barrier()
+    alice.say(port_a)
+    bob.hear()
+    worker.send(ChangeFormats(1, b"formats"), CloseTap(1), ChangeFormats(1, b"behind it"))
+    worker.barrier()
+    assert [(e.kind, e.leg) for e in worker.ring()] == [
+        (Kind.TAP_OPENED, 1),
+        (Kind.PACKET, 1),
+        (Kind.FORMAT_CHANGED, 1),
+        (Kind.TAP_CLOSED, 1),
+    ]
 
 
 def test_a_recording_can_be_stopped_for_legs_of_a_worker_that_died(worker: Worker) -> None:

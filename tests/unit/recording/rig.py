@@ -16,6 +16,7 @@ from recording.spec import RecordingSpec, StreamFormat, TapSpec, encode_tap
 from recording.worker import RecordingWorker
 from recording.writer_pool import Job, Kicker
 from rtp.ring import Kind, RingLayout, RingWriter, initialise
+from tests.unit.codec.coders import Coder
 
 START_NS = 1_000_000_000_000
 TICK_NS = 20_000_000
@@ -65,14 +66,14 @@ class Phone:
     arrive: Callable[[int, int], int | None] = lambda _, at_ns: at_ns
     "From packet number and instant to the instant of arrival; None: lost."
     talking: bool = True
+    coder: Coder | None = None
+    "Of a codec with a memory; else the law is taken for one of G.711."
     number: int = 0
 
     def packet(self) -> tuple[int | None, bytes]:
         """Return when the next packet arrives, and the datagram."""
         count = 8 * self.ptime_ms
-        samples = self.sound((self.sent + np.arange(count)) / 8000)
-        pcm = np.clip(np.rint(samples), -32000, 32000).astype(np.int16)
-        payload = (encode_alaw if self.law is PCMA else encode_mulaw)(pcm).tobytes()
+        payload = self._payload(count)
         header = (
             bytes((0x80, self.law.payload_type))
             + (self.sequence & 0xFFFF).to_bytes(2, "big")
@@ -82,10 +83,18 @@ class Phone:
         at_ns = self.arrive(self.number, self.next_ns)
         self.number += 1
         self.sent += count
-        self.timestamp += count
+        self.timestamp += count * self.law.clock_rate // 8000
         self.sequence += 1
         self.next_ns += int(self.ptime_ms * 1_000_000 / self.pace)
         return at_ns, header + payload
+
+    def _payload(self, count: int) -> bytes:
+        rate = self.coder.rate if self.coder is not None else 8000
+        places = self.sent / 8000 + np.arange(count * rate // 8000) / rate
+        pcm = np.clip(np.rint(self.sound(places)), -32000, 32000).astype(np.int16)
+        if self.coder is not None:
+            return self.coder.encode(pcm)
+        return (encode_alaw if self.law is PCMA else encode_mulaw)(pcm).tobytes()
 
 
 @dataclass

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, JitterBuffer, Packets
 from recording import permit as permits
+from recording.codecs import NOT_AUDIO, PCMA, PCMU, UNKNOWN
 from recording.permit import Basis
 from recording.spec import StreamFormat
-from recording.track import NOT_AUDIO, PCMA, PCMU, UNKNOWN, Track, codec_table
+from recording.track import Track, codec_table
 from tests.support import audio
 
 HOLD_BACK_S = 0.3
@@ -90,13 +91,13 @@ def test_codecs_by_payload_type() -> None:
         (
             StreamFormat(0, "PCMU", 8000),
             StreamFormat(8, "pcma", 8000),
-            StreamFormat(9, "G722", 8000),
+            StreamFormat(18, "G729", 8000),
             StreamFormat(96, "telephone-event", 8000),
             StreamFormat(13, "CN", 8000),
             StreamFormat(97, "PCMA", 16000),
             StreamFormat(98, "PCMU", 8000, 2),
         )
     )
-    assert table[[0, 8, 9, 96, 13, 97, 98, 50]].tolist() == [
+    assert table[[0, 8, 18, 96, 13, 97, 98, 50]].tolist() == [
         *(PCMU, PCMA, UNKNOWN, NOT_AUDIO, NOT_AUDIO, UNKNOWN, UNKNOWN, UNKNOWN)
     ]

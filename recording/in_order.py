@@ -1,0 +1,122 @@
+"""Packets of a party whose codec has a memory, until they are decoded in the order of their place.
+
+Such a codec (G.722, Opus) needs every packet once, in the order of speech, while packets come as
+the network likes. A recording knows the order when it mixes a second: what comes later than that is
+lost for every codec. So a packet is placed at once, by the same arithmetic as all others
+(`mixer/jitter_buffer.py`), but its octets wait here; right before the samples up to a place
+are taken, everything that begins before it is decoded and written. Reordering and duplicates hence
+change no sample, and loss is concealed like that of other codecs: a gap in the buffer stays a gap.
+
+Bounded: what is too early for the buffer is refused, and beyond `MAX_PACKETS` everything.
+A recorder that was killed loses nothing but the decoder's memory, because the ring still has all
+packets that are not in the file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codec import g722, opus
+from mixer.jitter_buffer import CAPACITY, JitterBuffer
+from recording.codecs import G722, OPUS
+
+MAX_PACKETS: Final = 1024
+"A chunk, the hold-back and the earliest possible packet are 1.8 s: 720 packets of 2.5 ms."
+
+
+class Decoder(Protocol):
+    """One stream of a codec with a memory."""
+
+    def decode(self, payload: bytes) -> NDArray[np.int16]:
+        """Return the samples of the packet that follows, 8 kHz, never `UNWRITTEN`.
+
+        None of a packet that is broken.
+        """
+
+
+DECODERS: Final[dict[int, Callable[[], Decoder]]] = {
+    G722: g722.G722Decoder,
+    OPUS: opus.OpusDecoder,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A packet whose place is known."""
+
+    codec: int
+    ssrc: int
+    payload: bytes
+
+
+class InOrder:
+    """One row of the buffer."""
+
+    def __init__(self, buffer: JitterBuffer, row: int) -> None:
+        self._buffer = buffer
+        self._rows = np.array([row])
+        self._end: int | None = None
+        "Everything before this place has been decoded."
+        self._packets: dict[int, Waiting] = {}
+        "By the place of the first sample."
+        self._stream: tuple[int, int] | None = None
+        "Codec and SSRC of `_decoder`."
+        self._decoder: Decoder | None = None
+        self._clock: tuple[int, int] | None = None
+        "SSRC and unwrapped timestamp of the last packet, where the clock is not the buffer's."
+
+    def measure(self, timestamp: int, packet: Waiting) -> tuple[int, int]:
+        """Return a packet's timestamp and length by the clock of the buffer (8 kHz, 32 bits).
+
+        Asked again for the same packet, it says the same.
+        """
+        if packet.codec != OPUS:
+            return timestamp, len(packet.payload)
+        newest = timestamp
+        if self._clock is not None and self._clock[0] == packet.ssrc:
+            # Serial number arithmetic: 32 bits of 48 kHz wrap after a day, from any start.
+            newest = self._clock[1]
+            newest += (timestamp - newest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        self._clock = packet.ssrc, newest
+        return newest // opus.TICKS_PER_SAMPLE & 0xFFFFFFFF, opus.samples_of(packet.payload)
+
+    def put(self, place: int, packet: Waiting) -> None:
+        """Keep a packet until its time comes; one that is late or a duplicate has none."""
+        if self._end is not None and place < self._end:
+            self._buffer.late_packets += 1
+        elif place >= self._limit or len(self._packets) >= MAX_PACKETS:
+            self._buffer.early_packets += 1
+        else:
+            self._packets.setdefault(place, packet)
+
+    def decode_before(self, end: int) -> None:
+        """Decode what begins before the place `end`, into the buffer."""
+        for place in sorted(place for place in self._packets if place < end):
+            packet = self._packets.pop(place)
+            pcm = self._decoder_of(packet).decode(packet.payload)
+            if len(pcm):
+                self._buffer.write(self._rows, np.array([place]), pcm[np.newaxis])
+        self._end = end
+
+    def move(self, samples: int) -> None:
+        """Let everything lie `samples` later, as `JitterBuffer.move` does."""
+        if self._end is not None:
+            self._end += samples
+        self._packets = {place + samples: each for place, each in self._packets.items()}
+
+    def clear(self) -> None:
+        """Forget the packets."""
+        self._packets.clear()
+
+    @property
+    def _limit(self) -> int:
+        return self._buffer.next_place(int(self._rows[0])) + CAPACITY
+
+    def _decoder_of(self, packet: Waiting) -> Decoder:
+        stream = (packet.codec, packet.ssrc)
+        if self._decoder is None or stream != self._stream:
+            self._decoder, self._stream = DECODERS[packet.codec](), stream
+        return self._decoder
