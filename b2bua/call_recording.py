@@ -14,6 +14,7 @@ from pathlib import Path
 
 from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord, Verdict
+from b2bua.config import RecordingConfig
 from b2bua.evidence import Agreement, Evidence, EvidenceError
 from b2bua.media.messages import RecordingClosed
 from b2bua.media.plane import MediaPlane, OpenRecording
@@ -62,13 +63,14 @@ class CallRecording:
         record: CallRecord,
         evidence: Evidence,
         folder: Path,
-        minimum_s: float,
+        settings: RecordingConfig,
     ) -> None:
         self._plane = plane
         self._record = record
         self._evidence = evidence
         self._folder = folder
-        self._minimum_s = minimum_s
+        self._settings = settings
+        self._minimum_s = settings.min_duration_s
         self._parties: tuple[Party, Party] | None = None
         self._agreements: dict[Side, Agreement] = {}
         self._segments: list[_Segment] = []
@@ -185,6 +187,7 @@ class CallRecording:
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
+            channels=2 if self._settings.channels == "stereo" else 1,
             title=f"{caller.number} - {callee.number}",
         )
 

@@ -76,6 +76,24 @@ def test_it_may_be_killed_again_and_again(rig: Rig) -> None:
     assert rig.closed[0].failure is None
 
 
+def test_in_stereo_no_voice_changes_sides_at_the_joint(rig: Rig) -> None:
+    stereo = rig.spec(channels=2)
+    rig.phones += [Phone(1, tone(A)), Phone(2, tone(B), law=PCMU)]
+    rig.tap(1, 0, spec=stereo)
+    rig.tap(2, 1, spec=stereo)
+    for _ in range(3):
+        rig.run(2.1)
+        restart(rig)
+    rig.run(1.0)
+    finish(rig)
+    left, right = audio.decode_stereo(rig.folder / "2026/1.mp3")
+    for own, other, hz in ((left, right, A), (right, left, B)):
+        levels = audio.tone_levels(own, hz)[3:-4]
+        assert levels.max() - levels.min() < 0.5
+        assert (audio.tone_levels(other, hz)[3:-4] < levels - 40).all()
+    assert (rig.closed[0].channels, rig.closed[0].failure) == (2, None)
+
+
 def test_stereo_and_wideband_files_go_on_as_well(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     stereo, wide = rig.spec(1, channels=2), rig.spec(2, rate=16000)
