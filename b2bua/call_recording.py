@@ -188,6 +188,7 @@ class CallRecording:
             started_at=time.time(),
             started_mono=time.monotonic(),
             channels=2 if self._settings.channels == "stereo" else 1,
+            level=self._settings.level,
             title=f"{caller.number} - {callee.number}",
         )
 

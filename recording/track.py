@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mixer.drift import DriftFilter, correct
 from mixer.gaps import Concealer
 from mixer.jitter_buffer import JitterBuffer
+from mixer.levelling import Leveller
 from recording.permit import RecordingPermit, encode
 from recording.spec import StreamFormat
 
@@ -48,6 +49,7 @@ class Track:
         origin_ns: int,
         base: int,
         floor: int,
+        leveller: Leveller | None = None,
     ) -> None:
         self.encoded_permit = encode(permit)
         "For checkpoints."
@@ -66,6 +68,7 @@ class Track:
         self.row = buffer.open(origin_ns=origin_ns, base=base, floor=floor)
         self.gaps = Concealer()
         self.drift = DriftFilter()
+        self.leveller = leveller
         self._buffer = buffer
         self._place = base
         "Of the next sample that `take` gives."
@@ -88,7 +91,8 @@ class Track:
         out = np.concatenate(parts) if len(parts) > 2 or len(self._ready) else parts[-1]
         self._ready = out[count:]
         self._place += count
-        return self._inside(out[:count])
+        inside = self._inside(out[:count])
+        return inside if self.leveller is None else self.leveller.level(inside)
 
     def change_formats(self, formats: tuple[StreamFormat, ...]) -> None:
         """From now on the party may send these."""
