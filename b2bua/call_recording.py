@@ -189,6 +189,7 @@ class CallRecording:
             started_mono=time.monotonic(),
             channels=2 if self._settings.channels == "stereo" else 1,
             level=self._settings.level,
+            blank_dtmf=self._settings.blank_dtmf,
             title=f"{caller.number} - {callee.number}",
         )
 

@@ -187,14 +187,13 @@ class MediaConfig(Section):
 
 
 class RecordingConfig(Section):
-    """`[recording]`: the file."""
+    """`[recording]`: the file; what it does to the sound is told in `recording/spec.py`."""
 
     quality: int = Field(default=7, ge=0, le=9)
     "LAME's own scale: 0 best and slowest, 9 fastest."
     channels: Literal["mono", "stereo"] = "mono"
-    "Both parties in one, or the caller left and the callee right; the same octets a minute."
     level: bool = False
-    "Bring quiet and loud parties to about the same level."
+    blank_dtmf: bool = True
     min_duration_s: float = Field(default=2.0, ge=0.0, le=60.0)
     "A shorter recording is removed, its outcome is `too_short`."
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.track import PCMA, PCMU, UNKNOWN, Track
+from recording.pressed_keys import blank_range
+from recording.track import KEY, PCMA, PCMU, UNKNOWN, Track
 from rtp.ring import Kind
 from rtp.ring_reader import RingReader
 
@@ -149,6 +150,8 @@ class Lane:
         self.packets += len(entries)
         codecs = self._codecs[slots, entries["b1"] & 0x7F]
         offsets, lengths = self.reader.payload_bounds(entries)
+        keys = np.flatnonzero(codecs == KEY)
+        pressed = entries[keys], slots[keys], offsets[keys], lengths[keys]
         audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
         if not audio.all():
             self._count_undecodable(slots[(codecs == UNKNOWN)])
@@ -156,6 +159,29 @@ class Lane:
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
             self._decode(entries, self._rows[slots], codecs, offsets, lengths)
+        if keys.size:
+            # Behind the audio that came with them, which may be what their places hang on.
+            self._blank(*pressed)
+
+    def _blank(
+        self,
+        entries: Entries,
+        slots: NDArray[np.intp],
+        offsets: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        """Keep the tones of pressed keys out, packet by packet: there are few."""
+        arrivals = self._buffer.places_of(self._rows[slots], entries["arrival_ns"].astype(np.int64))
+        for index, slot in enumerate(slots.tolist()):
+            entry, track = entries[index : index + 1], self._ordered[slot]
+            start = self._buffer.place_of(
+                track.row, int(entry["ssrc"][0]), int(entry["timestamp"][0])
+            )
+            payload = self.reader.payloads(entry, int(lengths[index]), int(offsets[index]))
+            if start is not None:
+                places = blank_range(payload.tobytes(), start, int(arrivals[index]))
+                if places is not None:
+                    track.blank(*places)
 
     def _decode(
         self,

@@ -118,6 +118,7 @@ class Recording:
             base=self.mixed,
             floor=self.place(at_ns),
             leveller=Leveller() if self.spec.level else None,
+            blank_dtmf=self.spec.blank_dtmf,
         )
         track.muted = self.paused_ns is not None
         self.tracks.append(track)
@@ -337,6 +338,7 @@ class Recording:
             base=self.mixed,
             floor=state.floor,
             leveller=Leveller(state.gain_db) if self.spec.level else None,
+            blank_dtmf=self.spec.blank_dtmf,
         )
         track.until = state.until
         track.muted = self.paused_ns is not None

@@ -35,6 +35,8 @@ class RecordingSpec(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 1
     level: bool = False
     "Bring each party's speech to about the same level (`mixer/levelling.py`)."
+    blank_dtmf: bool = True
+    "Keep the tones of keys out that a party sends beside its telephone events."
     title: str = ""
     "For the file's tag."
 

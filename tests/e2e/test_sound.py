@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from tests.e2e.calls import call, end
@@ -65,4 +66,50 @@ async def test_in_stereo_each_voice_is_on_its_own_side(*, killed: bool) -> None:
         assert path.stat().st_size <= 200_000 / 60 * (audio.seconds(left) + 0.2)
         assert_on_its_side(left, right, CALLER_HZ)
         assert_on_its_side(right, left, CALLEE_HZ)
+        await under_test.stop()
+
+
+@pytest.mark.peer("ffmpeg")
+@pytest.mark.parametrize("blanked", [True, False])
+async def test_pressed_keys_are_silence_in_the_file_and_unchanged_on_the_line(
+    *, blanked: bool
+) -> None:
+    settings = STEREO + ("" if blanked else "blank_dtmf = false\n")
+    async with (
+        server(settings, RECORDED) as under_test,
+        extension_phone(under_test, "101", audio.tone(CALLER_HZ, 30.0)) as alice,
+        extension_phone(under_test, "102", audio.tone(CALLEE_HZ, 30.0)) as bob,
+    ):
+        await call(alice, bob)
+        await alice.rtp.hears(CALLEE_HZ)
+        await bob.rtp.hears(CALLER_HZ)
+        await talk(1.0)
+        await alice.rtp.press("47")
+        await talk(1.0)
+        await end(alice, bob)
+        left, right = audio.decode_stereo(under_test.recording(await under_test.the_call()))
+        heard = audio.tone_intervals(left, CALLER_HZ, above=-30.0, shortest=0.03)
+        assert len(heard) == (3 if blanked else 1), heard
+        assert len(audio.tone_intervals(right, CALLEE_HZ)) == 1
+        assert len(audio.tone_intervals(bob.heard(), CALLER_HZ)) == 1
+        assert bob.rtp.keys() == "47"
+        await under_test.stop()
+
+
+@pytest.mark.peer("ffmpeg")
+async def test_levelling_lifts_a_quiet_party() -> None:
+    quiet = np.concatenate([audio.speech(1.4, seed=2, level=-36.0), audio.silence(0.4)])
+    async with (
+        server(STEREO + "level = true\n", RECORDED) as under_test,
+        extension_phone(under_test, "101", quiet) as alice,
+        extension_phone(under_test, "102", audio.tone(CALLEE_HZ, 30.0)) as bob,
+    ):
+        await call(alice, bob)
+        await alice.rtp.hears(CALLEE_HZ)
+        await talk(7.0)
+        await end(alice, bob)
+        left, right = audio.decode_stereo(under_test.recording(await under_test.the_call()))
+        first, last = audio.rms_level(left, 0.0, 1.8), audio.rms_level(left, 5.0, 6.8)
+        assert last > first + 4
+        audio.assert_tone(right, CALLEE_HZ, 0.5, 6.5)
         await under_test.stop()

@@ -143,7 +143,13 @@ class Rig:
     # --- what the media worker does
 
     def spec(
-        self, recording_id: int = 1, *, channels: int = 1, rate: int = 8000, level: bool = False
+        self,
+        recording_id: int = 1,
+        *,
+        channels: int = 1,
+        rate: int = 8000,
+        level: bool = False,
+        blank_dtmf: bool = True,
     ) -> RecordingSpec:
         return RecordingSpec(
             recording_id=recording_id,
@@ -153,6 +159,7 @@ class Rig:
             sample_rate=rate,
             channels=channels,
             level=level,
+            blank_dtmf=blank_dtmf,
         )
 
     def tap(
