@@ -187,6 +187,7 @@ class CallRecording:
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
+            sample_rate=self._settings.sample_rate,
             channels=2 if self._settings.channels == "stereo" else 1,
             level=self._settings.level,
             blank_dtmf=self._settings.blank_dtmf,

@@ -191,6 +191,7 @@ class RecordingConfig(Section):
 
     quality: int = Field(default=7, ge=0, le=9)
     "LAME's own scale: 0 best and slowest, 9 fastest."
+    sample_rate: Literal[8000, 16000] = 8000
     channels: Literal["mono", "stereo"] = "mono"
     level: bool = False
     blank_dtmf: bool = True

@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 
+from recording import mp3
 from tests.e2e.calls import call, end
 from tests.support import audio
 from tests.support.audio import Pcm
@@ -112,4 +113,30 @@ async def test_levelling_lifts_a_quiet_party() -> None:
         first, last = audio.rms_level(left, 0.0, 1.8), audio.rms_level(left, 5.0, 6.8)
         assert last > first + 4
         audio.assert_tone(right, CALLEE_HZ, 0.5, 6.5)
+        await under_test.stop()
+
+
+@pytest.mark.peer("ffmpeg")
+async def test_a_file_of_16_khz_takes_no_more_room() -> None:
+    async with (
+        server("[recording]\nsample_rate = 16000\n", RECORDED) as under_test,
+        extension_phone(under_test, "101", audio.tone(CALLER_HZ, 30.0)) as alice,
+        extension_phone(under_test, "102", audio.tone(CALLEE_HZ, 30.0)) as bob,
+    ):
+        await call(alice, bob)
+        await alice.rtp.hears(CALLEE_HZ)
+        await talk(2.0)
+        await kill_recorder(under_test)
+        await talk(2.0)
+        await end(alice, bob)
+        row = await under_test.the_call()
+        path = under_test.recording(row)
+        found = mp3.scan(path.read_bytes())
+        assert (found.sample_rate, found.channels) == (16000, 1)
+        (segment,) = await under_test.rows("rec", "list")
+        assert path.stat().st_size <= 200_000 / 60 * (float(segment["duration_s"]) + 0.2)
+        pcm = audio.decode(path)
+        for hz in (CALLER_HZ, CALLEE_HZ):
+            (interval,) = audio.tone_intervals(pcm, hz)
+            audio.assert_tone(pcm, hz, interval[0] + 0.05, interval[1] - 0.05)
         await under_test.stop()
