@@ -150,16 +150,17 @@ class Lane:
         self.packets += len(entries)
         codecs = self._codecs[slots, entries["b1"] & 0x7F]
         offsets, lengths = self.reader.payload_bounds(entries)
-        keys = np.flatnonzero(codecs == KEY)
-        pressed = entries[keys], slots[keys], offsets[keys], lengths[keys]
+        pressed = None
         audio = ((codecs == PCMA) | (codecs == PCMU)) & (lengths > 0)
         if not audio.all():
+            keys = codecs == KEY
+            pressed = entries[keys], slots[keys], offsets[keys], lengths[keys]
             self._count_undecodable(slots[(codecs == UNKNOWN)])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
             self._decode(entries, self._rows[slots], codecs, offsets, lengths)
-        if keys.size:
+        if pressed is not None:
             # Behind the audio that came with them, which may be what their places hang on.
             self._blank(*pressed)
 
