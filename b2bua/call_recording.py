@@ -14,6 +14,7 @@ from pathlib import Path
 
 from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord, Verdict
+from b2bua.config import RecordingConfig
 from b2bua.evidence import Agreement, Evidence, EvidenceError
 from b2bua.media.messages import RecordingClosed
 from b2bua.media.placement import RecorderBusyError
@@ -63,13 +64,14 @@ class CallRecording:
         record: CallRecord,
         evidence: Evidence,
         folder: Path,
-        minimum_s: float,
+        settings: RecordingConfig,
     ) -> None:
         self._plane = plane
         self._record = record
         self._evidence = evidence
         self._folder = folder
-        self._minimum_s = minimum_s
+        self._settings = settings
+        self._minimum_s = settings.min_duration_s
         self._parties: tuple[Party, Party] | None = None
         self._agreements: dict[Side, Agreement] = {}
         self._segments: list[_Segment] = []
@@ -193,6 +195,10 @@ class CallRecording:
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
+            sample_rate=self._settings.sample_rate,
+            channels=2 if self._settings.channels == "stereo" else 1,
+            level=self._settings.level,
+            blank_dtmf=self._settings.blank_dtmf,
             title=f"{caller.number} - {callee.number}",
         )
 

@@ -187,10 +187,14 @@ class MediaConfig(Section):
 
 
 class RecordingConfig(Section):
-    """`[recording]`: the file."""
+    """`[recording]`: the file; what it does to the sound is told in `recording/spec.py`."""
 
     quality: int = Field(default=7, ge=0, le=9)
     "LAME's own scale: 0 best and slowest, 9 fastest."
+    sample_rate: Literal[8000, 16000] = 8000
+    channels: Literal["mono", "stereo"] = "mono"
+    level: bool = False
+    blank_dtmf: bool = True
     min_duration_s: float = Field(default=2.0, ge=0.0, le=60.0)
     "A shorter recording is removed, its outcome is `too_short`."
 

@@ -89,7 +89,7 @@ class Conversation:
             record=self.record,
             evidence=self.evidence,
             folder=services.recordings,
-            minimum_s=services.config.recording.min_duration_s,
+            settings=services.config.recording,
         )
         self._usages = [self.a]
         self._bridge: Bridge | None = None

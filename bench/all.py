@@ -26,9 +26,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "consent-200": ("bench.consent",),
     "encode": ("bench.encode",),
     "peer-rtpengine": ("bench.peers.rtpengine",),
+    "quality": ("bench.quality",),
 }
 
-OF_ITS_OWN = frozenset({"encode", "peer-rtpengine"})
+OF_ITS_OWN = frozenset({"encode", "peer-rtpengine", "quality"})
 "Runs whose figures are of another kind than the table's."
 
 COLUMNS = {

@@ -1,10 +1,13 @@
-"""What to play where no packet came: up to 60 ms of the last sound, then silence.
+"""What to play where no packet came: up to 60 ms of the sound around, then silence.
 
-The way of ITU-T G.711 Appendix I: the last pitch period is repeated, at full level for
-10 ms, then fading by a fifth each 10 ms; behind the gap it overlaps with the next good
-samples for 4 ms. A longer gap (DTX, hold, a phone that sends nothing) is silence of its
-true length. What was repeated has no more information than what was heard before, so a
-concealed recording stays one of what was said.
+The way of ITU-T G.711 Appendix I: the last pitch period is repeated. A recording may know
+what Appendix I can't, the sound behind the gap: where that is in the same chunk, its first
+period is repeated backwards as well, and the one goes over into the other. At 5 % loss that
+is worth 0.2 of PESQ (`bench/quality.py`). Where it is not, or the gap is longer than 60 ms,
+the last period is at full level for 10 ms and then fades by a fifth each 10 ms, and overlaps
+with the next good samples for 4 ms. A longer gap (DTX, hold, a phone that sends nothing) is
+silence of its true length. What was repeated has no more information than what was heard
+around, so a concealed recording stays one of what was said.
 """
 
 from typing import Final
@@ -71,11 +74,14 @@ class Concealer:
         out = raw.copy()
         borders = np.flatnonzero(np.diff(missing, prepend=False, append=False)).tolist()
         position = 0
-        for start, end in zip(borders[::2], borders[1::2], strict=True):
+        nexts = [*borders[2::2], len(out)]
+        for start, end, following in zip(borders[::2], borders[1::2], nexts, strict=True):
             if start > position:
                 self._close(out[position:start])
                 self._begin_gap(out[:start])
             out[start:end] = self._play(end - start)
+            if self._run == end - start <= CONCEALED_SAMPLES:
+                self._bridge(out[start:end], out[end:following])
             position = end
         if position < len(out):
             self._close(out[position:])
@@ -99,10 +105,24 @@ class Concealer:
         out = np.zeros(count, dtype=np.int16)
         heard = min(self._run, CONCEALED_SAMPLES) - first
         if self._sound is not None and heard > 0:
-            out[:heard] = self._sound[first : first + heard]
+            out[:heard] = (self._sound * _FADE)[first : first + heard]
             self.concealed_samples += heard
         self.silent_samples += count - max(heard, 0)
         return out
+
+    def _bridge(self, gap: Samples, behind: Samples) -> None:
+        """Let the sound before a whole gap go over into the one `behind` it, in place."""
+        if self._sound is None or len(behind) < WINDOW_SAMPLES or not behind.any():
+            return
+        count = len(gap)
+        coming = np.zeros(HISTORY_SAMPLES, dtype=np.float32)
+        known = behind[:HISTORY_SAMPLES]
+        coming[: len(known)] = known
+        backwards = _repeated(coming[::-1], _period(coming[::-1]))[:count]
+        weight = (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
+        gap[:] = self._sound[:count] * (1 - weight) + backwards[::-1] * weight
+        # Nothing is left to overlap: it runs into what is behind.
+        self._sound = None
 
     def _end_gap(self, good: Samples) -> Samples:
         out = good.copy()
@@ -117,7 +137,8 @@ class Concealer:
             return
         count = min(OVERLAP_SAMPLES, len(good))
         weight = _IN[:count]
-        good[:count] = good[:count] * weight + sound[run : run + count] * (1 - weight)
+        faded = (sound * _FADE)[run : run + count]
+        good[:count] = good[:count] * weight + faded * (1 - weight)
 
 
 def _period(recent: NDArray[np.float32]) -> int:
@@ -132,7 +153,7 @@ def _period(recent: NDArray[np.float32]) -> int:
 
 
 def _repeated(recent: NDArray[np.float32], period: int) -> NDArray[np.float32]:
-    """Return the last period over and over, fading, for the longest gap and its overlap."""
+    """Return the last period over and over, for the longest gap and its overlap."""
     cycle = recent[-period:].copy()
     # The end of the cycle goes over into what was before its beginning, so that the
     # joints between repetitions are smooth.
@@ -141,4 +162,4 @@ def _repeated(recent: NDArray[np.float32], period: int) -> NDArray[np.float32]:
     weight = np.linspace(0, 1, overlap, dtype=np.float32)
     cycle[-overlap:] = cycle[-overlap:] * (1 - weight) + before * weight
     repeats = -(-len(_FADE) // period)
-    return np.tile(cycle, repeats)[: len(_FADE)] * _FADE
+    return np.tile(cycle, repeats)[: len(_FADE)]

@@ -144,6 +144,14 @@ class JitterBuffer:
         places: Integers = (arrival_ns - self.origin_ns[rows]) // NS_PER_SAMPLE
         return places
 
+    def place_of(self, row: int, ssrc: int, timestamp: int) -> int | None:
+        """Return the place of a timestamp in the row's stream; None: it is another stream's."""
+        if self._ssrc[row] != ssrc:
+            return None
+        newest = int(self._newest[row])
+        ahead = (timestamp - newest + (1 << 31)) % (1 << 32) - (1 << 31)
+        return newest + ahead + int(self._offset[row])
+
     def locate(self, packets: Packets) -> tuple[Integers, Flags, Flags]:
         """Return the place of each packet's first sample, which are good, which must wait.
 

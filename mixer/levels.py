@@ -1,4 +1,4 @@
-"""How loud: figures for decisions and for the record, never a change of the samples."""
+"""How loud: figures for decisions, never a change of the samples."""
 
 from typing import Final
 
@@ -10,15 +10,18 @@ SILENT_DB: Final = -120.0
 "dBFS that stands for no sound at all."
 
 
-def level_db(pcm: NDArray[np.int16]) -> float:
-    """Return the level in dBFS, where a square wave of full scale has 0; shape (n,)."""
-    if not pcm.size:
-        return SILENT_DB
-    samples = pcm.astype(np.float32)
-    power = float(samples @ samples) / samples.size
-    if power <= 0:
-        return SILENT_DB
-    return max(SILENT_DB, 10 * float(np.log10(power / FULL_SCALE**2)))
+def levels_db(frames: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return the level of each frame in dBFS, shape (n,) for (n, length).
+
+    A square wave of full scale has 0.
+    """
+    samples = frames.astype(np.float32)
+    power = np.einsum("ij,ij->i", samples, samples) / np.float32(max(frames.shape[1], 1))
+    quietest = np.float32(10 ** (SILENT_DB / 10))
+    decibel: NDArray[np.float32] = 10 * np.log10(
+        np.maximum(power / np.float32(FULL_SCALE**2), quietest)
+    )
+    return decibel
 
 
 def peak(pcm: NDArray[np.int16]) -> int:

@@ -44,6 +44,8 @@ class TrackState(msgspec.Struct, frozen=True, array_like=True):
     newest: int
     ssrc: int
     "These three: the anchor, as `mixer.jitter_buffer` has it."
+    gain_db: float = 0.0
+    "Where levelling was."
 
 
 class RecordingState(msgspec.Struct, frozen=True, array_like=True):

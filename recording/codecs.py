@@ -19,6 +19,9 @@ PCMU: Final = 2
 NOT_AUDIO: Final = 3
 "Telephone events, comfort noise: silence in the file, and no fault."
 
+KEY: Final = 4
+"Telephone events that blank what is heard meanwhile (`recording/pressed_keys.py`)."
+
 G722: Final = 8
 "From here on: with a memory."
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.codecs import G722, OPUS, PCMA, PCMU, UNKNOWN
+from recording.codecs import G722, KEY, OPUS, PCMA, PCMU, UNKNOWN
 from recording.in_order import Waiting
+from recording.pressed_keys import blank_range
 from recording.track import Track
 from rtp.ring import Kind
 from rtp.ring_reader import RingReader
@@ -160,14 +161,39 @@ class Lane:
         types = entries["b1"] & 0x7F
         codecs = self._codecs[slots, types]
         offsets, lengths = self.reader.payload_bounds(entries)
+        pressed = None
         audio = IS_AUDIO[codecs] & (lengths > 0)
         if not audio.all():
-            unknown = codecs == UNKNOWN
+            keys, unknown = codecs == KEY, codecs == UNKNOWN
+            pressed = entries[keys], slots[keys], offsets[keys], lengths[keys]
             self._miss(slots[unknown], types[unknown])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
         if len(entries):
             self._decode(entries, slots, codecs, offsets, lengths)
+        if pressed is not None:
+            # Behind the audio that came with them, which may be what their places hang on.
+            self._blank(*pressed)
+
+    def _blank(
+        self,
+        entries: Entries,
+        slots: NDArray[np.intp],
+        offsets: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        """Keep the tones of pressed keys out, packet by packet: there are few."""
+        arrivals = self._buffer.places_of(self._rows[slots], entries["arrival_ns"].astype(np.int64))
+        for index, slot in enumerate(slots.tolist()):
+            entry, track = entries[index : index + 1], self._ordered[slot]
+            start = self._buffer.place_of(
+                track.row, int(entry["ssrc"][0]), int(entry["timestamp"][0])
+            )
+            payload = self.reader.payloads(entry, int(lengths[index]), int(offsets[index]))
+            if start is not None:
+                places = blank_range(payload.tobytes(), start, int(arrivals[index]))
+                if places is not None:
+                    track.blank(*places)
 
     def _decode(
         self,

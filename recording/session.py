@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mixer import mix
 from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
+from mixer.levelling import Leveller
 from mixer.resample import Doubler
 from recording.checkpoint import Progress, RecordingState, TrackState
 from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
@@ -118,6 +119,8 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=self.place(at_ns),
+            leveller=Leveller() if self.spec.level else None,
+            blank_dtmf=self.spec.blank_dtmf,
         )
         track.muted = self.paused_ns is not None
         self.tracks.append(track)
@@ -346,6 +349,8 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=state.floor,
+            leveller=Leveller(state.gain_db) if self.spec.level else None,
+            blank_dtmf=self.spec.blank_dtmf,
         )
         track.until = state.until
         track.muted = self.paused_ns is not None
@@ -386,4 +391,5 @@ def _track_state(track: Track, anchors: dict[str, list[int]]) -> TrackState:
         offset=anchors["offset"][row],
         newest=anchors["newest"][row],
         ssrc=anchors["ssrc"][row],
+        gain_db=track.leveller.gain_db if track.leveller is not None else 0.0,
     )

@@ -33,6 +33,10 @@ class RecordingSpec(msgspec.Struct, frozen=True, kw_only=True):
     sample_rate: int = 8000
     "Hz, of the file."
     channels: int = 1
+    level: bool = False
+    "Bring each party's speech to about the same level (`mixer/levelling.py`)."
+    blank_dtmf: bool = True
+    "Keep the tones of keys out that a party sends beside its telephone events."
     title: str = ""
     "For the file's tag."
 

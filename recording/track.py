@@ -5,8 +5,10 @@ from numpy.typing import NDArray
 
 from mixer.drift import DriftFilter, correct
 from mixer.gaps import Concealer
-from mixer.jitter_buffer import JitterBuffer
-from recording.codecs import codec_of
+from mixer.jitter_buffer import RATE, JitterBuffer
+from mixer.levelling import Leveller
+from mixer.mix import silence
+from recording.codecs import KEY, NOT_AUDIO, codec_of
 from recording.in_order import InOrder
 from recording.permit import RecordingPermit, encode
 from recording.spec import StreamFormat
@@ -14,11 +16,17 @@ from recording.spec import StreamFormat
 Samples = NDArray[np.int16]
 
 
-def codec_table(formats: tuple[StreamFormat, ...]) -> NDArray[np.uint8]:
+def codec_table(
+    formats: tuple[StreamFormat, ...], *, blank_dtmf: bool = False
+) -> NDArray[np.uint8]:
     """Return the codec of each payload type, shape (128,)."""
     table = np.zeros(128, dtype=np.uint8)
     for each in formats:
-        table[each.payload_type & 0x7F] = codec_of(each)
+        codec = codec_of(each)
+        if blank_dtmf and codec == NOT_AUDIO and each.encoding.upper() != "CN":
+            # Events on another clock than the audio's (RFC 4733 section 2.1) can't be placed.
+            codec = KEY if each.clock_rate == RATE else NOT_AUDIO
+        table[each.payload_type & 0x7F] = codec
     return table
 
 
@@ -37,6 +45,8 @@ class Track:
         origin_ns: int,
         base: int,
         floor: int,
+        leveller: Leveller | None = None,
+        blank_dtmf: bool = False,
     ) -> None:
         self.encoded_permit = encode(permit)
         "For checkpoints."
@@ -44,7 +54,7 @@ class Track:
         self.leg_id = leg_id
         self.side = side
         self.formats = formats
-        self.codecs = codec_table(formats)
+        self.codecs = codec_table(formats, blank_dtmf=blank_dtmf)
         self.floor = floor
         "Place of the tap's opening (or of the last resumption): nothing before it enters."
         self.until: int | None = None
@@ -58,6 +68,10 @@ class Track:
         "Packets that can't be decoded yet."
         self.gaps = Concealer()
         self.drift = DriftFilter()
+        self.leveller = leveller
+        self._blank_dtmf = blank_dtmf
+        self._blanks: dict[int, int] = {}
+        "End by beginning, of places that are to be silent."
         self._buffer = buffer
         self._place = base
         "Of the next sample that `take` gives."
@@ -81,7 +95,11 @@ class Track:
         out = np.concatenate(parts) if len(parts) > 2 or len(self._ready) else parts[-1]
         self._ready = out[count:]
         self._place += count
-        return self._inside(out[:count])
+        inside = self._inside(out[:count])
+        if self._blanks:
+            inside = silence(inside, self._place - count, self._blanks.items())
+            self._blanks = {a: b for a, b in self._blanks.items() if b > self._place}
+        return inside if self.leveller is None else self.leveller.level(inside)
 
     def _fetch(self, count: int) -> Samples:
         """Return the next `count` samples of the buffer, with its holes."""
@@ -96,18 +114,23 @@ class Track:
         """
         known = {each.payload_type: each for each in (*self.formats, *formats)}
         self.formats = tuple(known.values())
-        self.codecs = codec_table(self.formats)
+        self.codecs = codec_table(self.formats, blank_dtmf=self._blank_dtmf)
 
     def miss(self, payload_type: int) -> None:
         """Note a packet that can't be decoded."""
         names = {each.payload_type: each.encoding for each in self.formats}
         self.undecoded.add(names.get(payload_type, f"payload type {payload_type}"))
 
+    def blank(self, first: int, end: int) -> None:
+        """Be silent in these places; those of the same `first` are one key, told again."""
+        self._blanks[first] = max(end, self._blanks.get(first, first))
+
     def leave_out(self, samples: int, place: int) -> None:
         """Go on at `place` after `samples` were left out of the axis (a pause)."""
         self._buffer.leave_out(self.row, samples, floor=place)
         self.in_order.clear()
         self.floor = max(self.floor, place)
+        self._blanks.clear()
 
     def close(self) -> None:
         """Give the row back."""

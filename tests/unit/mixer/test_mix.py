@@ -54,9 +54,10 @@ def test_a_mask_is_exact_to_the_sample(ranges: list[tuple[int, int]], expected: 
 
 
 def test_levels() -> None:
-    assert levels.level_db(samples()) == levels.SILENT_DB
-    assert levels.level_db(samples(0, 0)) == levels.SILENT_DB
-    assert levels.level_db(samples(-32768, -32768)) == pytest.approx(0.0)
-    assert levels.level_db(samples(3277, -3277)) == pytest.approx(-20.0, abs=0.01)
+    frames = np.array([[0, 0], [-32768, -32768], [3277, -3277]], dtype=np.int16)
+    assert levels.levels_db(frames).tolist() == pytest.approx(
+        [levels.SILENT_DB, 0.0, -20.0], abs=0.01
+    )
+    assert levels.levels_db(frames[:0]).size == 0
     assert levels.peak(samples()) == 0
     assert levels.peak(samples(3, -32768)) == 32768

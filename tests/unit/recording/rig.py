@@ -153,7 +153,15 @@ class Rig:
 
     # --- what the media worker does
 
-    def spec(self, recording_id: int = 1, *, channels: int = 1, rate: int = 8000) -> RecordingSpec:
+    def spec(
+        self,
+        recording_id: int = 1,
+        *,
+        channels: int = 1,
+        rate: int = 8000,
+        level: bool = False,
+        blank_dtmf: bool = True,
+    ) -> RecordingSpec:
         return RecordingSpec(
             recording_id=recording_id,
             relative_path=f"2026/{recording_id}.mp3",
@@ -161,6 +169,8 @@ class Rig:
             started_mono=self.now_ns / 1e9,
             sample_rate=rate,
             channels=channels,
+            level=level,
+            blank_dtmf=blank_dtmf,
         )
 
     def tap(
@@ -234,6 +244,15 @@ class Rig:
         while self.flying and self.flying[0][0] <= until_ns:
             at_ns, leg, packet = self.flying.pop(0)
             self.put(leg, at_ns, packet)
+
+
+def speaker(pcm: NDArray[np.int16]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return what says `pcm` again and again."""
+
+    def sound(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        return pcm[np.rint(seconds * 8000).astype(np.int64) % len(pcm)].astype(np.float64)
+
+    return sound
 
 
 def tone(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rtp.ring import Kind
 from tests.support import audio
-from tests.unit.recording.rig import PCMU, Phone, Rig, tone
+from tests.unit.recording.rig import PCMU, Phone, Rig, speaker, tone
 
 pytestmark = pytest.mark.peer("ffmpeg")
 
@@ -74,6 +74,39 @@ def test_it_may_be_killed_again_and_again(rig: Rig) -> None:
     rig.run(1.0)
     assert_whole(finish(rig), 10.0)
     assert rig.closed[0].failure is None
+
+
+def test_in_stereo_no_voice_changes_sides_at_the_joint(rig: Rig) -> None:
+    stereo = rig.spec(channels=2)
+    rig.phones += [Phone(1, tone(A)), Phone(2, tone(B), law=PCMU)]
+    rig.tap(1, 0, spec=stereo)
+    rig.tap(2, 1, spec=stereo)
+    for _ in range(3):
+        rig.run(2.1)
+        restart(rig)
+    rig.run(1.0)
+    finish(rig)
+    left, right = audio.decode_stereo(rig.folder / "2026/1.mp3")
+    for own, other, hz in ((left, right, A), (right, left, B)):
+        levels = audio.tone_levels(own, hz)[3:-4]
+        assert levels.max() - levels.min() < 0.5
+        assert (audio.tone_levels(other, hz)[3:-4] < levels - 40).all()
+    assert (rig.closed[0].channels, rig.closed[0].failure) == (2, None)
+
+
+def test_levelling_goes_on_with_the_gain_that_it_had(rig: Rig) -> None:
+    said = audio.speech(2.0, seed=4, level=-32.0)
+    said[12000:] = 0
+    rig.phones.append(Phone(1, speaker(said)))
+    rig.tap(1, 0, spec=rig.spec(level=True))
+    rig.run(16.0)
+    restart(rig)
+    rig.run(3.4)
+    pcm = finish(rig)
+    spoken = [audio.rms_level(pcm, start, start + 1.4) for start in range(0, 18, 2)]
+    assert spoken[0] == pytest.approx(-31.0, abs=2.5), "as it was said, at first"
+    assert spoken[6] > spoken[0] + 6
+    assert spoken[8] == pytest.approx(spoken[6], abs=1.5)
 
 
 def test_stereo_and_wideband_files_go_on_as_well(tmp_path: Path) -> None:

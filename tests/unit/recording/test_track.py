@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, JitterBuffer, Packets
 from recording import permit as permits
-from recording.codecs import NOT_AUDIO, PCMA, PCMU, UNKNOWN
+from recording.codecs import KEY, NOT_AUDIO, PCMA, PCMU, UNKNOWN
 from recording.permit import Basis
 from recording.spec import StreamFormat
 from recording.track import Track, codec_table
@@ -101,3 +101,13 @@ def test_codecs_by_payload_type() -> None:
     assert table[[0, 8, 18, 96, 13, 97, 98, 50]].tolist() == [
         *(PCMU, PCMA, UNKNOWN, NOT_AUDIO, NOT_AUDIO, UNKNOWN, UNKNOWN, UNKNOWN)
     ]
+
+
+def test_keys_are_told_apart_only_on_the_clock_of_the_audio() -> None:
+    formats = (
+        StreamFormat(96, "telephone-event", 8000),
+        StreamFormat(97, "telephone-event", 48000),
+        StreamFormat(13, "CN", 8000),
+    )
+    table = codec_table(formats, blank_dtmf=True)
+    assert table[[96, 97, 13]].tolist() == [KEY, NOT_AUDIO, NOT_AUDIO]
