@@ -16,9 +16,10 @@ from b2bua.bridge import Bridge, Side
 from b2bua.call_record import CallRecord, Verdict
 from b2bua.config import RecordingConfig
 from b2bua.evidence import Agreement, Evidence, EvidenceError
+from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
 from b2bua.media.placement import RecorderBusyError
-from b2bua.media.plane import MediaPlane, OpenRecording
+from b2bua.media.plane import MediaPlane
 from b2bua.party import Party
 from cdr.records import new_id
 from recording.codecs import refusal, why_not

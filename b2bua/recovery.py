@@ -9,8 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
-from b2bua.media.plane import OpenRecording
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
 from cdr.records import CallEnded, Disposition, SegmentClosed

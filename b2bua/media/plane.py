@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,9 @@ from b2bua.config import MediaConfig
 from b2bua.errors import MitschnittError, StartError
 from b2bua.media.cooling import CoolingPorts
 from b2bua.media.leg import LegMessage, MediaLeg
+from b2bua.media.members import OpenRecording, Recorder, Worker, totals
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
-    GAUGES,
     AllocateLeg,
     CodeReceived,
     Counters,
@@ -46,7 +45,7 @@ from b2bua.media.messages import (
     ReleaseLeg,
     StopRecording,
 )
-from b2bua.media.placement import SILENT_S, Candidate, Load, RecorderBusyError, choose
+from b2bua.media.placement import RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
 from sip.address import HostPort
 
@@ -59,54 +58,8 @@ START_PATIENCE_S = 60.0
 "For all children to begin, on a busy machine."
 
 
-CALM = RecorderLoad(taking=True, level=0)
-
-
 class NoPortError(MitschnittError):
     """No media leg can be lent now: 503 to whoever asked."""
-
-
-@dataclass(eq=False, slots=True)
-class OpenRecording:
-    """A recording on its way: the result comes when the file has its name."""
-
-    recording_id: int
-    recorder: int
-    worker: int
-    relative_path: str
-    result: asyncio.Future[RecordingClosed]
-    opened_at: float | None = None
-    stopping: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class _Worker:
-    child: Child[FromMediaWorker]
-    legs: dict[int, MediaLeg] = field(default_factory=dict)
-    asked: int = 0
-    "Legs that it was asked for and has not answered about."
-    load: Load = field(default_factory=Load)
-    counters: dict[str, float] = field(default_factory=dict)
-    carried: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(eq=False, slots=True)
-class _Recorder:
-    child: Child[FromRecorder]
-    recordings: dict[int, OpenRecording] = field(default_factory=dict)
-    pressure: RecorderLoad = CALM
-    load: Load = field(default_factory=Load)
-    counters: dict[str, float] = field(default_factory=dict)
-    carried: dict[str, float] = field(default_factory=dict)
-
-    def candidate(self) -> Candidate:
-        """Return it as it is weighed for the next recording."""
-        return Candidate(
-            share=self.load.share,
-            count=len(self.recordings),
-            level=self.pressure.level,
-            taking=self.pressure.taking and self.child.silent_s < SILENT_S,
-        )
 
 
 class MediaPlane:
@@ -133,7 +86,7 @@ class MediaPlane:
         "Recordings that no recorder took."
         self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
         self._cooling = CoolingPorts()
-        self._orphans: asyncio.Queue[tuple[_Recorder, OpenRecording]] = asyncio.Queue()
+        self._orphans: asyncio.Queue[tuple[Recorder, OpenRecording]] = asyncio.Queue()
         self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
         self._recorders = [self._make_recorder(i) for i in range(config.recorders)]
@@ -183,17 +136,12 @@ class MediaPlane:
 
     def counters(self) -> dict[str, float]:
         """Totals over all children, dead ones included."""
-        total: dict[str, float] = {}
-        for prefix, parts in (("media", self._workers), ("recorder", self._recorders)):
-            for part in parts:
-                for source in (part.carried, part.counters):
-                    for name, value in source.items():
-                        key = f"{prefix}_{name}"
-                        total[key] = total.get(key, 0.0) + value
-            total[f"{prefix}_restarts"] = float(sum(max(p.child.starts - 1, 0) for p in parts))
-        total["recorder_busy"] = float(sum(not r.candidate().taking for r in self._recorders))
-        total["recorder_refused"] = float(self._refused)
-        return total
+        return {
+            **totals("media", self._workers),
+            **totals("recorder", self._recorders),
+            "recorder_busy": float(sum(not r.candidate().taking for r in self._recorders)),
+            "recorder_refused": float(self._refused),
+        }
 
     def load_sounds(self) -> None:
         """Give every worker the sounds as they are now."""
@@ -254,9 +202,7 @@ class MediaPlane:
             worker.child.send(message)
 
     def _least_busy_worker(self) -> int:
-        index = choose(
-            [Candidate(share=w.load.share, count=len(w.legs) + w.asked) for w in self._workers]
-        )
+        index = choose([worker.candidate() for worker in self._workers])
         assert index is not None, "media workers never refuse"
         return index
 
@@ -296,9 +242,9 @@ class MediaPlane:
 
     # --- children
 
-    def _make_worker(self, index: int) -> _Worker:
+    def _make_worker(self, index: int) -> Worker:
         spec = worker_spec(index, self._config, self._rings[index])
-        worker = _Worker(
+        worker = Worker(
             Child(
                 spec,
                 on_message=lambda message: self._from_worker(worker, message),
@@ -308,7 +254,7 @@ class MediaPlane:
         )
         return worker
 
-    def _make_recorder(self, index: int) -> _Recorder:
+    def _make_recorder(self, index: int) -> Recorder:
         state_fd = make_memory(f"state-{index}", STATE_SIZE)
         self._memories.append(state_fd)
         spec = recorder_spec(
@@ -319,17 +265,17 @@ class MediaPlane:
             quality=self._quality,
             lock_fd=self._lock_fd,
         )
-        recorder = _Recorder(
+        recorder = Recorder(
             Child(
                 spec,
                 on_message=lambda message: self._from_recorder(recorder, message),
                 on_start=lambda: None,
-                on_death=lambda: _recorder_died(recorder),
+                on_death=lambda: recorder.died(),  # noqa: PLW0108 - it is not made yet
             ),
         )
         return recorder
 
-    def _from_worker(self, worker: _Worker, message: FromMediaWorker) -> None:
+    def _from_worker(self, worker: Worker, message: FromMediaWorker) -> None:
         match message:
             case LegAllocated(leg_id) | LegRefused(leg_id):
                 self._settle(worker, leg_id, message)
@@ -351,12 +297,11 @@ class MediaPlane:
                 if leg is not None and leg.on_event is not None:
                     leg.on_event(message)
             case Counters(values):
-                worker.counters = values
-                worker.load.report(values["cpu_seconds"], asyncio.get_running_loop().time())
+                worker.counted.count(values, values["cpu_seconds"])
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
 
-    def _settle(self, worker: _Worker, leg_id: int, answer: LegAllocated | LegRefused) -> None:
+    def _settle(self, worker: Worker, leg_id: int, answer: LegAllocated | LegRefused) -> None:
         future = self._waiting.get(leg_id)
         if future is not None and not future.done():
             future.set_result(answer)
@@ -366,14 +311,14 @@ class MediaPlane:
 
     def _worker_died(self, index: int) -> None:
         worker = self._workers[index]
-        _carry(worker)
+        worker.counted.died()
         legs, worker.legs = list(worker.legs.values()), {}
         for leg in legs:
             leg.released.set()
             if leg.on_lost is not None:
                 leg.on_lost()
 
-    def _from_recorder(self, recorder: _Recorder, message: FromRecorder) -> None:
+    def _from_recorder(self, recorder: Recorder, message: FromRecorder) -> None:
         match message:
             case RecordingOpened(recording_id, at):
                 recording = recorder.recordings.get(recording_id)
@@ -386,19 +331,18 @@ class MediaPlane:
             case RecorderLoad():
                 recorder.pressure = message
             case Counters(values):
-                recorder.counters = values
-                recorder.load.report(values["cpu_s"], asyncio.get_running_loop().time())
+                recorder.counted.count(values, values["cpu_s"])
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
 
     def _close_recording(
-        self, recorder: _Recorder, recording_id: int, result: RecordingClosed
+        self, recorder: Recorder, recording_id: int, result: RecordingClosed
     ) -> None:
         recording = recorder.recordings.pop(recording_id, None)
         if recording is not None and not recording.result.done():
             recording.result.set_result(result)
 
-    def _take_stock(self, recorder: _Recorder, resumed: frozenset[int]) -> None:
+    def _take_stock(self, recorder: Recorder, resumed: frozenset[int]) -> None:
         """After a restart: what the new recorder knows nothing of is adopted from the disk.
 
         A recorder says that it is ready when it has read the ring again from `safe`, so a
@@ -442,16 +386,3 @@ async def media_plane(
 
 def _stop_message(recording: OpenRecording) -> StopRecording:
     return StopRecording(recorder=recording.recorder, recording_id=recording.recording_id)
-
-
-def _recorder_died(recorder: _Recorder) -> None:
-    recorder.pressure = CALM
-    _carry(recorder)
-
-
-def _carry(part: _Worker | _Recorder) -> None:
-    """Keep a dead child's totals."""
-    for name, value in part.counters.items():
-        if name not in GAUGES:
-            part.carried[name] = part.carried.get(name, 0.0) + value
-    part.counters, part.load = {}, Load()

@@ -151,6 +151,8 @@ def our_round(calls: int, seconds: int) -> report.Figures:
         cwd=ROOT,
         check=False,
     )
+    if not done.stdout:
+        raise RuntimeError("bench.media gave no figures")
     figures: report.Figures = json.loads(done.stdout)
     return figures
 

@@ -16,8 +16,9 @@ from b2bua.call_record import MICROSECONDS
 from b2bua.config import parse
 from b2bua.conversation import Attachable, CallServices
 from b2bua.directory import Directory, Extension
+from b2bua.media.members import OpenRecording
 from b2bua.media.messages import Bridge, SetRemote, Unbridge
-from b2bua.media.plane import MediaPlane, OpenRecording
+from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.switchboard import Switchboard

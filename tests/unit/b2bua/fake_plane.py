@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from b2bua.media.leg import LegEvent, MediaLeg
+from b2bua.media.members import OpenRecording
 from b2bua.media.messages import (
     CodeReceived,
     DigitReceived,
@@ -21,7 +22,7 @@ from b2bua.media.messages import (
     StopPlay,
 )
 from b2bua.media.placement import RecorderBusyError
-from b2bua.media.plane import NoPortError, OpenRecording
+from b2bua.media.plane import NoPortError
 from sip.address import HostPort
 
 M = TypeVar("M")

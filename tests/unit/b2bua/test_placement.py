@@ -2,6 +2,7 @@
 
 import pytest
 
+from b2bua.media.members import Counted
 from b2bua.media.placement import Candidate, Load, choose
 
 
@@ -41,3 +42,13 @@ def test_two_reports_at_one_instant_and_a_new_life_are_no_trouble() -> None:
     load.report(5.5, 100.0)
     load.report(0.1, 101.0)
     assert load.share == 0.0
+
+
+async def test_totals_live_on_and_gauges_end_with_a_life() -> None:
+    counted = Counted()
+    counted.count({"packets": 5.0, "pressure": 2.0}, cpu_s=1.0)
+    counted.died()
+    counted.count({"packets": 3.0, "pressure": 0.0}, cpu_s=0.1)
+    assert counted.carried == {"packets": 5.0}
+    assert counted.counters == {"packets": 3.0, "pressure": 0.0}
+    assert counted.load.share == 0.0
