@@ -68,6 +68,7 @@ async def started() -> AsyncIterator[tuple[Child, Manager]]:
         (configuration / "mitschnitt" / "mitschnitt.toml").write_text(
             f'[sip]\nlisten = "{ports.LOOPBACK}:{ports.take(2)}"\n'
             f'[media]\nports = "{low}-{low + 199}"\nmax_calls = 10\n'
+            f'[web]\nlisten = "{ports.LOOPBACK}:0"\n'
         )
         program, *words = unit.command(configuration=configuration, state=state)
         assert Path(program).name == "mitschnitt"
