@@ -66,6 +66,8 @@ $(VENV)/demo.stamp: requirements/phones.txt $(VENV)/run.stamp
 	$(INSTALL) -r requirements/phones.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt requirements/phones.txt requirements/wideband.txt $(VENV)/run.stamp
-	$(INSTALL) -r requirements/dev.txt -r requirements/phones.txt -r requirements/wideband.txt
+$(VENV)/dev.stamp: requirements/dev.txt requirements/phones.txt requirements/wideband.txt requirements/srtp.txt \
+		$(VENV)/run.stamp
+	$(INSTALL) -r requirements/dev.txt -r requirements/phones.txt -r requirements/wideband.txt \
+		-r requirements/srtp.txt
 	@touch $@

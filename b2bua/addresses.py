@@ -3,7 +3,8 @@
 import ipaddress
 import socket
 
-from b2bua.config import SipConfig, is_wildcard
+from b2bua.settings.sip import SipConfig
+from b2bua.settings.values import is_wildcard
 
 
 def advertised_host(config: SipConfig) -> str:

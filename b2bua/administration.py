@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from typing import TypeVar
 
-from b2bua.call_record import wall_us
+from b2bua.calls.call_record import wall_us
 from b2bua.control import (
     EVERY_DIRECTION,
     AddExtension,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2bua.directory import Directory, Extension
-from b2bua.trunk import Trunk, Trunks
+from b2bua.trunks.trunk import Trunk, Trunks
 from sip.address import Flow
 from sip.digest import Algorithm, Challenger, Ha1, Stale, Verified
 from sip.events import Authorized, Refused

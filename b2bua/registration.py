@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from b2bua.config import SipConfig
 from b2bua.directory import Extension
+from b2bua.settings.sip import SipConfig
 from cdr.journal import Journal
 from cdr.records import BindingRemoved, BindingStored
 from cdr.rows import BindingRow

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from b2bua.config import Config
 from b2bua.dial_pattern import MAX_DIGITS
 from b2bua.directory import Directory, Extension
-from b2bua.trunk import Trunk, Trunks
+from b2bua.trunks.trunk import Trunk, Trunks
 
 
 @dataclass(frozen=True, slots=True)

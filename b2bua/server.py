@@ -7,11 +7,12 @@ import signal
 import sys
 from collections.abc import Coroutine
 
-from b2bua.config import LEGS_PER_CALL, Config
+from b2bua.config import Config
 from b2bua.datadir import DataFolder
 from b2bua.errors import MitschnittError, StartError
 from b2bua.logs import logging_to_stderr
 from b2bua.service import Service
+from b2bua.settings.media import LEGS_PER_CALL
 from rtp.io.socket import DescriptorLimitError, descriptors_needed, raise_descriptor_limit
 from sip.io.tcp import TcpLimits
 

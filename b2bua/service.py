@@ -13,9 +13,10 @@ from b2bua import control
 from b2bua.addresses import advertised_host
 from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, Gate
-from b2bua.call_record import wall_us
+from b2bua.calls.call_record import wall_us
+from b2bua.calls.conversation import Attachable, CallServices
+from b2bua.calls.switchboard import Switchboard
 from b2bua.config import Config
-from b2bua.conversation import Attachable, CallServices
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
@@ -26,10 +27,9 @@ from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.status import Status
-from b2bua.switchboard import Switchboard
-from b2bua.trunk import Trunks
+from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
-from b2bua.web_child import WebPages, open_web
+from b2bua.web.child import WebPages, open_web
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.queries import ReadOnly

@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 
 from b2bua import control
+from b2bua.calls.switchboard import Switchboard
 from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
-from b2bua.switchboard import Switchboard
-from b2bua.web_child import WebPages
+from b2bua.web.child import WebPages
 from cdr.journal import Journal
 from sip.endpoint import Endpoint
 from sip.io.shell import Shell

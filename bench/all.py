@@ -16,12 +16,24 @@ from bench import report
 RESULTS = Path(__file__).resolve().parent / "results"
 TRIES = 3
 
+SIZES = (50, 100, 200, 400, 800)
+"Calls of the media runs."
+
+
+def media_runs() -> dict[str, tuple[str, ...]]:
+    """Each number of calls: relayed only, recorded as set by default, and with LAME 3."""
+    runs = {}
+    for calls in SIZES:
+        words = ("bench.media", "--calls", str(calls))
+        runs[f"relay-{calls}"] = words
+        runs[f"record-{calls}"] = (*words, "--record")
+        runs[f"record-{calls}-q3"] = (*words, "--record", "--quality", "3")
+    return runs
+
+
 RUNS: dict[str, tuple[str, ...]] = {
     "floor-200": ("bench.floor", "--calls", "200"),
-    "relay-200": ("bench.media", "--calls", "200"),
-    "record-50": ("bench.media", "--calls", "50", "--record"),
-    "record-200": ("bench.media", "--calls", "200", "--record"),
-    "record-200-q3": ("bench.media", "--calls", "200", "--record", "--quality", "3"),
+    **media_runs(),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "consent-200": ("bench.consent",),
     "encode": ("bench.encode",),

@@ -3,7 +3,7 @@
 import mmap
 import os
 
-from b2bua.config import MediaConfig
+from b2bua.settings.media import MediaConfig
 from rtp.ring import RingLayout, initialise
 
 STATE_SIZE = 4 << 20

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from b2bua.children import Child
-from b2bua.config import MediaConfig
 from b2bua.errors import MitschnittError, StartError
 from b2bua.media.cooling import CoolingPorts
 from b2bua.media.leg import LegMessage, MediaLeg
@@ -47,6 +46,7 @@ from b2bua.media.messages import (
 )
 from b2bua.media.placement import RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
+from b2bua.settings.media import MediaConfig
 from sip.address import HostPort
 
 logger = logging.getLogger("b2bua.media")

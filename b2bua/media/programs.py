@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from b2bua.children import ChildSpec
-from b2bua.config import MediaConfig
 from b2bua.media.messages import FromMediaWorker, FromRecorder
+from b2bua.settings.media import MediaConfig
 
 
 def worker_spec(

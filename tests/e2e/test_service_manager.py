@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.switchboard import STOP_PATIENCE_S
+from b2bua.calls.switchboard import STOP_PATIENCE_S
 from cdr.journal import JournalSettings
 from rtp.io.socket import descriptors_needed
 from tests.e2e.calls import call, end

@@ -23,8 +23,8 @@ from sip.events import (
     ReinviteReceived,
     RequestCompleted,
 )
-from tests.unit.b2bua.call_rig import DID, House, Phone, extension, open_house, sdp
-from tests.unit.b2bua.virtual_time import virtual
+from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2
 "Leg ids of the call."

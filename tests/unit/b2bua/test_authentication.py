@@ -7,14 +7,14 @@ import pytest
 from b2bua.authentication import ALLOW, Anonymous, Gate
 from b2bua.config import parse
 from b2bua.directory import Directory
-from b2bua.trunk import Trunk, Trunks
+from b2bua.trunks.trunk import Trunk, Trunks
 from sip.address import Flow, HostPort
 from sip.digest import Challenger, ha1
 from sip.events import Authorized, Refused
 from sip.message import Request
 from sip.message import parse as parse_message
 from tests.support.sip_raw import request
-from tests.unit.b2bua.call_rig import extension
+from tests.unit.b2bua.calls.call_rig import extension
 from tests.unit.sip.test_digest import HOST, REALM, Phone
 
 TRUNK_HOST = "203.0.113.1"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from b2bua.config import Config, TrunkAddress, parse
+from b2bua.config import Config, parse
 from b2bua.errors import ConfigError
+from b2bua.settings.trunks import TrunkAddress
 from ivr.prompts import PromptId
 from sip.address import HostPort
 

@@ -7,8 +7,8 @@ import pytest
 from b2bua.config import parse
 from b2bua.directory import Directory
 from b2bua.routing import DialPlan, NoRoute, ToExtension, ToRecordKey, ToTrunk
-from b2bua.trunk import Trunks
-from tests.unit.b2bua.call_rig import extension
+from b2bua.trunks.trunk import Trunks
+from tests.unit.b2bua.calls.call_rig import extension
 
 TOML = """
 [[trunk]]

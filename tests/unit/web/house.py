@@ -12,7 +12,7 @@ import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
-from b2bua.web_ports import FolderRecordings, FolderStorage, ReasonSentences
+from b2bua.web.ports import FolderRecordings, FolderStorage, ReasonSentences
 from cdr.account_records import Role, SessionTouched, UserAdded
 from cdr.errors import CdrError
 from cdr.journal import Journal, JournalSettings

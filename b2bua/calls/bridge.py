@@ -1,0 +1,98 @@
+"""Two legs joined: offers and answers pass through with our address, the worker gets routes.
+
+`forward_offer` and `forward_answer` serve the first INVITE and every re-INVITE of either side
+alike (:rfc:`3264`). Where one side stands alone, because a menu speaks to it, because it asks us
+for an offer, or because its partner is not there yet, `answer_alone`, `offer_to` and
+`take_answer` negotiate with that side only. `SdpError`s are the peer's: 488.
+"""
+
+from enum import IntEnum
+
+from b2bua.calls.negotiation import Negotiation
+from b2bua.media.leg import MediaLeg
+from b2bua.media.messages import Route
+from sip.offer_answer import RoutePlan, routes
+
+
+class Side(IntEnum):
+    """Caller and callee, as the recording numbers them."""
+
+    A = 0
+    B = 1
+
+    @property
+    def other(self) -> "Side":
+        return Side(1 - self)
+
+
+class Bridge:
+    """The media of one call between two parties."""
+
+    def __init__(self, leg_a: MediaLeg, leg_b: MediaLeg) -> None:
+        self.legs = (leg_a, leg_b)
+        self.sides = (Negotiation(leg_a), Negotiation(leg_b))
+        self._closed = False
+
+    @property
+    def held(self) -> bool:
+        """Whether either side has put the call on hold."""
+        return any(side.holds for side in self.sides)
+
+    # --- through to the other side
+
+    def forward_offer(self, side: Side, body: bytes, *, narrow: bool = False) -> bytes:
+        """Return the offer for the other side; raises `SdpError`.
+
+        `narrow`: G.711 and digits only, where there is G.711, so that we can speak to both.
+        """
+        offering = self.sides[side]
+        offering.take_offer(body, narrow=narrow)
+        return offering.forward_to(self.sides[side.other])
+
+    def forward_answer(self, side: Side, body: bytes, *, join: bool = True) -> bytes:
+        """Return the answer for the side that offered; joins the legs; raises `SdpError`."""
+        told = self.sides[side.other].answer_from(self.sides[side], body)
+        if join:
+            self.join()
+        return told
+
+    # --- with one side alone
+
+    def answer_alone(self, side: Side, body: bytes) -> bytes:
+        """Return our own answer to an offer: G.711 and digits; raises `SdpError`."""
+        return self.sides[side].answer_alone(body)
+
+    def offer_to(self, side: Side) -> bytes:
+        """Return an offer of ours, with what the other side has said in mind."""
+        return self.sides[side].offer_alone(self.sides[side.other])
+
+    def take_answer(self, side: Side, body: bytes) -> None:
+        """Take the answer to `offer_to`; joins the legs where both agree; raises `SdpError`."""
+        self.sides[side].take_answer(body)
+        self.join()
+
+    def join(self) -> None:
+        """Let the sides hear each other, or change the routes.
+
+        Does nothing without a partner, and while the bridge is closed.
+        """
+        first, second = (side.stream for side in self.sides)
+        if first is None or second is None or self._closed:
+            return
+        a_to_b, b_to_a = routes(first, second)
+        self.legs[0].bridge(self.legs[1], _route(a_to_b), _route(b_to_a))
+
+    def close(self) -> None:
+        """Let neither side hear the other, whatever is negotiated, until `open`."""
+        self._closed = True
+        self.legs[0].unbridge(self.legs[1])
+
+    def open(self) -> None:
+        """Let the sides hear each other again."""
+        if self._closed:
+            self._closed = False
+            self.join()
+
+
+def _route(plan: RoutePlan) -> Route:
+    return Route(payload_types=plan.payload_types, transcode=plan.transcode)

@@ -1,0 +1,332 @@
+"""The recording of one call: policy, permits, taps, segments, and what became of it.
+
+The decision falls before anybody is asked or rung; each start opens the taps, each with the
+permit of its own party, and makes a segment of its own; the outcome is named when the files
+have their names.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from b2bua.calls.bridge import Bridge, Side
+from b2bua.calls.call_record import CallRecord, Verdict
+from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.party import Party
+from b2bua.media.members import OpenRecording
+from b2bua.media.messages import RecordingClosed
+from b2bua.media.placement import RecorderBusyError
+from b2bua.media.plane import MediaPlane
+from b2bua.settings.recording import RecordingConfig
+from cdr.records import new_id
+from recording.codecs import refusal, why_not
+from recording.naming import recording_path
+from recording.outcome import Facts, Outcome, conclude
+from recording.permit import RecordingPermit, encode
+from recording.policy import Decision, Direction, Mode, OwnParty, decide
+from recording.reasons import Reason, ReasonKey, because
+from recording.spec import RecordingSpec, StreamFormat, TapSpec
+
+logger = logging.getLogger("b2bua.recording")
+
+RESULT_PATIENCE_S = 8.0
+"""A file is finished within a second of the stop, a dead recorder's adopted a little later, and
+a sick disk gets 5 s to come back (`recording.writer`)."""
+
+
+@dataclass(eq=False, slots=True)
+class _Segment:
+    """One start and stop."""
+
+    segment_id: str
+    open: OpenRecording
+    formats: list[tuple[StreamFormat, ...]]
+    "What each side may send, as the recorder knows it."
+    stopped: bool = False
+    result: RecordingClosed | None = None
+
+    @property
+    def playable_s(self) -> float:
+        """Seconds of a file that plays."""
+        result = self.result
+        return result.duration_s if result is not None and result.relative_path else 0.0
+
+
+class CallRecording:
+    """What one call records; segments come one after the other."""
+
+    def __init__(
+        self,
+        *,
+        plane: MediaPlane,
+        record: CallRecord,
+        evidence: Evidence,
+        folder: Path,
+        settings: RecordingConfig,
+    ) -> None:
+        self._plane = plane
+        self._record = record
+        self._evidence = evidence
+        self._folder = folder
+        self._settings = settings
+        self._minimum_s = settings.min_duration_s
+        self._parties: tuple[Party, Party] | None = None
+        self._agreements: dict[Side, Agreement] = {}
+        self._segments: list[_Segment] = []
+        self._failure: Reason | None = None
+        self._refused: Reason | None = None
+        self._blocked: Reason | None = None
+        self.decision: Decision | None = None
+
+    # --- may it be?
+
+    def decide(
+        self,
+        direction: Direction,
+        parties: tuple[Party, Party],
+        *,
+        emergency: bool = False,
+        outside_has_keys: bool = True,
+    ) -> Decision:
+        """Settle whether this call may be recorded, and how that begins."""
+        self._parties = parties
+        own = [own_party(party) for party in parties if party.extension is not None]
+        self.decision = decide(
+            direction, own, emergency=emergency, outside_has_keys=outside_has_keys
+        )
+        return self.decision
+
+    def agree(self, side: Side, agreement: Agreement) -> None:
+        """Take over an outside party's yes."""
+        self._agreements[side] = agreement
+        self._refused = None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether an outside party has said yes."""
+        return bool(self._agreements)
+
+    def refuse(self, reason: Reason) -> None:
+        """Note that an outside party was asked and did not agree."""
+        self._refused = reason
+
+    def block(self, reason: Reason) -> None:
+        """Note that a recording was wanted that could not be."""
+        self._blocked = reason
+
+    # --- segments
+
+    @property
+    def running(self) -> bool:
+        """Whether a segment is open."""
+        return bool(self._segments) and not self._segments[-1].stopped
+
+    def start(self, bridge: Bridge, *, started_by: str) -> bool:
+        """Open the taps; false where it can't be, which the outcome will say."""
+        if self.running:
+            return True
+        formats = tuple(side.formats for side in bridge.sides)
+        if not all(formats):
+            return False  # a call without an offer: the answer is still on its way
+        refused = [why for side in formats if (why := refusal(side[0])) is not None]
+        if refused:
+            self._failure = refused[0]
+            return False
+        try:
+            permits = [self._permit(side) for side in Side]
+        except EvidenceError as error:
+            # Fail closed: without evidence there is no permit.
+            logger.error("nothing recorded", extra={"reason": str(error)})
+            self._failure = because(ReasonKey.NO_EVIDENCE)
+            return False
+        try:
+            spec = self._open(bridge, started_by, list(formats))
+        except RecorderBusyError:
+            logger.warning("not recorded: no recorder takes a new recording")
+            self._failure = because(ReasonKey.RECORDER_BUSY)
+            return False
+        for side, permit in zip(Side, permits, strict=True):
+            leg = bridge.legs[side]
+            leg.open_tap(
+                permit,
+                self._segments[-1].open.recorder,
+                TapSpec(
+                    recording=spec,
+                    leg_id=leg.leg_id,
+                    side=int(side),
+                    formats=formats[side],
+                    permit=encode(permit),
+                ),
+            )
+        return True
+
+    def _permit(self, side: Side) -> RecordingPermit:
+        """Return the permit of one party; raises `EvidenceError`."""
+        assert self._parties is not None
+        extension = self._parties[side].extension
+        if extension is not None:
+            return self._evidence.opt_in(side, extension)
+        if side not in self._agreements:
+            raise EvidenceError("the outside party has not agreed")
+        return self._evidence.agreed(side, self._agreements[side])
+
+    def _open(
+        self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
+    ) -> RecordingSpec:
+        assert self._parties is not None
+        caller, callee = self._parties
+        number = len(self._segments) + 1
+        path = recording_path(
+            datetime.now().astimezone(),
+            caller=caller.number,
+            callee=callee.number,
+            call_id=self._record.uniqueid,
+            segment=number,
+        )
+        opened = self._plane.new_recording(bridge.legs[Side.A], path)
+        segment = _Segment(new_id(self._record.now_us()), opened, formats)
+        opened.result.add_done_callback(lambda _: self._finished(segment))
+        self._segments.append(segment)
+        self._record.segment_opened(segment.segment_id, number, path, started_by)
+        return RecordingSpec(
+            recording_id=opened.recording_id,
+            relative_path=path,
+            started_at=time.time(),
+            started_mono=time.monotonic(),
+            sample_rate=self._settings.sample_rate,
+            channels=2 if self._settings.channels == "stereo" else 1,
+            level=self._settings.level,
+            blank_dtmf=self._settings.blank_dtmf,
+            title=f"{caller.number} - {callee.number}",
+        )
+
+    def follow(self, bridge: Bridge) -> None:
+        """Tell the recorder what the parties may send since they negotiated anew."""
+        if not self.running:
+            return
+        known = self._segments[-1].formats
+        for side in Side:
+            formats = bridge.sides[side].formats
+            if formats and formats != known[side]:
+                known[side] = formats
+                bridge.legs[side].change_formats(formats)
+
+    def stop(self) -> None:
+        """End the segment at this instant; the file follows."""
+        if self.running:
+            segment = self._segments[-1]
+            segment.stopped = True
+            self._plane.stop_recording(segment.open)
+
+    def worker_died(self) -> None:
+        """Note that the media worker is gone: what was said after its death is missing."""
+        if self.running:
+            self._failure = because(ReasonKey.MEDIA_WORKER_DIED)
+
+    def _finished(self, segment: _Segment) -> None:
+        """Write down a file that has its name; one that is too short waits for the call's end.
+
+        Once: whoever waits for the result may read it before the future's callback has run.
+        """
+        if segment.result is not None or segment.open.result.cancelled():
+            return
+        segment.result = segment.open.result.result()
+        if not self._is_short(segment):
+            self._close(segment, playable=segment.playable_s > 0)
+
+    def _close(self, segment: _Segment, *, playable: bool) -> None:
+        assert segment.result is not None
+        self._record.segment_closed(segment.segment_id, segment.result, playable=playable)
+
+    def _is_short(self, segment: _Segment) -> bool:
+        result = segment.result
+        return (
+            result is not None and result.failure is None and (segment.playable_s < self._minimum_s)
+        )
+
+    # --- what became of it
+
+    async def verdict(self, *, connected: bool, not_connected: Reason | None) -> Verdict:
+        """Wait for the files and name the one outcome of the call."""
+        for segment in self._segments:
+            await self._result(segment)
+        kept = [s for s in self._segments if s.playable_s > 0 and not self._is_short(s)]
+        for segment in self._segments:
+            if self._is_short(segment):
+                await asyncio.to_thread(self._remove, segment)
+                self._close(segment, playable=False)
+        recorded_s = sum(s.playable_s for s in kept)
+        short_s = max((s.playable_s for s in self._segments if self._is_short(s)), default=0.0)
+        conclusion = conclude(
+            Facts(
+                connected=connected,
+                failure=_with_seconds(self._failure or self._failed(), recorded_s),
+                started=bool(self._segments),
+                recorded_s=recorded_s or short_s,
+                minimum_s=self._minimum_s,
+                not_connected=not_connected,
+                refused=self._refused,
+                blocked=self._blocked or self._idle(Outcome.BLOCKED),
+                not_wanted=self._idle(Outcome.NOT_WANTED),
+            )
+        )
+        path = kept[0].result.relative_path if kept and kept[0].result is not None else None
+        return Verdict(
+            outcome=conclusion.outcome,
+            reason=conclusion.reason.key,
+            params=dict(conclusion.reason.parameters),
+            recordingfile=path or "",
+        )
+
+    async def _result(self, segment: _Segment) -> None:
+        try:
+            async with asyncio.timeout(RESULT_PATIENCE_S):
+                await asyncio.shield(segment.open.result)
+            self._finished(segment)
+        except TimeoutError:
+            logger.error("no result from the recorder", extra={"path": segment.open.relative_path})
+            self._failure = self._failure or because(ReasonKey.RECORDER_DIED)
+
+    def _failed(self) -> Reason | None:
+        """Return what the recorder says is missing."""
+        undecoded = [codec for s in self._segments if s.result for codec in s.result.undecoded]
+        if undecoded:
+            return why_not(undecoded[0])
+        details = [s.result.failure for s in self._segments if s.result and s.result.failure]
+        return because(ReasonKey.DISK, detail=details[0]) if details else None
+
+    def _idle(self, outcome: Outcome) -> Reason | None:
+        """Return the policy's reason, if its outcome is this one."""
+        decision = self.decision
+        return decision.reason if decision is not None and decision.outcome is outcome else None
+
+    def _remove(self, segment: _Segment) -> None:
+        """Remove a recording below the configured minimum."""
+        if segment.result is not None and segment.result.relative_path is not None:
+            (self._folder / segment.result.relative_path).unlink(missing_ok=True)
+
+
+def own_party(party: Party) -> OwnParty:
+    """Return an extension as the policy sees it."""
+    extension = party.extension
+    assert extension is not None
+    return OwnParty(
+        number=extension.number,
+        mode=Mode(extension.mode),
+        opted_in=extension.opt_in_at is not None,
+        directions=frozenset(Direction(name) for name in extension.directions if name),
+        may_stop=extension.user_may_stop,
+        attested=extension.manual_consent == "attested",
+    )
+
+
+def _with_seconds(failure: Reason | None, seconds: float) -> Reason | None:
+    if failure is not None and failure.key in {
+        ReasonKey.MEDIA_WORKER_DIED,
+        ReasonKey.RECORDER_DIED,
+    }:
+        return because(failure.key, seconds=seconds)
+    return failure

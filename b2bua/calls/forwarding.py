@@ -1,0 +1,70 @@
+"""Ringing the wanted party on behalf of a caller who hears the network's own answer.
+
+Offer, progress and answer pass through: the caller is answered when the wanted party is.
+"""
+
+from b2bua.calls.bridge import Side
+from b2bua.calls.conversation import Conversation
+from b2bua.calls.inbox import CallEvent
+from sip.events import InviteAnswered, InviteProgressed
+
+
+class Forwarding:
+    """The caller's side of a call that we only pass on."""
+
+    def __init__(self, conversation: Conversation, *, narrow: bool) -> None:
+        """`narrow`: G.711 alone where there is G.711, since we are going to speak."""
+        self._c = conversation
+        self._narrow = narrow
+
+    @property
+    def _offer(self) -> bytes:
+        return self._c.request.body
+
+    def offer(self) -> bytes:
+        """Return the offer for the wanted party: the caller's, or ours where it made none."""
+        bridge = self._c.bridge
+        return self._c.negotiate(
+            lambda: (
+                bridge.forward_offer(Side.A, self._offer, narrow=self._narrow)
+                if self._offer
+                else bridge.offer_to(Side.B)
+            )
+        )
+
+    def on_event(self, event: CallEvent) -> None:
+        """Pass ringing on."""
+        if isinstance(event, InviteProgressed) and event.usage in self._c.branches:
+            self._progress(event)
+        else:
+            self._c.small_talk(event)
+
+    def _progress(self, event: InviteProgressed) -> None:
+        """Pass ringing on; early media only where one contact alone can send it."""
+        conversation, answer = self._c, event.response.body
+        body = b""
+        if answer and self._offer and len(conversation.branches) == 1:
+            body = conversation.negotiate(
+                lambda: conversation.bridge.forward_answer(Side.B, answer)
+            )
+        code = 183 if body else 180
+        endpoint = conversation.services.endpoint
+        endpoint.provisional(conversation.a, code, conversation.now, body=body)
+        conversation.kick()
+
+    def accept(self, answered: InviteAnswered) -> None:
+        """Answer the caller, who made the offer or answers ours in its ACK."""
+        conversation, bridge = self._c, self._c.bridge
+        answer = answered.response.body
+        if self._offer:
+            body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer, join=False))
+        else:
+            body = conversation.negotiate(lambda: self._own_offer(answer))
+        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.kick()
+        conversation.answered_a = True
+
+    def _own_offer(self, answer: bytes) -> bytes:
+        self._c.bridge.take_answer(Side.B, answer)
+        self._c.owed.add(Side.A)
+        return self._c.bridge.offer_to(Side.A)

@@ -1,0 +1,74 @@
+"""What reaches a call, and the one queue in which it waits for the call to read it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from b2bua.calls.call_over import NOBODY, CallOver
+from b2bua.media.leg import LegEvent
+from recording.controller import Action, Wish
+from sip.events import Event
+
+logger = logging.getLogger("b2bua.calls.call")
+
+INBOX_SIZE = 256
+"Events. A peer that sends more than the call can read is ended with it."
+
+
+@dataclass(frozen=True, slots=True)
+class LegLost:
+    """The media worker died under the call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKeyPressed:
+    """An extension of the call asks for a recording from outside of the call."""
+
+    number: str
+    wish: Wish
+    done: "asyncio.Future[Action]"
+    "What came of it, for whoever asked to say it."
+
+
+CallEvent = Event | LegEvent | LegLost | Shutdown | RecordKeyPressed
+
+
+class Inbox:
+    """The events of one call, in order."""
+
+    def __init__(self, call_id: str, clock: Callable[[], float]) -> None:
+        self._call_id = call_id
+        self._clock = clock
+        self._queue: asyncio.Queue[CallEvent] = asyncio.Queue(INBOX_SIZE)
+
+    def deliver(self, event: CallEvent) -> None:
+        """Put an event in; an inbox that overflows ends the call."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            logger.error("call inbox full, call ended", extra={"call_id": self._call_id})
+            with contextlib.suppress(asyncio.QueueEmpty):
+                self._queue.get_nowait()
+            self._queue.put_nowait(Shutdown())
+
+    async def next_event(self, deadline: float | None = None) -> CallEvent | None:
+        """Return the next event; None once the clock is past `deadline`.
+
+        What ends a call in every phase is raised here, as `CallOver`.
+        """
+        try:
+            remaining = None if deadline is None else max(0.0, deadline - self._clock())
+            async with asyncio.timeout(remaining):
+                event = await self._queue.get()
+        except TimeoutError:
+            return None
+        if isinstance(event, LegLost | Shutdown):
+            raise CallOver(503, "Service Unavailable", "FAILED", NOBODY)
+        return event

@@ -1,0 +1,204 @@
+"""Where SIP events meet calls: offers become calls, events find theirs, a stop ends all.
+
+Each call runs as a task of its own behind a bulkhead: what breaks one is logged and ends one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from b2bua.authentication import ALLOW
+from b2bua.calls.call import Call
+from b2bua.calls.call_over import CallOver, busy, nobody
+from b2bua.calls.conversation import Attachable, CallServices
+from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Shutdown
+from b2bua.calls.party import Party
+from b2bua.calls.record_key_call import RecordKeyCall
+from b2bua.directory import Extension
+from b2bua.registration import Registrations
+from b2bua.routing import Destination, NoRoute, ToExtension, ToRecordKey, ToTrunk
+from b2bua.trunks.trunk import Trunk, caller_of
+from sip.events import Event, InviteOffered, RequestOffered
+
+logger = logging.getLogger("b2bua.calls.switchboard")
+
+STOP_PATIENCE_S = 10.0
+"For calls to end and their recordings to get a name, after a stop was asked for."
+
+RETRY_AFTER = (("Retry-After", "10"),)
+
+
+class Running(Protocol):
+    """A call as the switchboard sees it."""
+
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def usages(self) -> tuple[int, ...]: ...
+    def deliver(self, event: CallEvent) -> None: ...
+    async def run(self) -> None: ...
+
+
+class Switchboard:
+    """All calls of the server."""
+
+    def __init__(self, services: CallServices, registrations: Registrations) -> None:
+        self._services = services
+        self._registrations = registrations
+        self._by_usage: dict[int, Attachable] = {}
+        self._calls: dict[Running, asyncio.Task[None]] = {}
+        self._by_extension: dict[str, list[Call]] = {}
+        "Calls in which an extension takes part, oldest first."
+        self._extensions: dict[Running, frozenset[str]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._empty = asyncio.Event()
+        self.accepting = False
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Take calls while the context is open; its end waits for every call's end."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self.accepting = True
+            try:
+                yield
+            finally:
+                self.accepting = False
+                await self._end_all()
+
+    def attach(self, usage: int, call: Attachable) -> None:
+        """Have the events of a usage delivered to a call."""
+        self._by_usage[usage] = call
+
+    def on_event(self, event: Event) -> None:
+        """Carry one event of the endpoint to whom it concerns."""
+        match event:
+            case InviteOffered():
+                self._offered(event)
+            case RequestOffered():
+                self._requested(event)
+            case _:
+                call = self._by_usage.get(event.usage) if event.usage is not None else None
+                if call is not None:
+                    call.deliver(event)
+
+    # --- calls
+
+    def _offered(self, event: InviteOffered) -> None:
+        services = self._services
+        caller, destination = self._route(event)
+        emergency = isinstance(destination, ToTrunk) and destination.emergency
+        room = emergency or len(self._calls) < services.config.media.max_calls
+        if not self.accepting or not room or self._group is None:
+            services.endpoint.reject(event.usage, 503, services.clock(), headers=RETRY_AFTER)
+            services.kick()
+            return
+        call: Running
+        if isinstance(destination, ToRecordKey):
+            call = RecordKeyCall(services, event, caller.number, self._press)
+        else:
+            reachable = self._reachable(destination, event)
+            call = Call(services, event, caller, reachable)
+            self._engage(call, caller, reachable)
+        self.attach(event.usage, call)
+        self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
+
+    def _route(self, event: InviteOffered) -> tuple[Party, Destination]:
+        """Return who calls, and where that goes."""
+        plan, dialled = self._services.plan, event.request.uri.user or ""
+        if isinstance(event.identity, Trunk):
+            number, name = caller_of(event.request)
+            caller = Party(number=number, name=name, trunk=event.identity)
+            return caller, plan.from_trunk(dialled, event.identity)
+        assert isinstance(event.identity, Extension)
+        return Party.own(event.identity), plan.from_extension(dialled, event.identity)
+
+    def _reachable(
+        self, destination: ToExtension | ToTrunk | NoRoute, event: InviteOffered
+    ) -> ToExtension | ToTrunk | CallOver:
+        """Return the destination, or what the caller is told in its place."""
+        if isinstance(destination, NoRoute):
+            dialled = event.request.uri.user or ""
+            return nobody(destination.code, destination.reason, dialled)
+        if isinstance(destination, ToExtension):
+            number = destination.extension.number
+            limit = self._services.config.sip.max_calls_per_extension
+            if len(self._by_extension.get(number, ())) >= limit:
+                return busy(number)
+        return destination
+
+    def _engage(
+        self, call: Call, caller: Party, destination: ToExtension | ToTrunk | CallOver
+    ) -> None:
+        """Note which extensions are in the call."""
+        numbers = {caller.number} if caller.extension is not None else set()
+        if isinstance(destination, ToExtension):
+            numbers.add(destination.extension.number)
+        self._extensions[call] = frozenset(numbers)
+        for number in numbers:
+            self._by_extension.setdefault(number, []).append(call)
+
+    async def _run(self, call: Running) -> None:
+        try:
+            await call.run()
+        except Exception:
+            logger.exception("call ended badly", extra={"call_id": call.call_id})
+        finally:
+            self._forget(call)
+
+    def _forget(self, call: Running) -> None:
+        del self._calls[call]
+        for usage in call.usages:
+            self._by_usage.pop(usage, None)
+        for number in self._extensions.pop(call, ()):
+            calls = self._by_extension[number]
+            calls[:] = [other for other in calls if other is not call]
+            if not calls:
+                del self._by_extension[number]
+        if not self._calls:
+            self._empty.set()
+
+    def _press(self, press: RecordKeyPressed) -> bool:
+        """Hand a dialled record key to the call that is meant."""
+        calls = [call for call in self._by_extension.get(press.number, ()) if call.is_talking]
+        if not calls:
+            return False
+        held = [call for call in calls if call.is_held_by(press.number)]
+        (held or calls)[-1].deliver(press)
+        return True
+
+    # --- other requests
+
+    def _requested(self, event: RequestOffered) -> None:
+        services = self._services
+        if event.request.method == "REGISTER":
+            self._registrations.register(event)
+        elif event.request.method == "OPTIONS":
+            services.endpoint.respond(
+                event.transaction, 200, services.clock(), headers=(("Allow", ALLOW),)
+            )
+        else:
+            services.endpoint.respond(
+                event.transaction, 405, services.clock(), headers=(("Allow", ALLOW),)
+            )
+        services.kick()
+
+    async def _end_all(self) -> None:
+        """Ask every call to end; what has not ended in time is cancelled and named."""
+        if not self._calls:
+            return
+        self._empty.clear()
+        for call in self._calls:
+            call.deliver(Shutdown())
+        try:
+            async with asyncio.timeout(STOP_PATIENCE_S):
+                await self._empty.wait()
+        except TimeoutError:
+            for call, task in self._calls.items():
+                logger.error("call cut off by the stop", extra={"call_id": call.call_id})
+                task.cancel()

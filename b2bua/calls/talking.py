@@ -1,0 +1,168 @@
+"""The conversation itself: from the answer of the wanted party to whatever ends the call."""
+
+from typing import NoReturn
+
+from b2bua.calls.bridge import Side
+from b2bua.calls.call_over import CallOver
+from b2bua.calls.conversation import Conversation
+from b2bua.calls.inbox import CallEvent, RecordKeyPressed
+from b2bua.calls.info_keys import InfoKeys
+from b2bua.calls.record_key import RecordKey
+from b2bua.calls.renegotiation import Renegotiation
+from b2bua.media.messages import CodeReceived, MediaResumed, MediaTimeout
+from recording.controller import Action, Wish
+from recording.policy import Decision, Start
+from sip.events import (
+    AckMissing,
+    AckReceived,
+    InDialogReceived,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
+from sip.info import key_of, record_wish
+
+
+class Talk:
+    """Two parties who hear each other."""
+
+    def __init__(
+        self, conversation: Conversation, decision: Decision, *, greeted: bool, emergency: bool
+    ) -> None:
+        """`greeted`: the caller has answered our questions and acknowledged our 2xx already."""
+        self._c = conversation
+        self._decision = decision
+        self._greeted = greeted
+        self._codes = () if emergency else (conversation.services.config.codes.record,)
+        self._key = RecordKey(conversation, decision)
+        self._info_keys = InfoKeys(conversation, self._codes)
+        self._renegotiation = Renegotiation(conversation)
+        self._acknowledged = greeted
+        self._silent: set[int] = set()
+
+    async def run(self, *, agreed: bool) -> NoReturn:
+        """Carry the conversation; its end is raised as `CallOver`.
+
+        `agreed`: the outside party has said yes already.
+        """
+        if agreed:
+            self._key.consented()
+        elif self._to_be_asked and Side.A not in self._c.owed:
+            self._key.ask_first()
+        self._c.bridge.join()
+        self._listen()
+        if self._greeted and agreed:
+            self._key.begin()
+        while True:
+            event = await self._c.next_event(self._deadline())
+            if event is None:
+                self._key.time_passed()
+                self._info_keys.time_passed()
+            elif self._key.handle(event):
+                self._acknowledge_answer(event)
+            else:
+                self._handle(event)
+
+    @property
+    def _to_be_asked(self) -> bool:
+        """Whether the question comes first, and was not put by the greeting."""
+        return self._decision.start is Start.AFTER_CONSENT and not self._greeted
+
+    def _deadline(self) -> float | None:
+        due = (self._key.next_timeout(), self._info_keys.next_timeout())
+        return min((at for at in due if at is not None), default=None)
+
+    def _listen(self) -> None:
+        """Hear the star codes of our own parties."""
+        for side in Side:
+            types = self._c.bridge.sides[side].event_types
+            own = self._c.parties[side].extension is not None
+            if own and self._codes and types:
+                self._c.legs[side].collect_digits(types, codes=self._codes, forward=True)
+
+    def _handle(self, event: CallEvent) -> None:
+        match event:
+            case MediaTimeout():
+                self._fall_silent(event)
+            case MediaResumed():
+                self._silent.discard(event.leg_id)
+            case CodeReceived():
+                self._press(self._c.side_of_leg(event.leg_id), Wish.TOGGLE)
+            case RecordKeyPressed() if not event.done.done():
+                event.done.set_result(self._key.press(event.number, event.wish))
+            case _:
+                self._handle_sip(event)
+
+    def _handle_sip(self, event: CallEvent) -> None:
+        match event:
+            case AckReceived():
+                self._take_ack(event)
+            case UsageEnded():
+                side = "caller" if event.usage == self._c.a else "callee"
+                raise CallOver(0, "", "ANSWERED", side=side)
+            case AckMissing():
+                raise CallOver(0, "", "ANSWERED")
+            case ReinviteReceived():
+                self._renegotiation.offered(event)
+            case RequestCompleted():
+                if self._renegotiation.completed(event):
+                    self._renegotiated()
+            case InDialogReceived() if event.request.method == "INFO":
+                self._info(event)
+            case _:
+                self._c.small_talk(event)
+
+    def _take_ack(self, event: AckReceived) -> None:
+        """Start what begins by itself, with the caller's first ACK.
+
+        A caller who answers an offer of ours says only there where it listens and what it sends:
+        a yes before that would open a tap on a leg of which nothing is known.
+        """
+        answered = self._c.acknowledged(event)
+        if answered:
+            self._renegotiated()
+        if event.usage == self._c.a and not self._acknowledged:
+            self._acknowledged = True
+            if self._decision.start is Start.NOW:
+                self._key.begin()
+            elif answered and self._to_be_asked:
+                self._key.ask_first()
+
+    def _renegotiated(self) -> None:
+        """Go on with what both sides have agreed on now."""
+        self._listen()
+        self._c.recording.follow(self._c.bridge)
+        self._key.resumed()
+
+    def _fall_silent(self, event: MediaTimeout) -> None:
+        self._silent.add(event.leg_id)
+        if len(self._silent) == len(self._c.legs) and not self._c.bridge.held:
+            raise CallOver(0, "", "ANSWERED")
+
+    # --- keys
+
+    def _press(self, side: Side, wish: Wish) -> Action:
+        extension = self._c.parties[side].extension
+        if extension is None:
+            return Action.REFUSE
+        return self._key.press(extension.number, wish)
+
+    def _acknowledge_answer(self, event: CallEvent) -> None:
+        """Nobody else hears the key by which the asked party answers."""
+        if isinstance(event, InDialogReceived):
+            self._c.respond(event, 200)
+
+    def _info(self, event: InDialogReceived) -> None:
+        """Answer an INFO: the record key, a key of the keypad, or nothing that we know."""
+        conversation = self._c
+        side = conversation.side_of(event.usage)
+        wish, key = record_wish(event.request), key_of(event.request)
+        if wish is not None:
+            action = self._press(side, Wish(wish)) if self._codes else Action.REFUSE
+            conversation.respond(event, 403 if action is Action.REFUSE else 200)
+        elif key is not None:
+            conversation.respond(event, 200)
+            if self._info_keys.press(side, key):
+                self._press(side, Wish.TOGGLE)
+        else:
+            conversation.small_talk(event)

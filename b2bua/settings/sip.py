@@ -1,0 +1,33 @@
+"""`[sip]`: where phones reach the server, and what it asks of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from b2bua.settings.section import Section
+from b2bua.settings.values import each_once, numeric_or_auto, sip_host_port
+from sip.address import HostPort
+from sip.digest import Algorithm
+
+
+class SipConfig(Section):
+    """`[sip]`: where phones reach the server."""
+
+    listen: Annotated[HostPort, BeforeValidator(sip_host_port)] = HostPort("0.0.0.0", 5060)  # noqa: S104 - phones come from the network
+    transports: Annotated[
+        tuple[Literal["udp", "tcp"], ...], Field(min_length=1), AfterValidator(each_once)
+    ] = ("udp", "tcp")
+    "All on the port of `listen`. One is enough, and it may be TCP: nothing needs UDP here."
+    advertise: Annotated[str, AfterValidator(numeric_or_auto)] = "auto"
+    "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
+    realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")
+    digest_algorithms: tuple[Algorithm, ...] = Field(default=("MD5",), min_length=1, max_length=2)
+    """Offered in this order. SHA-256 beside MD5 is what RFC 8760 wants, but baresip 1.0 and its
+    kin give up on a challenge that they don't know, so it is switched on by the operator."""
+    allow_digest_without_qop: bool = True
+    min_expires_s: int = Field(default=60, ge=1, le=3600)
+    max_expires_s: int = Field(default=3600, ge=60, le=86400)
+    max_contacts: int = Field(default=5, ge=1, le=20)
+    ring_timeout_s: int = Field(default=60, ge=5, le=300)
+    max_calls_per_extension: int = Field(default=4, ge=1, le=1000)
+    "An extension in so many calls is busy for the next one."

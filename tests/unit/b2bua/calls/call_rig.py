@@ -1,0 +1,424 @@
+"""Whole calls without processes: the real switchboard and SIP, phones on a wire, time that jumps.
+
+Nothing is real but what decides: media workers are a `FakePlane`, the database a `FakeJournal`,
+and a second of a call takes none.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar, cast
+
+from b2bua.authentication import ALLOW_IN_CALLS
+from b2bua.calls.call_record import MICROSECONDS
+from b2bua.calls.conversation import Attachable, CallServices
+from b2bua.calls.switchboard import Switchboard
+from b2bua.config import parse
+from b2bua.directory import Directory, Extension
+from b2bua.media.members import OpenRecording
+from b2bua.media.messages import Bridge, SetRemote, Unbridge
+from b2bua.media.plane import MediaPlane
+from b2bua.registration import Registrations
+from b2bua.routing import DialPlan
+from b2bua.trunks.trunk import Trunks
+from b2bua.voice_book import VoiceBook
+from cdr.journal import Journal
+from cdr.records import CallEnded, EvidenceStored
+from sip.address import Flow, HostPort
+from sip.binding import Binding
+from sip.digest import Ha1
+from sip.endpoint import Endpoint
+from sip.events import (
+    AckReceived,
+    Authorized,
+    Event,
+    InviteAnswered,
+    InviteOffered,
+    InviteProgressed,
+    Refused,
+    ReinviteReceived,
+    RequestCompleted,
+)
+from sip.message import URI, Address, Request
+from tests.unit.b2bua.calls.fake_plane import FakeJournal, FakePlane, RecordingAsked
+
+E = TypeVar("E")
+
+SERVER = HostPort("192.0.2.100", 5060)
+TRUNK_HOST = "203.0.113.1"
+DID = "4930123450"
+OUTSIDE = "493098765"
+
+TRUNK = f"""
+[[trunk]]
+name = "provider"
+address = "{TRUNK_HOST}"
+dids = {{ "{DID}" = "101" }}
+[[route]]
+pattern = "0Z."
+trunk = "provider"
+strip = 1
+"""
+
+PATIENCE_S = 100.0
+"Virtual seconds in which what a test waits for has to come."
+
+
+def sdp(
+    host: str,
+    *,
+    formats: str = "8 0 101",
+    direction: str = "sendrecv",
+    version: int = 1,
+    port: int = 4000,
+) -> bytes:
+    """A description as phones write it; 101 is telephone-event, 9 G.722."""
+    event = "a=rtpmap:101 telephone-event/8000\r\n" if "101" in formats.split() else ""
+    return (
+        f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"m=audio {port} RTP/AVP {formats}\r\n{event}a={direction}\r\n"
+    ).encode()
+
+
+@cache
+def voices(folder: Path = Path("/nonexistent")) -> VoiceBook:
+    return VoiceBook("de", folder)
+
+
+def extension(
+    number: str,
+    mode: str = "off",
+    *,
+    opted_in: bool = True,
+    directions: str = "incoming,outgoing,internal",
+    may_stop: bool = True,
+    consent: str = "ask",
+) -> Extension:
+    return Extension(
+        number=number,
+        name=f"Name {number}",
+        mode=mode,
+        directions=frozenset(directions.split(",")),
+        user_may_stop=may_stop,
+        manual_consent=consent,
+        opt_in_at=MICROSECONDS if opted_in else None,
+        opt_in_by="admin" if opted_in else None,
+        ha1=Ha1(md5="", sha256=""),
+    )
+
+
+class Phone:
+    """A telephone on the wire: an extension, or somebody behind the trunk."""
+
+    def __init__(self, house: "House", number: str, host: str, *, info: bool = True) -> None:
+        """`info`: it says that it knows INFO."""
+        self.number = number
+        self.host = host
+        self.endpoint = Endpoint(
+            contact=HostPort(host, 5060),
+            authorize=lambda _request, _flow, _now: Authorized(None),
+            user_agent="",
+            allow=ALLOW_IN_CALLS if info else ("INVITE", "ACK", "CANCEL", "BYE"),
+        )
+        self.usage = 0
+        "Of its newest call."
+        self._house = house
+        self._told: asyncio.Queue[Event] = asyncio.Queue()
+
+    # --- what it does
+
+    def dial(self, number: str, body: bytes | None = None) -> int:
+        """Call a number of the server."""
+        self.usage = self.endpoint.invite(
+            target=URI(scheme="sip", user=number, host=SERVER.host),
+            flow=self._house.flow(self.endpoint.contact, SERVER),
+            from_=Address(uri=URI(scheme="sip", user=self.number, host=SERVER.host)),
+            to=Address(uri=URI(scheme="sip", user=number, host=SERVER.host)),
+            body=sdp(self.host) if body is None else body,
+            now=self._house.now,
+        )
+        self._house.kick()
+        return self.usage
+
+    def answer(self, offered: InviteOffered, body: bytes | None = None) -> None:
+        self.usage = offered.usage
+        body = sdp(self.host) if body is None else body
+        self.endpoint.answer(offered.usage, body, self._house.now)
+        self._house.kick()
+
+    def reject(self, offered: InviteOffered, code: int) -> None:
+        self.endpoint.reject(offered.usage, code, self._house.now)
+        self._house.kick()
+
+    def ring(self, offered: InviteOffered, code: int = 180, body: bytes = b"") -> None:
+        self.endpoint.provisional(offered.usage, code, self._house.now, body)
+        self._house.kick()
+
+    def cancel(self) -> None:
+        self.endpoint.cancel(self.usage, self._house.now)
+        self._house.kick()
+
+    def bye(self) -> None:
+        self.endpoint.bye(self.usage, self._house.now)
+        self._house.kick()
+
+    def reinvite(self, body: bytes) -> int:
+        request = self.endpoint.reinvite(self.usage, body, self._house.now)
+        self._house.kick()
+        return request
+
+    def accept(self, event: ReinviteReceived, code: int = 200, body: bytes | None = None) -> None:
+        answer = (sdp(self.host) if body is None else body) if code < 300 else b""
+        kind = "application/sdp" if answer else None
+        self.endpoint.respond(
+            event.transaction, code, self._house.now, body=answer, content_type=kind
+        )
+        self._house.kick()
+
+    def ack(self, body: bytes | None = None) -> None:
+        """Acknowledge a 2xx that has an offer."""
+        self.endpoint.ack(self.usage, sdp(self.host) if body is None else body, self._house.now)
+        self._house.kick()
+
+    async def request(self, method: str, *headers: tuple[str, str], body: bytes = b"") -> int:
+        """Send a request inside the call; returns the status of its answer."""
+        kind = "application/dtmf-relay" if body else None
+        request_id = self.endpoint.request(
+            self.usage, method, self._house.now, body=body, content_type=kind, headers=headers
+        )
+        self._house.kick()
+        completed = await self.take(RequestCompleted)
+        assert completed.request_id == request_id
+        return completed.code
+
+    def info_key(self, key: str) -> None:
+        """Press a key as INFO, and don't wait."""
+        body = f"Signal={key}\r\nDuration=160\r\n".encode()
+        self.endpoint.request(
+            self.usage, "INFO", self._house.now, body=body, content_type="application/dtmf-relay"
+        )
+        self._house.kick()
+
+    # --- what it is told
+
+    async def take(self, kind: type[E]) -> E:
+        """Return the next event of this kind; ringing and ACKs that nobody asked for are skipped.
+
+        Fails where none comes in time, or another one comes first.
+        """
+        skipped = (InviteProgressed, AckReceived)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                event = await self._told.get()
+                if isinstance(event, kind):
+                    return event
+                assert isinstance(event, skipped), f"{self.number} was told {event}"
+
+    def hear_of(self, event: Event) -> None:
+        self._told.put_nowait(event)
+
+    @property
+    def untold(self) -> list[str]:
+        """What has come and was not taken, by its kind."""
+        events = [self._told.get_nowait() for _ in range(self._told.qsize())]
+        return [type(event).__name__ for event in events if not isinstance(event, AckReceived)]
+
+
+class House:
+    """The server's calls, and the phones around it."""
+
+    def __init__(self, folder: Path, toml: str, extensions: tuple[Extension, ...]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.config = parse(TRUNK + toml, "test")
+        self.directory = Directory()
+        for each in extensions:
+            self.directory._by_number[each.number] = each
+        self.trunks = Trunks(self.config.trunk)
+        self.journal = FakeJournal()
+        self.plane = FakePlane(voices().messages())
+        self.endpoint = Endpoint(
+            contact=SERVER, authorize=self._authorize, allow=ALLOW_IN_CALLS, user_agent=""
+        )
+        self.lose: Callable[[bytes, HostPort], bool] = lambda _data, _to: False
+        "Decides which message is lost on its way to an address."
+        self._nodes: dict[HostPort, Phone | None] = {SERVER: None}
+        self._pumping = False
+        self._timer: asyncio.TimerHandle | None = None
+        journal = cast("Journal", self.journal)
+        registrations = Registrations(self.config.sip, journal, self.endpoint, self.kick)
+        self.registrar = registrations.registrar
+        services = CallServices(
+            config=self.config,
+            endpoint=self.endpoint,
+            kick=self.kick,
+            plane=cast("MediaPlane", self.plane),
+            journal=journal,
+            directory=self.directory,
+            registrar=self.registrar,
+            plan=DialPlan(self.config, self.directory, self.trunks),
+            voices=voices(),
+            media_host=SERVER.host,
+            recordings=folder,
+            clock=self._loop.time,
+            attach=self._attach,
+        )
+        self.switchboard = Switchboard(services, registrations)
+
+    def _attach(self, usage: int, call: Attachable) -> None:
+        self.switchboard.attach(usage, call)
+
+    @property
+    def now(self) -> float:
+        return self._loop.time()
+
+    # --- phones
+
+    def phone(self, number: str, *, registered: bool = True, host: str = "") -> Phone:
+        """An extension's telephone."""
+        phone = Phone(self, number, host or f"192.0.2.{len(self._nodes)}")
+        self._nodes[phone.endpoint.contact] = phone
+        if registered:
+            self.registrar.restore([self._binding(phone)])
+        return phone
+
+    def outside(self, number: str = OUTSIDE, *, info: bool = True) -> Phone:
+        """The trunk, with somebody behind it."""
+        phone = Phone(self, number, TRUNK_HOST, info=info)
+        self._nodes[phone.endpoint.contact] = phone
+        return phone
+
+    def _binding(self, phone: Phone) -> Binding:
+        address = phone.endpoint.contact
+        return Binding(
+            aor=phone.number,
+            contact=f"sip:{phone.number}@{address}",
+            flow=self.flow(SERVER, address),
+            expires_at=self.now + 10_000,
+            call_id=f"register-{address}",
+            cseq=1,
+        )
+
+    @staticmethod
+    def flow(local: HostPort, remote: HostPort) -> Flow:
+        return Flow("UDP", local, remote)
+
+    def _authorize(self, request: Request, flow: Flow, _now: float) -> Authorized | Refused:
+        trunk = self.trunks.find(flow)
+        if trunk is not None:
+            return Authorized(trunk)
+        found = self.directory.get(request.from_address.uri.user or "")
+        return Authorized(found) if found is not None else Refused(403, "Forbidden")
+
+    # --- the wire
+
+    def kick(self) -> None:
+        """Have everybody's words carried, soon."""
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        for address in tuple(self._nodes):
+            endpoint = self._endpoint(address)
+            for data, flow in endpoint.send_queue():
+                if flow.remote in self._nodes and not self.lose(data, flow.remote):
+                    peer = self._endpoint(flow.remote)
+                    peer.receive(data, self.flow(flow.remote, address), self.now)
+                    self.kick()
+            phone = self._nodes[address]
+            for event in endpoint.events():
+                (phone.hear_of if phone is not None else self.switchboard.on_event)(event)
+                self.kick()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = [self._endpoint(address).next_timeout() for address in self._nodes]
+        times = [at for at in due if at is not None]
+        self._timer = self._loop.call_at(min(times), self._time_passed) if times else None
+
+    def _time_passed(self) -> None:
+        for address in self._nodes:
+            self._endpoint(address).handle_timeout(self.now)
+        self.kick()
+
+    def _endpoint(self, address: HostPort) -> Endpoint:
+        phone = self._nodes[address]
+        return self.endpoint if phone is None else phone.endpoint
+
+    # --- calls
+
+    async def connect(self, caller: Phone, number: str, callee: Phone) -> InviteOffered:
+        """Have a call that nobody is asked about first stand; the callee is leg 2."""
+        caller.dial(number)
+        offered = await callee.take(InviteOffered)
+        callee.answer(offered)
+        await caller.take(InviteAnswered)
+        await asyncio.sleep(0.01)
+        return offered
+
+    async def over(self, calls: int = 1) -> CallEnded:
+        """Wait for so many closed rows; returns the last one."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.journal.of(CallEnded)) < calls:
+                self.journal.changed.clear()
+                await self.journal.changed.wait()
+        await asyncio.sleep(0.01)
+        return self.journal.of(CallEnded)[calls - 1]
+
+    def remotes(self, leg_id: int) -> list[int]:
+        """The ports to which a leg was to send, one after the other."""
+        return [m.port for m in self.plane.of(SetRemote) if m.leg_id == leg_id]
+
+    @property
+    def joins(self) -> list[Bridge]:
+        """Each time legs were joined, or their routes changed."""
+        return self.plane.of(Bridge)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the parties of the last call hear each other, but for what we play."""
+        told = [m for m in self.plane.sent if isinstance(m, Bridge | Unbridge)]
+        return bool(told) and isinstance(told[-1], Bridge)
+
+    @property
+    def recordings(self) -> list[OpenRecording]:
+        """All that were begun."""
+        return [message.recording for message in self.plane.of(RecordingAsked)]
+
+    @property
+    def evidence(self) -> list[tuple[str, str]]:
+        """Kind and decision of each row of evidence."""
+        return [(row.kind, row.decision) for row in self.journal.of(EvidenceStored)]
+
+    def leaks(self) -> dict[str, object]:
+        """What the switchboard and the plane still hold; empty when every call is over."""
+        board = self.switchboard
+        held = {
+            "calls": board._calls,
+            "usages": board._by_usage,
+            "extensions": board._by_extension,
+            "engaged": board._extensions,
+            "legs": self.plane.lent,
+            "failed": self.endpoint.counters["failed"],
+        }
+        return {name: value for name, value in held.items() if value}
+
+
+@contextlib.asynccontextmanager
+async def open_house(folder: Path, *extensions: Extension, toml: str = "") -> AsyncIterator[House]:
+    """Open the switchboard; when it closes nothing may be left of any call."""
+    house = House(folder, toml, extensions)
+    failure: BaseException | None = None
+    async with house.switchboard.open():
+        try:
+            yield house
+        except Exception as error:  # noqa: BLE001 - shown without the group around it
+            failure = error
+    if failure is not None:
+        raise failure
+    assert house.leaks() == {}

@@ -1,0 +1,494 @@
+"""Ringing the wanted party: what the caller hears of it, and how the row names it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from b2bua.media.messages import Play
+from cdr.records import CallAnswered, CallEnded, PartyJoined
+from sip.events import (
+    InviteAnswered,
+    InviteCancelled,
+    InviteFailed,
+    InviteOffered,
+    InviteProgressed,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
+from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.call_rig import (
+    DID,
+    TRUNK_HOST,
+    House,
+    Phone,
+    extension,
+    open_house,
+    sdp,
+)
+from tests.unit.b2bua.calls.virtual_time import virtual
+
+A, B = 1, 2
+"Leg ids of the first call."
+
+ALICE, BOB, CLERK = extension("102"), extension("103"), extension("101", "automatic")
+
+
+async def agreed(house: House) -> tuple[Phone, Phone, InviteOffered]:
+    """Have an outside caller say yes, and the clerk's phone ring."""
+    caller, clerk = house.outside(), house.phone("101")
+    caller.dial(DID)
+    await caller.take(InviteAnswered)
+    await asyncio.sleep(6)
+    house.plane.press(A, "1")
+    offered = await clerk.take(InviteOffered)
+    assert house.plane.heard(A) == ["de/consent", "tone/ringing"]
+    return caller, clerk, offered
+
+
+# --- after the question: the caller hears from us what a network would tell it
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "cause", "row"),
+    [
+        (486, "tone/busy", 17, ("BUSY", "busy")),
+        (600, "tone/busy", 17, ("BUSY", "busy")),
+        (603, "tone/busy", 17, ("BUSY", "rejected")),
+        (480, "de/not-available", 19, ("NO ANSWER", "unreachable")),
+        (503, "de/not-available", 19, ("NO ANSWER", "unreachable")),
+        (500, "tone/busy", 31, ("FAILED", "rejected")),
+        (404, "tone/busy", 31, ("FAILED", "rejected")),
+        (488, "tone/busy", 31, ("FAILED", "rejected")),
+    ],
+)
+def test_a_greeted_caller_hears_why_nobody_answers(
+    tmp_path: Path, code: int, said: str, cause: int, row: tuple[str, str]
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK) as house:
+            caller, clerk, offered = await agreed(house)
+            clerk.reject(offered, code)
+            began = house.now
+            ended = await caller.take(UsageEnded)
+            assert house.plane.heard(A)[2:] == [said]
+            assert house.now - began == pytest.approx(5.0 if said == "tone/busy" else 3.1, abs=0.1)
+            assert ended.request is not None
+            assert ended.request.headers.get("Reason") == f"Q.850;cause={cause}"
+            told = await house.over()
+            assert (told.disposition, told.outcome_reason) == row
+            assert (told.outcome, told.hangup_cause) == ("not_connected", cause)
+            assert not house.plane.recorded
+
+    run()
+
+
+@virtual
+async def test_a_greeted_caller_hears_that_nobody_answers_in_time(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK, toml="[sip]\nring_timeout_s = 20\n") as house:
+        caller, clerk, _ = await agreed(house)
+        await clerk.take(InviteCancelled)
+        ended = await caller.take(UsageEnded)
+        assert house.plane.heard(A)[2:] == ["de/not-available"]
+        assert ended.request is not None
+        assert ended.request.headers.get("Reason") == "Q.850;cause=19"
+        row = await house.over()
+    assert (row.disposition, row.outcome, row.outcome_reason, row.hangup_side) == (
+        "NO ANSWER",
+        "not_connected",
+        "not_answered",
+        "server",
+    )
+
+
+@virtual
+async def test_a_caller_who_hangs_up_on_the_busy_tone_found_the_extension_busy(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, offered = await agreed(house)
+        clerk.reject(offered, 486)
+        await asyncio.sleep(2)
+        caller.bye()
+        row = await house.over()
+    assert (row.disposition, row.hangup_cause, row.outcome_reason) == ("BUSY", 17, "busy")
+
+
+@virtual
+async def test_a_greeted_caller_who_leaves_while_it_rings_records_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, _ = await agreed(house)
+        caller.bye()
+        await clerk.take(InviteCancelled)
+        row = await house.over()
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("not_connected", "cancelled")
+
+
+@virtual
+async def test_a_greeted_caller_may_refresh_while_it_rings(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, offered = await agreed(house)
+        caller.reinvite(sdp(TRUNK_HOST, version=2))
+        assert (await caller.take(RequestCompleted)).code == 200
+        clerk.answer(offered)
+        await asyncio.sleep(5)
+        caller.bye()
+        assert (await house.over()).outcome == "recorded"
+        await clerk.take(UsageEnded)
+
+
+@virtual
+async def test_the_ack_of_a_refresh_while_it_rings_may_come_when_they_talk(tmp_path: Path) -> None:
+    """A session refresh without an offer; its answer moves the caller's audio."""
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, offered = await agreed(house)
+        caller.reinvite(b"")
+        await caller.take(RequestCompleted)
+        clerk.answer(offered)
+        await asyncio.sleep(1)
+        caller.ack(sdp(TRUNK_HOST, port=4444, version=2))
+        await asyncio.sleep(1)
+        assert house.remotes(A) == [4000, 4444]
+        caller.bye()
+        await clerk.take(UsageEnded)
+        await house.over()
+
+
+@virtual
+async def test_a_clerk_whose_answer_can_not_be_used_is_hung_up_on(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, offered = await agreed(house)
+        clerk.answer(offered, b"nonsense")
+        await clerk.take(UsageEnded)
+        await caller.take(UsageEnded)
+        row = await house.over()
+        assert not house.plane.recorded
+    assert (row.disposition, row.outcome) == ("FAILED", "not_connected")
+
+
+# --- calls that only pass
+
+
+@virtual
+async def test_an_internal_call_passes_and_is_not_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered)
+        assert (await alice.take(InviteProgressed)).response.code == 180
+        bob.answer(offered)
+        answered = await alice.take(InviteAnswered)
+        assert SessionDescription.parse(answered.response.body).media[0].port == 20002
+        await asyncio.sleep(20)
+        bob.bye()
+        await alice.take(UsageEnded)
+        row = await house.over()
+        assert house.plane.of(Play) == []
+        assert not house.plane.recorded
+        assert house.evidence == []
+    assert (row.outcome, row.outcome_reason) == ("not_wanted", "mode_off")
+    assert (row.disposition, row.hangup_side, row.billsec) == ("ANSWERED", "callee", 20)
+    assert [party.leg for party in house.journal.of(PartyJoined)] == ["a", "b"]
+
+
+@virtual
+async def test_early_media_of_one_contact_passes(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host))
+        progressed = await alice.take(InviteProgressed)
+        assert progressed.response.code == 183
+        assert SessionDescription.parse(progressed.response.body).media[0].port == 20002
+        bob.answer(offered)
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+@virtual
+async def test_early_media_of_two_contacts_does_not(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob, other = house.phone("102"), house.phone("103"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        await other.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host))
+        progressed = await alice.take(InviteProgressed)
+        assert (progressed.response.code, progressed.response.body) == (180, b"")
+        bob.answer(offered)
+        await other.take(InviteCancelled)
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+@virtual
+async def test_of_two_who_answer_at_once_the_second_is_hung_up_on(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob, other = house.phone("102"), house.phone("103"), house.phone("103")
+        alice.dial("103")
+        first, second = await bob.take(InviteOffered), await other.take(InviteOffered)
+        bob.answer(first)
+        other.answer(second)
+        await alice.take(InviteAnswered)
+        ended = [phone for phone in (bob, other) if "UsageEnded" in await settled(phone)]
+        assert len(ended) == 1
+        alice.bye()
+        await house.over()
+        assert len(house.journal.of(CallAnswered)) == 1
+
+
+async def settled(phone: Phone) -> list[str]:
+    await asyncio.sleep(1)
+    return phone.untold
+
+
+@virtual
+async def test_an_answer_that_crosses_the_cancel_is_ended(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered)
+        await alice.take(InviteProgressed)
+        bob.answer(offered)
+        alice.cancel()
+        await bob.take(UsageEnded)
+        assert (await alice.take(InviteFailed)).code == 487
+        row = await house.over()
+    assert (row.disposition, row.outcome_reason) == ("NO ANSWER", "cancelled")
+
+
+@virtual
+async def test_a_caller_who_cancels_leaves_nobody_ringing(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.ring(await bob.take(InviteOffered))
+        await alice.take(InviteProgressed)
+        alice.cancel()
+        await bob.take(InviteCancelled)
+        assert (await alice.take(InviteFailed)).code == 487
+        row = await house.over()
+    assert (row.disposition, row.outcome, row.hangup_side) == (
+        "NO ANSWER",
+        "not_connected",
+        "caller",
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "cause", "row"),
+    [
+        (486, 486, 17, ("BUSY", "busy")),
+        (600, 600, 17, ("BUSY", "busy")),
+        (603, 603, 17, ("BUSY", "rejected")),
+        (408, 480, 19, ("NO ANSWER", "unreachable")),
+        (480, 480, 19, ("NO ANSWER", "unreachable")),
+        (415, 415, 31, ("FAILED", "rejected")),
+    ],
+)
+def test_the_caller_is_told_as_the_callee_said(
+    tmp_path: Path, code: int, told: int, cause: int, row: tuple[str, str]
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            alice.dial("103")
+            bob.reject(await bob.take(InviteOffered), code)
+            assert (await alice.take(InviteFailed)).code == told
+            ended = await house.over()
+            assert (ended.disposition, ended.outcome_reason) == row
+            assert (ended.outcome, ended.hangup_cause) == ("not_connected", cause)
+            assert house.plane.of(Play) == []
+
+    run()
+
+
+@virtual
+async def test_nobody_answers_in_time(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, toml="[sip]\nring_timeout_s = 20\n") as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.ring(await bob.take(InviteOffered))
+        assert (await alice.take(InviteFailed)).code == 480
+        await bob.take(InviteCancelled)
+        row = await house.over()
+    assert (row.disposition, row.outcome_reason, row.duration) == ("NO ANSWER", "not_answered", 20)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "code", "reason"),
+    [("103", 480, "unreachable"), ("999", 404, "unreachable"), ("00490", 404, "unreachable")],
+)
+def test_a_number_behind_which_there_is_nobody(
+    tmp_path: Path, dialled: str, code: int, reason: str
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice = house.phone("102")
+            alice.dial(dialled)
+            assert (await alice.take(InviteFailed)).code == code
+            row = await house.over()
+            assert (row.outcome, row.outcome_reason) == ("not_connected", reason)
+
+    run()
+
+
+@virtual
+async def test_a_callee_whose_answer_can_not_be_used_was_never_talked_to(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.answer(await bob.take(InviteOffered), b"nonsense")
+        assert (await alice.take(InviteFailed)).code == 488
+        await bob.take(UsageEnded)
+        row = await house.over()
+    assert (row.disposition, row.outcome) == ("FAILED", "not_connected")
+
+
+@virtual
+async def test_a_caller_whose_offer_can_not_be_used_is_refused(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", b"nonsense")
+        assert (await alice.take(InviteFailed)).code == 488
+        await house.over()
+        assert bob.untold == []
+
+
+@virtual
+async def test_without_an_offer_ours_goes_both_ways(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", b"")
+        offered = await bob.take(InviteOffered)
+        assert SessionDescription.parse(offered.request.body).media[0].port == 20004
+        bob.answer(offered)
+        answered = await alice.take(InviteAnswered)
+        assert SessionDescription.parse(answered.response.body).media[0].port == 20002
+        alice.ack()
+        await asyncio.sleep(1)
+        assert (house.remotes(A), house.remotes(B)) == ([4000], [4000])
+        assert len(house.joins) == 1
+        alice.bye()
+        await bob.take(UsageEnded)
+        assert (await house.over()).disposition == "ANSWERED"
+
+
+# --- the beginning of the talk
+
+
+@virtual
+async def test_a_reinvite_of_the_callee_before_the_callers_ack_is_asked_to_wait(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        house.lose = lambda data, to: data.startswith(b"ACK ") and to == house.endpoint.contact
+        alice.dial("103")
+        bob.answer(await bob.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(0.1)
+        bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+        assert (await bob.take(RequestCompleted)).code == 491
+        house.lose = lambda _data, _to: False
+        await asyncio.sleep(5)  # Alice acknowledges what is repeated
+        bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+        alice.accept(await alice.take(ReinviteReceived), body=sdp(alice.host, direction="recvonly"))
+        assert (await bob.take(RequestCompleted)).code == 200
+        bob.bye()
+        await alice.take(UsageEnded)
+
+
+@virtual
+async def test_a_reinvite_of_the_callee_does_not_spoil_the_callers_late_answer(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", b"")
+        bob.answer(await bob.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        bob.reinvite(sdp(bob.host, formats="0", version=2))
+        assert (await bob.take(RequestCompleted)).code == 491
+        alice.ack(sdp(alice.host, formats="8 101"))
+        await asyncio.sleep(0.1)
+        (join,) = house.joins
+        assert join.a_to_b.payload_types == {8: 8, 101: 101}
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+# --- limits
+
+
+@virtual
+async def test_an_extension_in_as_many_calls_as_it_may_is_busy(tmp_path: Path) -> None:
+    toml = "[sip]\nmax_calls_per_extension = 2\n"
+    async with open_house(tmp_path, ALICE, BOB, CLERK, toml=toml) as house:
+        alice, bob, clerk = house.phone("102"), house.phone("103"), house.phone("101")
+        await house.connect(alice, "103", bob)
+        first = (alice.usage, bob.usage)
+        await house.connect(bob, "101", clerk)
+        alice.dial("103")
+        assert (await alice.take(InviteFailed)).code == 486
+        row = await house.over()
+        assert (row.disposition, row.outcome_reason, row.hangup_side) == ("BUSY", "busy", "callee")
+        bob.bye()
+        await clerk.take(UsageEnded)
+        await house.over(2)
+        assert bob.untold == ["RequestCompleted"]
+        await house.connect(alice, "103", bob)
+        alice.bye()
+        await bob.take(UsageEnded)
+        alice.usage, bob.usage = first
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over(4)
+
+
+@virtual
+async def test_calls_that_come_to_nothing_do_not_count(tmp_path: Path) -> None:
+    toml = "[sip]\nmax_calls_per_extension = 1\n"
+    async with open_house(tmp_path, ALICE, BOB, toml=toml) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        for _ in range(3):
+            alice.dial("103")
+            bob.reject(await bob.take(InviteOffered), 486)
+            assert (await alice.take(InviteFailed)).code == 486
+            await asyncio.sleep(0.1)
+        await house.connect(alice, "103", bob)
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over(4)
+
+
+@virtual
+async def test_a_full_house_sends_callers_away_but_not_from_emergency_calls(
+    tmp_path: Path,
+) -> None:
+    toml = '[media]\nmax_calls = 1\nports = "20000-20019"\n'
+    async with open_house(tmp_path, ALICE, BOB, CLERK, toml=toml) as house:
+        alice, bob, clerk = house.phone("102"), house.phone("103"), house.phone("101")
+        trunk = house.outside()
+        await house.connect(alice, "103", bob)
+        clerk.dial("0301234")
+        refused = await clerk.take(InviteFailed)
+        assert refused.code == 503
+        assert refused.response is not None
+        assert refused.response.headers.get("Retry-After") == "10"
+        await house.connect(clerk, "0112", trunk)
+        alice.bye()
+        clerk.bye()
+        await trunk.take(UsageEnded)
+        await house.over(2)
+        assert {row.disposition for row in house.journal.of(CallEnded)} == {"ANSWERED"}

@@ -1,0 +1,135 @@
+"""Trunks: known by their address, and what strangers behind them call themselves."""
+
+import pytest
+
+from b2bua.calls.party import Party
+from b2bua.config import parse
+from b2bua.trunks.trunk import MAX_NAME, Trunk, Trunks, caller_of
+from sip.address import Flow, HostPort, Transport
+from sip.message import URI, Address, Request
+from sip.message import parse as parse_message
+from tests.support.sip_raw import request
+from tests.unit.b2bua.calls.call_rig import extension
+
+TOML = """
+[[trunk]]
+name = "any"
+address = "203.0.113.1"
+[[trunk]]
+name = "one-port"
+address = "203.0.113.1:5080"
+[[trunk]]
+name = "connected"
+address = "203.0.113.2:5080"
+transport = "tcp"
+[[trunk]]
+name = "six"
+address = "2001:db8::1"
+"""
+
+TRUNKS = Trunks(parse(TOML, "test").trunk)
+OURS = HostPort("192.0.2.100", 5060)
+
+
+def named(name: str) -> Trunk:
+    trunk = TRUNKS.named(name)
+    assert trunk is not None
+    return trunk
+
+
+@pytest.mark.parametrize(
+    ("transport", "host", "port", "name"),
+    [
+        ("UDP", "203.0.113.1", 5060, "any"),
+        ("UDP", "203.0.113.1", 40000, "any"),
+        ("UDP", "203.0.113.1", 5080, "one-port"),
+        ("TCP", "203.0.113.1", 5080, None),
+        ("UDP", "203.0.113.2", 5080, "connected"),
+        ("UDP", "203.0.113.2", 5081, None),
+        ("TCP", "203.0.113.2", 40123, "connected"),
+        ("TLS", "203.0.113.2", 40123, None),
+        ("UDP", "2001:db8::1", 5060, "six"),
+        ("UDP", "2001:db8::2", 5060, None),
+        ("UDP", "203.0.113.11", 5060, None),
+        ("UDP", "192.0.2.1", 5060, None),
+    ],
+)
+def test_who_a_request_is_from(
+    transport: Transport, host: str, port: int, name: str | None
+) -> None:
+    found = TRUNKS.find(Flow(transport, OURS, HostPort(host, port)))
+    assert (found.name if found is not None else None) == name
+
+
+def test_names() -> None:
+    assert named("").name == "any", "the first one"
+    assert named("six").name == "six"
+    assert TRUNKS.named("absent") is None
+    assert Trunks(()).named("") is None
+    assert Trunks(()).find(Flow("UDP", OURS, OURS)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "flow", "target"),
+    [
+        ("any", Flow("UDP", OURS, HostPort("203.0.113.1", 5060)), "sip:030@203.0.113.1"),
+        ("one-port", Flow("UDP", OURS, HostPort("203.0.113.1", 5080)), "sip:030@203.0.113.1:5080"),
+        ("connected", Flow("TCP", OURS, HostPort("203.0.113.2", 5080)), "sip:030@203.0.113.2:5080"),
+        ("six", Flow("UDP", OURS, HostPort("2001:db8::1", 5060)), "sip:030@[2001:db8::1]"),
+    ],
+)
+def test_where_its_calls_go(name: str, flow: Flow, target: str) -> None:
+    trunk = named(name)
+    assert trunk.flow(OURS) == flow
+    assert str(trunk.target("030")) == target
+
+
+def test_the_way_to_a_party() -> None:
+    assert Party(number="030", trunk=named("any")).channel == "SIP/any"
+    assert Party.own(extension("101")).channel == "SIP/101"
+
+
+# --- what callers say of themselves
+
+
+def caller(from_: str) -> tuple[str, str]:
+    message = request("INVITE").replace(
+        b"From: <sip:100@127.0.0.1>;tag=phone", f"From: {from_};tag=phone".encode()
+    )
+    parsed = parse_message(message)
+    assert isinstance(parsed, Request)
+    return caller_of(parsed)
+
+
+@pytest.mark.parametrize(
+    ("from_", "number", "name"),
+    [
+        ("<sip:493098765@h>", "493098765", ""),
+        ('"Frau Müller" <sip:+493098765@h>', "+493098765", "Frau Müller"),
+        ("Anna <sip:*12%23@h>", "*12#", "Anna"),
+        ('"Anonymous" <sip:anonymous@anonymous.invalid>', "anonymous", "Anonymous"),
+        ("<sip:h>", "anonymous", ""),
+        ("<sip:alice@h>", "anonymous", ""),
+        ("<sip:030-1234@h>", "anonymous", ""),
+        ("<sip:030%201234@h>", "anonymous", ""),
+        ("<sip:%0d%0a0301234@h>", "anonymous", ""),
+        ("<sip:..%2f..%2fetc@h>", "anonymous", ""),
+        (f"<sip:{'1' * (MAX_NAME + 1)}@h>", "anonymous", ""),
+        (f'"{"x" * 500}" <sip:1@h>', "1", "x" * MAX_NAME),
+        (r'"a \"quoted\" name" <sip:1@h>', "1", 'a "quoted" name'),
+        (r'"back\\slash" <sip:1@h>', "1", "back\\slash"),
+        ('"bell\x07 and \x1b[31mred" <sip:1@h>', "1", "bell and [31mred"),
+        ('"tab\tbed" <sip:1@h>', "1", "tabbed"),
+        ('"right\u202eleft" <sip:1@h>', "1", "rightleft"),
+        ("\"<script>alert('x')</script>\" <sip:1@h>", "1", "<script>alert('x')</script>"),
+    ],
+)
+def test_number_and_name_of_a_stranger(from_: str, number: str, name: str) -> None:
+    assert caller(from_) == (number, name)
+
+
+@pytest.mark.parametrize("name", ['a "b"', "back\\", '"', '\\"', "<x>", "a;b,c", "Müller"])
+def test_whatever_a_name_is_it_goes_on_as_one(name: str) -> None:
+    """We show the name to the extension; quotes in it must not end it."""
+    shown = str(Address(name=name, uri=URI(scheme="sip", user="1", host="192.0.2.1")))
+    assert caller(shown.replace("192.0.2.1", "h"))[1] == name
