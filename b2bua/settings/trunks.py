@@ -60,9 +60,7 @@ class TrunkConfig(Section):
     address: Annotated[TrunkAddress, BeforeValidator(_trunk_address)]
     "`192.0.2.1`, or `192.0.2.1:5080`: then only what comes from that port is the trunk."
     transport: Literal["udp", "tcp"] = "udp"
-    dids: dict[Number, Annotated[str, Field(pattern=r"^[0-9]{2,15}$")]] = Field(
-        default_factory=dict
-    )
+    dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
