@@ -22,7 +22,7 @@ SIZES = (50, 100, 200, 400, 800)
 
 def media_runs() -> dict[str, tuple[str, ...]]:
     """Each number of calls: relayed only, recorded as set by default, and with LAME 3."""
-    runs = {}
+    runs: dict[str, tuple[str, ...]] = {}
     for calls in SIZES:
         words = ("bench.media", "--calls", str(calls))
         runs[f"relay-{calls}"] = words
@@ -36,13 +36,16 @@ RUNS: dict[str, tuple[str, ...]] = {
     **media_runs(),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "consent-200": ("bench.consent",),
+    "trouble-churn-400": ("bench.trouble", "churn", "--calls", "400"),
+    "trouble-strangers-200": ("bench.trouble", "strangers"),
+    "trouble-registers-200": ("bench.trouble", "registers", "--seconds", "60"),
     "encode": ("bench.encode",),
     "peer-rtpengine": ("bench.peers.rtpengine",),
     "quality": ("bench.quality",),
 }
 
-OF_ITS_OWN = frozenset({"encode", "peer-rtpengine", "quality"})
-"Runs whose figures are of another kind than the table's."
+OF_ITS_OWN = ("encode", "peer-rtpengine", "quality", "trouble-")
+"Begins of the names of runs whose figures are of another kind than the table's."
 
 COLUMNS = {
     "cpu_ms_per_call_s": "CPU ms/call/s",
@@ -119,7 +122,9 @@ def main() -> int:
         for name in RUNS
         if (path := options.out / f"{name}.json").exists()
     }
-    text = table({name: figures for name, figures in results.items() if name not in OF_ITS_OWN})
+    text = table(
+        {name: figures for name, figures in results.items() if not name.startswith(OF_ITS_OWN)}
+    )
     (options.out / "table.md").write_text(text, encoding="utf-8")
     print(text)
     return 1 if failed else 0

@@ -167,6 +167,8 @@ class Outcome:
     "The generator's own user and system time."
     dropped: int
     "Packets that came back and that the generator was too slow to read."
+    parts: tuple[traffic.Verdict, ...] = ()
+    "The same by stretches of frames, where they were asked for."
 
     @property
     def invalid(self) -> str | None:
@@ -230,8 +232,8 @@ class Generator:
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
-    def finish(self) -> Outcome:
-        """Wait for its end and judge what came back."""
+    def finish(self, stretches: Sequence[range] = ()) -> Outcome:
+        """Wait for its end and judge what came back, as a whole and by stretches of frames."""
         assert self._child is not None
         if self._child.wait() != 0:
             raise RuntimeError("the generator failed")
@@ -244,8 +246,10 @@ class Generator:
                 **{name: log[name] for name in ("heads", "length", "at_ns", "port")}
             )
             cpu_s = float(log["cpu_s"])
-        verdict = traffic.judge(self.plan, sent, received, np.array(self._ports))
-        return Outcome(verdict=verdict, cpu_s=cpu_s, dropped=drops)
+        ports = np.array(self._ports)
+        verdict = traffic.judge(self.plan, sent, received, ports)
+        parts = tuple(traffic.judge(self.plan, sent, received, ports, each) for each in stretches)
+        return Outcome(verdict=verdict, cpu_s=cpu_s, dropped=drops, parts=parts)
 
     def close(self) -> None:
         for bound in self.sockets:

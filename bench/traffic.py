@@ -200,29 +200,43 @@ def send_times(plan: Plan, sent: Sent) -> tuple[NDArray[np.int64], NDArray[np.in
     return at, late
 
 
-def judge(plan: Plan, sent: Sent, received: Received, ports: NDArray[np.int64]) -> Verdict:
+def judge(
+    plan: Plan,
+    sent: Sent,
+    received: Received,
+    ports: NDArray[np.int64],
+    frames: range | None = None,
+) -> Verdict:
     """Match what came back with what was sent; `ports` are the server's, by leg.
 
-    Loss is that of all packets; delay and lag are those of the known speech.
+    Loss is that of all packets, or of those of `frames`; delay and lag are those of the known
+    speech among them.
     """
+    frames = range(plan.frames) if frames is None else frames
     at, late = send_times(plan, sent)
     leg, frame = read_tags(received.heads)
     known = (leg < plan.legs) & (frame < plan.frames) & (received.length == PACKET)
     known[known] &= received.port[known] == ports[leg[known] ^ 1]
     known[known] &= at[leg[known], frame[known]] > 0
+    stray = int(np.count_nonzero(~known))
+    known &= (frame >= frames.start) & (frame < frames.stop)
     name = leg[known] * plan.frames + frame[known]
     distinct, first = np.unique(name, return_index=True)
     delay = received.at_ns[known][first] - at[leg[known], frame[known]][first]
     delay = delay[frame[known][first] >= plan.lead_frames]
     percentile = np.percentile(delay, (50, 99, 100)) if len(delay) else np.full(3, np.nan)
-    went = at > 0
-    late = late[:, plan.lead_frames :][went[:, plan.lead_frames :]]
+    went = at[:, frames.start : frames.stop] > 0
+    settled = slice(max(frames.start, plan.lead_frames), frames.stop)
+    late = late[:, settled][at[:, settled] > 0]
     return Verdict(
-        planned=sum(plan.frames - plan.first_frame(leg) for leg in range(plan.legs)),
+        planned=sum(
+            max(0, frames.stop - max(frames.start, plan.first_frame(leg)))
+            for leg in range(plan.legs)
+        ),
         sent=int(np.count_nonzero(went)),
         received=len(distinct),
         duplicates=int(np.count_nonzero(known)) - len(distinct),
-        strangers=int(np.count_nonzero(~known)),
+        strangers=stray,
         delay_ms_p50=round(float(percentile[0]) / 1e6, 4),
         delay_ms_p99=round(float(percentile[1]) / 1e6, 4),
         delay_ms_max=round(float(percentile[2]) / 1e6, 4),

@@ -72,6 +72,21 @@ def test_a_key_in_the_consent_menu_opens_the_tap_in_time() -> None:
     assert figures["cpu_ms_per_call_s"] > 0
 
 
+@pytest.mark.parametrize("trouble", ["churn", "strangers", "registers"])
+def test_others_lose_nothing_by_trouble(trouble: str) -> None:
+    figures = run_bench("bench.trouble", trouble, "--smoke")
+    assert figures["lost_calm"] == figures["lost_disturbed"] == 0
+    assert figures["calls_not_ended_in_order"] == 0
+    if trouble == "churn":
+        assert figures["other_calls"] >= 15
+        assert figures["other_calls_failed"] == 0
+    else:
+        # All but what is still under way when the last one is sent.
+        assert figures["flood_sent"] >= 0.9 * 2 * figures["flood_per_s"]
+        answered = figures["flood_answers"] / figures["flood_sent"]
+        assert answered > 0.9 if trouble == "registers" else answered == 0
+
+
 def test_rtpengine_does_the_same_work_where_it_is_installed() -> None:
     figures = run_bench("bench.peers.rtpengine", "--calls", "3", "--seconds", "2", "--rounds", "1")
     if shutil.which("rtpengine") is None:

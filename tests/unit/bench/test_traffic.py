@@ -162,3 +162,23 @@ def test_a_law_agrees_with_the_recommendation() -> None:
     assert alaw.DECODE[0x2A] == -32256
     codes = np.arange(256, dtype=np.uint8)
     assert (alaw.encode(alaw.decode(codes)) == codes).all()
+
+
+def test_stretches_of_one_run_are_judged_apart() -> None:
+    back = received()
+    _, frame = traffic.read_tags(back.heads)
+    # Of the second half each leg's last packet is lost, and the rest is late.
+    kept = frame < PLAN.frames - 1
+    at = back.at_ns + np.where(frame >= 25, 2_000_000, 0)
+    worse = traffic.Received(
+        heads=back.heads[kept],
+        length=back.length[kept],
+        at_ns=at[kept],
+        port=back.port[kept],
+    )
+    calm = traffic.judge(PLAN, sent(), worse, PORTS, range(25))
+    disturbed = traffic.judge(PLAN, sent(), worse, PORTS, range(25, PLAN.frames))
+    assert calm.planned == calm.sent == calm.received == 25 * PLAN.legs
+    assert calm.delay_ms_p99 == pytest.approx(0.1)
+    assert disturbed.sent - disturbed.received == PLAN.legs
+    assert disturbed.delay_ms_p50 == pytest.approx(2.1)
