@@ -180,13 +180,16 @@ def compare(
     why = None if enough else "the generator was late in most rounds of a side"
     if enough and not lossless:
         why = "packets were lost: the two did not do the same work"
+    mine, other = us["cpu_ms_per_call_s"], them["cpu_ms_per_call_s"]
+    if not other:
+        why = "the rounds were too short for the kernel's clock ticks"
     return {
         "bench": "peer-rtpengine",
         "calls": calls,
         "seconds": seconds,
         "ours": us,
         "theirs": them,
-        "ratio": round(us["cpu_ms_per_call_s"] / them["cpu_ms_per_call_s"], 3),
+        "ratio": round(mine / other, 3) if other else None,
         "ratio_recording": None,
         "no_recording_because": NO_RECORDING,
         "valid": why is None,

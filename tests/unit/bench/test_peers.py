@@ -147,3 +147,10 @@ def test_who_loses_packets_has_not_done_the_same_work() -> None:
     figures = compare(200, 20, ours, [a_round(0.1, lost=7), a_round(1.0), a_round(1.0)])
     assert not figures["valid"]
     assert "lost" in figures["invalid_because"]
+
+
+def test_rounds_too_short_to_be_measured_give_no_ratio() -> None:
+    figures = compare(3, 1, [a_round(0.4)], [a_round(0.0)])
+    assert figures["ratio"] is None
+    assert not figures["valid"]
+    assert "too short" in figures["invalid_because"]
