@@ -10,17 +10,18 @@ import contextlib
 import logging
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import NOBODY, CallOver, no_answer
+from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.conversation import CallServices, Conversation
+from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.greeting import Greeting
+from b2bua.calls.hunt import Hunt
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.party import Party
-from b2bua.calls.ringing import Ringing, Targets, to_extension, to_trunk
+from b2bua.calls.search import Search, Step
 from b2bua.calls.talking import Talk
 from b2bua.routing import ToExtension, ToTrunk
 from recording.policy import Decision, Direction, Start
-from recording.reasons import ReasonKey
 from sip.events import InviteOffered
 
 logger = logging.getLogger("b2bua.calls.call")
@@ -38,9 +39,12 @@ class Call:
         offered: InviteOffered,
         caller: Party,
         destination: ToExtension | ToTrunk | CallOver,
+        exchange: Exchange,
     ) -> None:
         """`destination`: a `CallOver` where there is none, for the row to say so."""
         self._s = services
+        self._exchange = exchange
+        self._caller = caller
         self._destination = destination
         self._flow = offered.flow
         self._connected = False
@@ -98,36 +102,41 @@ class Call:
         conversation, destination = self._c, self._destination
         if isinstance(destination, CallOver):
             raise destination
-        conversation.call(_callee(destination, self._dialled))
-        self._find(destination)
+        search = Search(self._exchange, destination, patience_s=self._s.config.sip.ring_timeout_s)
+        step = search.first()
+        self._wanted(step)
+        asking = self._ask_first(step)
+        await conversation.lend_legs()
+        hunt = Hunt(conversation, self._exchange, search, self._flow)
+        if asking and self._direction is Direction.INCOMING:
+            await self._greet_and_ring(hunt, step)
+        else:
+            await hunt.run(step, Forwarding(conversation), narrow=asking)
+        self._connected = True
+        await self._talk()
+
+    def _wanted(self, step: Step) -> None:
+        """Note whom the caller wants."""
+        conversation, callee = self._c, step.stations[0].party
+        conversation.call(callee)
+        numbers = {s.party.number for s in step.stations if s.party.extension is not None}
+        own = {self._caller.number} if self._caller.extension is not None else set()
+        self._exchange.engage(self, own | numbers)
         conversation.record.routed(
-            self._dialled if isinstance(destination, ToTrunk) else conversation.callee.number,
+            self._dialled if callee.extension is None else callee.number,
             self._direction.value,
             self._dialled if self._direction is Direction.INCOMING else "",
         )
-        decision = self._decide()
-        await conversation.lend_legs()
-        asked = decision.start is Start.AFTER_CONSENT
-        if asked and self._direction is Direction.INCOMING:
-            await self._greet_and_ring(destination)
-        else:
-            await self._forward(destination, narrow=asked)
-        await self._talk()
 
-    def _find(self, destination: ToExtension | ToTrunk) -> Targets:
-        """Return where to ring; raises `CallOver` where nobody can be rung."""
-        if isinstance(destination, ToTrunk):
-            return to_trunk(destination, self._flow)
-        number = destination.extension.number
-        bindings = self._s.registrar.bindings(number, self._s.clock())
-        if not bindings:
-            raise no_answer(ReasonKey.UNREACHABLE, number)
-        return to_extension(bindings)
+    def _ask_first(self, step: Step) -> bool:
+        """Tell whether whoever answers will want to ask the outside party."""
+        decisions = [self._decide(station.party) for station in step.stations]
+        return all(decision.start is Start.AFTER_CONSENT for decision in decisions)
 
-    def _decide(self, *, outside_has_keys: bool = True) -> Decision:
+    def _decide(self, callee: Party, *, outside_has_keys: bool = True) -> Decision:
         return self._c.recording.decide(
             self._direction,
-            self._c.parties,
+            (self._caller, callee),
             emergency=self._emergency,
             outside_has_keys=outside_has_keys,
         )
@@ -136,42 +145,26 @@ class Call:
     def _emergency(self) -> bool:
         return isinstance(self._destination, ToTrunk) and self._destination.emergency
 
-    async def _greet_and_ring(self, destination: ToExtension | ToTrunk) -> None:
+    async def _greet_and_ring(self, hunt: Hunt, step: Step) -> None:
         """Answer and ask the caller, then ring; the caller hears from us how that goes."""
-        conversation, greeting = self._c, Greeting(self._c)
+        greeting = Greeting(self._c)
         self._greeted = True
         await greeting.answer()
         await greeting.ask()
         greeting.ring()
         try:
-            ringing = Ringing(conversation, self._find(destination))
-            ringing.begin(conversation.bridge.offer_to(Side.B))
-            answered = await ringing.answered(greeting.on_event)
+            await hunt.run(step, greeting, narrow=True)
         except CallOver as over:
             if over.cause is not None:
-                conversation.cancel_branches()
                 await greeting.say_why(over)
             raise
-        body = answered.response.body
-        conversation.negotiate(lambda: conversation.bridge.take_answer(Side.B, body))
-        self._connected = True
-        conversation.hush(Side.A)
-
-    async def _forward(self, destination: ToExtension | ToTrunk, *, narrow: bool) -> None:
-        """Ring, and answer the caller when the wanted party has answered."""
-        forwarding = Forwarding(self._c, narrow=narrow)
-        ringing = Ringing(self._c, self._find(destination))
-        ringing.begin(forwarding.offer())
-        answered = await ringing.answered(forwarding.on_event)
-        forwarding.accept(answered)
-        self._connected = True
 
     async def _talk(self) -> None:
         """Talk until somebody ends it; only now it is known whether the other side has keys."""
         conversation = self._c
         outside = conversation.outside
         can_be_asked = outside is None or conversation.can_be_asked(outside)
-        decision = self._decide(outside_has_keys=can_be_asked)
+        decision = self._decide(conversation.callee, outside_has_keys=can_be_asked)
         talk = Talk(conversation, decision, greeted=self._greeted, emergency=self._emergency)
         await talk.run(agreed=conversation.recording.agreed)
 
@@ -225,9 +218,3 @@ def _direction(caller: Party, destination: ToExtension | ToTrunk | CallOver) -> 
     if caller.extension is None:
         return Direction.INCOMING
     return Direction.OUTGOING if isinstance(destination, ToTrunk) else Direction.INTERNAL
-
-
-def _callee(destination: ToExtension | ToTrunk, dialled: str) -> Party:
-    if isinstance(destination, ToTrunk):
-        return Party(number=destination.number or dialled, trunk=destination.trunk)
-    return Party.own(destination.extension)

@@ -1,5 +1,7 @@
 """How a call ends: what the caller is told, and what the row says."""
 
+from collections.abc import Sequence
+
 from cdr.records import Disposition
 from recording.reasons import Reason, ReasonKey, because
 
@@ -55,6 +57,12 @@ def all_failed(codes: list[int], number: str) -> CallOver:
         # A redirection or a challenge was for us; the caller could do nothing with it.
         best = 500
     return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
+
+
+def likeliest(overs: Sequence[CallOver]) -> CallOver:
+    """Choose among the answers of several parties: who is busy is there, at least."""
+    order: tuple[Disposition, ...] = ("BUSY", "NO ANSWER", "FAILED")
+    return min(overs, key=lambda over: order.index(over.disposition))
 
 
 def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> CallOver:

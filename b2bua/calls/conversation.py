@@ -201,13 +201,6 @@ class Conversation:
         """Have the endpoint's words sent."""
         self.services.kick()
 
-    def cancel_branches(self) -> None:
-        """Give up those who still ring; a 200 that crosses is ended by the endpoint."""
-        for usage in self.branches:
-            self.services.endpoint.cancel(usage, self.now)
-        self.branches.clear()
-        self.kick()
-
     # --- media
 
     async def lend_legs(self) -> None:

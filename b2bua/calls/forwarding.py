@@ -12,21 +12,19 @@ from sip.events import InviteAnswered, InviteProgressed
 class Forwarding:
     """The caller's side of a call that we only pass on."""
 
-    def __init__(self, conversation: Conversation, *, narrow: bool) -> None:
-        """`narrow`: G.711 alone where there is G.711, since we are going to speak."""
+    def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
-        self._narrow = narrow
 
     @property
     def _offer(self) -> bytes:
         return self._c.request.body
 
-    def offer(self) -> bytes:
+    def offer(self, *, narrow: bool) -> bytes:
         """Return the offer for the wanted party: the caller's, or ours where it made none."""
         bridge = self._c.bridge
         return self._c.negotiate(
             lambda: (
-                bridge.forward_offer(Side.A, self._offer, narrow=self._narrow)
+                bridge.forward_offer(Side.A, self._offer, narrow=narrow)
                 if self._offer
                 else bridge.offer_to(Side.B)
             )

@@ -17,7 +17,14 @@ from ivr.prompts import PromptId
 from ivr.tones import Tone
 from recording.reasons import Reason, ReasonKey, because
 from sip.errors import RemoteProtocolError
-from sip.events import AckMissing, AckReceived, InDialogReceived, ReinviteReceived, UsageEnded
+from sip.events import (
+    AckMissing,
+    AckReceived,
+    InDialogReceived,
+    InviteAnswered,
+    ReinviteReceived,
+    UsageEnded,
+)
 from sip.info import key_of
 
 BUSY_TONE_S = 5.0
@@ -124,6 +131,17 @@ class Greeting:
     def ring(self) -> None:
         """Let the caller hear the ringing tone."""
         self._c.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
+
+    def offer(self, *, narrow: bool) -> bytes:
+        """Return an offer of ours; it is as narrow as what the caller has agreed to."""
+        del narrow
+        return self._c.bridge.offer_to(Side.B)
+
+    def accept(self, answered: InviteAnswered) -> None:
+        """Take the answer of whoever is to hear the caller from now on."""
+        body = answered.response.body
+        self._c.negotiate(lambda: self._c.bridge.take_answer(Side.B, body))
+        self._c.hush(Side.A)
 
     async def say_why(self, over: CallOver) -> None:
         """Let the caller hear that it came to nothing, then return.

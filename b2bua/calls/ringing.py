@@ -1,13 +1,13 @@
-"""Calling the wanted party: every contact of an extension, or a number behind a trunk.
+"""Ringing parties: every contact of an extension, or a number behind a trunk.
 
-The first 2xx wins, the other branches are cancelled. What the caller hears meanwhile is the
+The first 2xx wins, all other branches are cancelled. What the caller hears meanwhile is the
 business of whoever rings: see `on_event`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import all_failed, cancelled, no_answer
+from b2bua.calls.call_over import CallOver, all_failed, cancelled, likeliest, no_answer
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.party import Party
@@ -23,68 +23,119 @@ Targets = list[tuple[URI, Flow]]
 
 
 class Ringing:
-    """The branches of one call."""
+    """One party who is rung, at all of its contacts."""
 
-    def __init__(self, conversation: Conversation, targets: Targets) -> None:
+    def __init__(self, conversation: Conversation, party: Party, targets: Targets) -> None:
+        self.party = party
         self._c = conversation
         self._targets = targets
+        self._branches: set[int] = set()
         self._failures: list[int] = []
 
-    def begin(self, offer: bytes) -> None:
+    def start(self, offer: bytes) -> None:
         """Send the INVITEs."""
+        for target, flow in self._targets:
+            self._invite(target, flow, offer)
+        self._c.kick()
+
+    @property
+    def rings(self) -> bool:
+        """Whether anything is being rung."""
+        return bool(self._branches)
+
+    def has(self, usage: int) -> bool:
+        """Tell whether a usage is one of those that ring here."""
+        return usage in self._branches
+
+    def refused(self, event: InviteFailed) -> CallOver | None:
+        """Take the failure of one contact; returns the party's answer where it was the last."""
+        self._drop(event.usage)
+        self._failures.append(event.code)
+        return None if self._branches else all_failed(self._failures, self.party.number)
+
+    def answered(self, event: InviteAnswered) -> None:
+        """Let whoever answered be the callee of the conversation."""
+        conversation = self._c
+        conversation.call(self.party)
+        conversation.b = event.usage
+        self._drop(event.usage)
+        conversation.note_allow(Side.B, event.response.headers.getlist("Allow"))
+        conversation.record.join(self.party, side=Side.B, call_id=conversation.sip_call_id(Side.B))
+        conversation.record.answered(self.party)
+
+    def lose_patience(self) -> None:
+        """Ring no longer; a 200 that crosses is ended by the endpoint."""
+        for usage in tuple(self._branches):
+            self._c.services.endpoint.cancel(usage, self._c.now)
+            self._drop(usage)
+        self._c.kick()
+
+    def _invite(self, target: URI, flow: Flow, offer: bytes) -> None:
         conversation = self._c
         endpoint = conversation.services.endpoint
         host = endpoint.contact.host
-        for target, flow in self._targets:
-            usage = endpoint.invite(
-                target=target,
-                flow=flow,
-                from_=_shown(conversation.parties[Side.A], conversation.callee, host),
-                to=_called(conversation.callee, target, host),
-                body=offer,
-                now=conversation.now,
-            )
-            conversation.branches.add(usage)
-            conversation.attach(usage)
-        conversation.kick()
+        usage = endpoint.invite(
+            target=target,
+            flow=flow,
+            from_=_shown(conversation.parties[Side.A], self.party, host),
+            to=_called(self.party, target, host),
+            body=offer,
+            now=conversation.now,
+        )
+        self._branches.add(usage)
+        conversation.branches.add(usage)
+        conversation.attach(usage)
 
-    async def answered(self, on_event: Callable[[CallEvent], None]) -> InviteAnswered:
-        """Return the first answer; raises `CallOver` when there will be none.
+    def _drop(self, usage: int) -> None:
+        self._branches.discard(usage)
+        self._c.branches.discard(usage)
 
-        `on_event` gets what is neither an answer nor an end.
-        """
-        conversation = self._c
-        number = conversation.callee.number
-        deadline = conversation.now + conversation.services.config.sip.ring_timeout_s
-        while True:
+
+async def first_answer(
+    conversation: Conversation,
+    ringings: Sequence[Ringing],
+    on_event: Callable[[CallEvent], None],
+    *,
+    patience_s: float,
+) -> InviteAnswered:
+    """Return the first answer of parties who were started; nobody rings any longer then.
+
+    Raises `CallOver` when there will be no answer. `on_event` gets what is neither an answer
+    nor an end.
+    """
+    waiting = [ringing for ringing in ringings if ringing.rings]
+    refusals = [
+        no_answer(ReasonKey.UNREACHABLE, ringing.party.number)
+        for ringing in ringings
+        if not ringing.rings
+    ]
+    deadline = conversation.now + patience_s
+    try:
+        while waiting:
             event = await conversation.next_event(deadline)
             match event:
                 case None:
-                    raise no_answer(ReasonKey.NOT_ANSWERED, number)
-                case InviteAnswered() if event.usage in conversation.branches:
-                    self._accept(event)
+                    raise no_answer(ReasonKey.NOT_ANSWERED, waiting[0].party.number)
+                case InviteAnswered() if ringing := _whose(waiting, event.usage):
+                    ringing.answered(event)
                     return event
-                case InviteFailed() if event.usage in conversation.branches:
-                    conversation.branches.discard(event.usage)
-                    self._failures.append(event.code)
-                    if not conversation.branches:
-                        raise all_failed(self._failures, number)
+                case InviteFailed() if ringing := _whose(waiting, event.usage):
+                    over = ringing.refused(event)
+                    if over is not None:
+                        waiting.remove(ringing)
+                        refusals.append(over)
                 case InviteCancelled() | UsageEnded() if event.usage == conversation.a:
                     raise cancelled()
                 case _:
                     on_event(event)
+        raise likeliest(refusals)
+    finally:
+        for ringing in waiting:
+            ringing.lose_patience()
 
-    def _accept(self, answered: InviteAnswered) -> None:
-        conversation = self._c
-        conversation.b = answered.usage
-        conversation.branches.discard(answered.usage)
-        allow = answered.response.headers.getlist("Allow")
-        conversation.note_allow(Side.B, allow)
-        conversation.cancel_branches()
-        conversation.record.join(
-            conversation.callee, side=Side.B, call_id=conversation.sip_call_id(Side.B)
-        )
-        conversation.record.answered(conversation.callee)
+
+def _whose(ringings: Sequence[Ringing], usage: int) -> Ringing | None:
+    return next((ringing for ringing in ringings if ringing.has(usage)), None)
 
 
 def to_extension(bindings: tuple[Binding, ...]) -> Targets:

@@ -6,20 +6,21 @@ Each call runs as a task of its own behind a bulkhead: what breaks one is logged
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection
 
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
-from b2bua.calls.call_over import CallOver, busy, nobody
+from b2bua.calls.call_over import nobody
 from b2bua.calls.conversation import Attachable, CallServices
-from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Shutdown
+from b2bua.calls.exchange import Running, Talkable
+from b2bua.calls.inbox import RecordKeyPressed, Shutdown
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
-from b2bua.routing import Destination, NoRoute, ToExtension, ToRecordKey, ToTrunk
+from b2bua.routing import Destination, NoRoute, ToRecordKey, ToTrunk
 from b2bua.trunks.trunk import Trunk, caller_of
+from sip.binding import Binding
 from sip.events import Event, InviteOffered, RequestOffered
 
 logger = logging.getLogger("b2bua.calls.switchboard")
@@ -30,17 +31,6 @@ STOP_PATIENCE_S = 10.0
 RETRY_AFTER = (("Retry-After", "10"),)
 
 
-class Running(Protocol):
-    """A call as the switchboard sees it."""
-
-    @property
-    def call_id(self) -> str: ...
-    @property
-    def usages(self) -> tuple[int, ...]: ...
-    def deliver(self, event: CallEvent) -> None: ...
-    async def run(self) -> None: ...
-
-
 class Switchboard:
     """All calls of the server."""
 
@@ -49,7 +39,7 @@ class Switchboard:
         self._registrations = registrations
         self._by_usage: dict[int, Attachable] = {}
         self._calls: dict[Running, asyncio.Task[None]] = {}
-        self._by_extension: dict[str, list[Call]] = {}
+        self._by_extension: dict[str, list[Talkable]] = {}
         "Calls in which an extension takes part, oldest first."
         self._extensions: dict[Running, frozenset[str]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -102,9 +92,13 @@ class Switchboard:
         if isinstance(destination, ToRecordKey):
             call = RecordKeyCall(services, event, caller.number, self._press)
         else:
-            reachable = self._reachable(destination, event)
-            call = Call(services, event, caller, reachable)
-            self._engage(call, caller, reachable)
+            if isinstance(destination, NoRoute):
+                dialled = event.request.uri.user or ""
+                nowhere = nobody(destination.code, destination.reason, dialled)
+                call = Call(services, event, caller, nowhere, self)
+            else:
+                call = Call(services, event, caller, destination, self)
+            self.engage(call, {caller.number} if caller.extension is not None else ())
         self.attach(event.usage, call)
         self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
 
@@ -118,31 +112,6 @@ class Switchboard:
         assert isinstance(event.identity, Extension)
         return Party.own(event.identity), plan.from_extension(dialled, event.identity)
 
-    def _reachable(
-        self, destination: ToExtension | ToTrunk | NoRoute, event: InviteOffered
-    ) -> ToExtension | ToTrunk | CallOver:
-        """Return the destination, or what the caller is told in its place."""
-        if isinstance(destination, NoRoute):
-            dialled = event.request.uri.user or ""
-            return nobody(destination.code, destination.reason, dialled)
-        if isinstance(destination, ToExtension):
-            number = destination.extension.number
-            limit = self._services.config.sip.max_calls_per_extension
-            if len(self._by_extension.get(number, ())) >= limit:
-                return busy(number)
-        return destination
-
-    def _engage(
-        self, call: Call, caller: Party, destination: ToExtension | ToTrunk | CallOver
-    ) -> None:
-        """Note which extensions are in the call."""
-        numbers = {caller.number} if caller.extension is not None else set()
-        if isinstance(destination, ToExtension):
-            numbers.add(destination.extension.number)
-        self._extensions[call] = frozenset(numbers)
-        for number in numbers:
-            self._by_extension.setdefault(number, []).append(call)
-
     async def _run(self, call: Running) -> None:
         try:
             await call.run()
@@ -155,13 +124,39 @@ class Switchboard:
         del self._calls[call]
         for usage in call.usages:
             self._by_usage.pop(usage, None)
-        for number in self._extensions.pop(call, ()):
+        self._leave(call, self._extensions.pop(call, ()))
+        if not self._calls:
+            self._empty.set()
+
+    # --- what calls ask of the house
+
+    def engage(self, call: Talkable, numbers: Collection[str]) -> None:
+        """Note which extensions are in a call, in place of those that were."""
+        before, now = self._extensions.get(call, frozenset()), frozenset(numbers)
+        self._extensions[call] = now
+        for number in now - before:
+            self._by_extension.setdefault(number, []).append(call)
+        self._leave(call, before - now)
+
+    def _leave(self, call: Running, numbers: Collection[str]) -> None:
+        for number in numbers:
             calls = self._by_extension[number]
             calls[:] = [other for other in calls if other is not call]
             if not calls:
                 del self._by_extension[number]
-        if not self._calls:
-            self._empty.set()
+
+    def reachable(self, number: str) -> tuple[Binding, ...]:
+        """Return where an extension can be rung now."""
+        return self._services.registrar.bindings(number, self._services.clock())
+
+    def is_registered(self, number: str) -> bool:
+        """Tell whether an extension can be rung at all."""
+        return bool(self.reachable(number))
+
+    def is_full(self, number: str) -> bool:
+        """Tell whether an extension is in as many calls as it may be."""
+        limit = self._services.config.sip.max_calls_per_extension
+        return len(self._by_extension.get(number, ())) >= limit
 
     def _press(self, press: RecordKeyPressed) -> bool:
         """Hand a dialled record key to the call that is meant."""

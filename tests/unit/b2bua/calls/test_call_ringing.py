@@ -169,6 +169,21 @@ async def test_a_clerk_whose_answer_can_not_be_used_is_hung_up_on(tmp_path: Path
     assert (row.disposition, row.outcome) == ("FAILED", "not_connected")
 
 
+@virtual
+async def test_a_clerk_who_leaves_while_the_caller_is_asked_is_not_available(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, _ = house.outside(), house.phone("101")
+        caller.dial(DID)
+        await caller.take(InviteAnswered)
+        house.registrar.remove("101")
+        await caller.take(UsageEnded)
+        assert house.plane.heard(A)[-1] == "de/not-available"
+        row = await house.over()
+    assert (row.disposition, row.outcome_reason) == ("NO ANSWER", "unreachable")
+
+
 # --- calls that only pass
 
 

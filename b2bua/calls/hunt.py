@@ -1,0 +1,73 @@
+"""Ringing whoever the search names, one step after the other, until somebody answers."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from b2bua.calls.call_over import CallOver
+from b2bua.calls.conversation import Conversation
+from b2bua.calls.exchange import Exchange
+from b2bua.calls.inbox import CallEvent
+from b2bua.calls.ringing import Ringing, first_answer, to_extension, to_trunk
+from b2bua.calls.search import Search, Station, Step
+from b2bua.routing import ToTrunk
+from sip.address import Flow
+from sip.events import InviteAnswered
+
+
+class Front(Protocol):
+    """The caller's side while others are rung."""
+
+    def offer(self, *, narrow: bool) -> bytes:
+        """Return the offer for those who are rung; raises `CallOver`.
+
+        `narrow`: G.711 alone where there is G.711, since we are going to speak.
+        """
+
+    def on_event(self, event: CallEvent) -> None:
+        """Take what is neither an answer nor an end."""
+
+    def accept(self, answered: InviteAnswered) -> None:
+        """Let the caller and whoever answered agree; raises `CallOver`."""
+
+
+class Hunt:
+    """The search of one call at work."""
+
+    def __init__(
+        self, conversation: Conversation, exchange: Exchange, search: Search, flow: Flow
+    ) -> None:
+        """`flow`: the caller's, for our end towards trunks."""
+        self._c = conversation
+        self._exchange = exchange
+        self._search = search
+        self._flow = flow
+
+    async def run(self, step: Step, front: Front, *, narrow: bool) -> None:
+        """Ring until somebody has answered, beginning with `step`; raises `CallOver`."""
+        while True:
+            ringings = self.ringings(step.stations)
+            offer = front.offer(narrow=narrow)
+            for ringing in ringings:
+                ringing.start(offer)
+            try:
+                answered = await first_answer(
+                    self._c, ringings, front.on_event, patience_s=step.patience_s
+                )
+            except CallOver as over:
+                if over.side == "caller":
+                    raise
+                step = self._search.after(over)
+            else:
+                front.accept(answered)
+                return
+
+    def ringings(self, stations: Sequence[Station]) -> list[Ringing]:
+        """Return how each of them is rung."""
+        return [self._ringing(station) for station in stations]
+
+    def _ringing(self, station: Station) -> Ringing:
+        if isinstance(station.destination, ToTrunk):
+            targets = to_trunk(station.destination, self._flow)
+        else:
+            targets = to_extension(self._exchange.reachable(station.party.number))
+        return Ringing(self._c, station.party, targets)
