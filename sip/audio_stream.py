@@ -68,17 +68,22 @@ class AudioStream:
         return not RECEIVES[self.direction]
 
     def incoming(self) -> dict[int, Payload]:
-        """Return the payload types that may arrive from this side.
+        """Return the payload types that may arrive from this side: see `incoming_payloads`."""
+        return incoming_payloads(self.payloads)
 
-        These are the numbers of our own description. Peers that use their own numbers in both
-        directions are common, so those count as well where they are not taken.
-        """
-        ours = {
-            each.payload_type if each.receive_type is None else each.receive_type: each
-            for each in self.payloads
-        }
-        theirs = {each.payload_type: each for each in self.payloads}
-        return theirs | ours
+
+def incoming_payloads(payloads: tuple[Payload, ...]) -> dict[int, Payload]:
+    """Return the payload types that may arrive from a side.
+
+    These are the numbers of our own description. Peers that use their own numbers in both
+    directions are common, so those count as well where they are not taken.
+    """
+    ours = {
+        each.payload_type if each.receive_type is None else each.receive_type: each
+        for each in payloads
+    }
+    theirs = {each.payload_type: each for each in payloads}
+    return theirs | ours
 
 
 def audio_stream(session: SessionDescription) -> AudioStream:

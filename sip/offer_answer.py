@@ -8,15 +8,18 @@ A's offer --relay_offer--> our offer to B        B's answer --relay_answer--> ou
 (ours to A, theirs) --negotiated--> AudioStream  (stream of A, stream of B) --routes--> plans
 ```
 
-All functions are pure. `standing` is what we sent last on the same leg: with it an offer keeps
-the number and order of the m-lines (:rfc:`3264#section-8`), a payload number keeps its codec,
-and the version in `o=` grows by one if and only if something changed.
+All functions are pure; those that match lists of codecs remember what came out, as telephones
+name the same few lists in all of their calls. `standing` is what we sent last on the same leg:
+with it an offer keeps the number and order of the m-lines (:rfc:`3264#section-8`), a payload
+number keeps its codec, and the version in `o=` grows by one if and only if something changed.
 
 We diverge from RFC 3264 in one place: a peer that answers `sendrecv` to `sendonly` (many do) is
 read as if it had answered what it may.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import get_args
 
 from sip.address import HostPort
@@ -29,6 +32,7 @@ from sip.audio_stream import (
     NoCommonCodec,
     audio_index,
     audio_stream,
+    incoming_payloads,
     packet_time,
 )
 from sip.payload import (
@@ -69,10 +73,10 @@ __all__ = [
 class RoutePlan:
     """How packets of one leg leave on the other."""
 
-    payload_types: dict[int, int]
+    payload_types: Mapping[int, int]
     "Payload type in -> payload type out; a packet of another type goes nowhere."
 
-    transcode: dict[int, str]
+    transcode: Mapping[int, str]
     "Payload type in -> `PCMA>PCMU` or `PCMU>PCMA`, for the types that need conversion."
 
 
@@ -90,7 +94,7 @@ def relay_offer(
     well: a call that began without an offer is offered what the other side answered.
     """
     stream = audio_stream(offer)
-    payloads = with_telephone_events(with_both_laws(stream.payloads))
+    payloads = _offered(stream.payloads)
     source = offer.media[audio_index(offer)]
     if standing is None:
         media: tuple[MediaDescription, ...] = (
@@ -215,16 +219,21 @@ def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStr
     """
     stream = audio_stream(theirs)
     own = read_payloads(ours.media[audio_index(ours)])
+    return replace(stream, payloads=_common(stream.payloads, own))
+
+
+@lru_cache(maxsize=256)
+def _common(theirs: tuple[Payload, ...], own: tuple[Payload, ...]) -> tuple[Payload, ...]:
     payloads = tuple(
         each
         if match.payload_type == each.payload_type
         else replace(each, receive_type=match.payload_type)
-        for each in stream.payloads
+        for each in theirs
         if (match := find_match(each, own)) is not None
     )
     if not any(each.is_codec for each in payloads):
         raise NoCommonCodec
-    return replace(stream, payloads=payloads)
+    return payloads
 
 
 def routes(a: AudioStream, b: AudioStream) -> tuple[RoutePlan, RoutePlan]:
@@ -233,12 +242,7 @@ def routes(a: AudioStream, b: AudioStream) -> tuple[RoutePlan, RoutePlan]:
     A law is converted only where the far side does not have it. Where the sides share the
     other law that is a packet which the peer was free to send and which would be lost.
     """
-    there, back = _plan(a, b), _plan(b, a)
-    for stream, plan in ((a, there), (b, back)):
-        incoming = stream.incoming()
-        if not any(incoming[number].is_codec for number in plan.payload_types):
-            raise NoCommonCodec
-    return there, back
+    return _plan(a.payloads, b.payloads), _plan(b.payloads, a.payloads)
 
 
 def revised(standing: SessionDescription | None, new: SessionDescription) -> SessionDescription:
@@ -253,20 +257,25 @@ def revised(standing: SessionDescription | None, new: SessionDescription) -> Ses
     return replace(new, origin=replace(standing.origin, version=standing.origin.version + 1))
 
 
-def _plan(source: AudioStream, sink: AudioStream) -> RoutePlan:
+@lru_cache(maxsize=256)
+def _plan(source: tuple[Payload, ...], sink: tuple[Payload, ...]) -> RoutePlan:
     payload_types: dict[int, int] = {}
     transcode: dict[int, str] = {}
-    for number, payload in source.incoming().items():
-        match = find_match(payload, sink.payloads)
+    incoming = incoming_payloads(source)
+    for number, payload in incoming.items():
+        match = find_match(payload, sink)
         if match is None and payload.law is not None:
-            match = _any_law(sink.payloads)
+            match = _any_law(sink)
             if match is not None:
                 transcode[number] = f"{payload.law}>{match.law}"
         if match is not None:
             payload_types[number] = match.payload_type
+    if not any(incoming[number].is_codec for number in payload_types):
+        raise NoCommonCodec
     return RoutePlan(payload_types=payload_types, transcode=transcode)
 
 
+@lru_cache(maxsize=256)
 def _answered(offered: tuple[Payload, ...], chosen: tuple[Payload, ...]) -> tuple[Payload, ...]:
     """Return what A is answered when B chose `chosen`: A's numbers, B's order, B's fmtp.
 
@@ -311,6 +320,11 @@ def _with_payloads(
         attributes=(*write_payloads(payloads), *kept),
     )
     return (*others[:index], line, *others[index + 1 :])
+
+
+@lru_cache(maxsize=256)
+def _offered(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
+    return with_telephone_events(with_both_laws(payloads))
 
 
 def _any_law(payloads: tuple[Payload, ...] | list[Payload]) -> Payload | None:

@@ -7,6 +7,7 @@ like any other. Nothing in this file knows how a codec sounds.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sip.sdp import Attribute, MediaDescription
 
@@ -124,12 +125,18 @@ def read_payloads(media: MediaDescription) -> tuple[Payload, ...]:
 
     An `rtpmap` wins over the static table; a repeated number counts once.
     """
-    named = _rtpmaps(media)
-    parameters = {
-        int(m[1]): m[2].rstrip() for v in media.values("fmtp") if (m := _FMTP.fullmatch(v))
-    }
+    return _payloads(media.formats[:MAX_PAYLOADS], media.values("rtpmap"), media.values("fmtp"))
+
+
+@lru_cache(maxsize=256)
+def _payloads(
+    formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...]
+) -> tuple[Payload, ...]:
+    """Read the codecs. A telephone names the same ones in each of its calls."""
+    named = _rtpmaps(rtpmaps)
+    parameters = {int(m[1]): m[2].rstrip() for v in fmtps if (m := _FMTP.fullmatch(v))}
     payloads: dict[int, Payload] = {}
-    for each in media.formats[:MAX_PAYLOADS]:
+    for each in formats:
         number = int(each) if _PAYLOAD_TYPE.fullmatch(each) else -1
         codec = named.get(number) or _STATIC.get(number)
         if codec is None or number > 127 or codec[0].upper() in NOT_RELAYED:
@@ -148,17 +155,18 @@ def read_payloads(media: MediaDescription) -> tuple[Payload, ...]:
     return tuple(payloads.values())
 
 
-def _rtpmaps(media: MediaDescription) -> dict[int, tuple[str, int, int]]:
+def _rtpmaps(values: tuple[str, ...]) -> dict[int, tuple[str, int, int]]:
     """Read `a=rtpmap:96 opus/48000/2`; one that makes no sense is as if it were not there."""
     found = {}
-    for value in media.values("rtpmap"):
+    for value in values:
         match = _RTPMAP.fullmatch(value)
         if match and int(match[3]) and int(match[4] or 1):
             found[int(match[1])] = (match[2], int(match[3]), int(match[4] or 1))
     return found
 
 
-def write_payloads(payloads: Iterable[Payload]) -> tuple[Attribute, ...]:
+@lru_cache(maxsize=256)
+def write_payloads(payloads: tuple[Payload, ...]) -> tuple[Attribute, ...]:
     """Write `rtpmap` and `fmtp`, static types included: not every phone knows the table."""
     attributes = []
     for each in payloads:

@@ -12,6 +12,7 @@ Not tolerated: control characters, digits other than ASCII, anything beyond the 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sip.errors import RemoteProtocolError
 
@@ -24,7 +25,8 @@ MAX_LINES = 1024
 MAX_NUMBER_DIGITS = 20
 "Session id and version: 64 bits. `int` on unbounded digits costs quadratic time."
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"Without LF, which ends lines; the CR before it is gone when this is looked for."
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _TOKEN = re.compile(r"[^\s:]+")
 
@@ -167,8 +169,8 @@ def _lines(data: bytes) -> list[Line]:
     for line in lines:
         if line[1:2] != "=" or not line[0].isascii() or not line[0].isalpha():
             raise SdpError("a line is not type=value")
-        if _CONTROL.search(line):
-            raise SdpError("control character")
+    if _CONTROL.search("\n".join(lines)):
+        raise SdpError("control character")
     return [(line[0], line[2:]) for line in lines]
 
 
@@ -234,12 +236,17 @@ def _parse_media(section: list[Line]) -> MediaDescription:
 
 def _attributes(section: list[Line]) -> tuple[Attribute, ...]:
     """Read the `a=` lines; one without a name is of no use and left out."""
-    attributes = []
-    for kind, text in section:
-        name, colon, value = text.partition(":")
-        if kind == "a" and _TOKEN.fullmatch(name):
-            attributes.append(Attribute(name=name, value=value if colon else None))
-    return tuple(attributes)
+    attributes = [_attribute(text) for kind, text in section if kind == "a"]
+    return tuple(each for each in attributes if each is not None)
+
+
+@lru_cache(maxsize=1024)
+def _attribute(text: str) -> Attribute | None:
+    """Read what stands after `a=`. A telephone says the same in each of its calls."""
+    name, colon, value = text.partition(":")
+    if _TOKEN.fullmatch(name) is None:
+        return None
+    return Attribute(name=name, value=value if colon else None)
 
 
 def _number(text: str, highest: int) -> int:

@@ -95,4 +95,4 @@ class Bridge:
 
 
 def _route(plan: RoutePlan) -> Route:
-    return Route(payload_types=plan.payload_types, transcode=plan.transcode)
+    return Route(payload_types=dict(plan.payload_types), transcode=dict(plan.transcode))

@@ -63,12 +63,14 @@ class Inbox:
 
         What ends a call in every phase is raised here, as `CallOver`.
         """
-        try:
-            remaining = None if deadline is None else max(0.0, deadline - self._clock())
-            async with asyncio.timeout(remaining):
-                event = await self._queue.get()
-        except TimeoutError:
-            return None
+        if self._queue.empty() and deadline is not None:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                    event = await self._queue.get()
+            except TimeoutError:
+                return None
+        else:
+            event = await self._queue.get()
         if isinstance(event, LegLost | Shutdown):
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY)
         return event

@@ -70,7 +70,7 @@ class Negotiation:
             origin=self._origin,
             standing=self._standing,
         )
-        other.take_answer(body)
+        other.agree_on(answer)
         self._standing = told
         self._agree(told, self._offered)
         return bytes(told)
@@ -101,8 +101,12 @@ class Negotiation:
 
     def take_answer(self, body: bytes) -> None:
         """Take the answer to an offer of ours."""
+        self.agree_on(SessionDescription.parse(body))
+
+    def agree_on(self, answer: SessionDescription) -> None:
+        """Take an answer that was read already."""
         assert self._offering is not None
-        self._agree(self._offering, SessionDescription.parse(body))
+        self._agree(self._offering, answer)
 
     def relay(self, source: SessionDescription) -> bytes:
         """Return an offer to this side, made of what the other side says."""
