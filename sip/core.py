@@ -49,11 +49,13 @@ class Core:
         user_agent: str,
         token: Callable[[], str],
         allow: tuple[str, ...],
+        supported: tuple[str, ...] = (),
     ) -> None:
         self.contact = contact
         self.timers = timers
         self.token = token
         self.allow = ("Allow", ", ".join(allow))
+        self._supported = (("Supported", ", ".join(supported)),) if supported else ()
         self._user_agent = user_agent
         self._secret = token().encode()
         self._ids = count(1)
@@ -110,14 +112,14 @@ class Core:
 
     def request_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
         """Return the headers of a request that can refresh the target."""
-        own = [self.contact_header(flow), self.allow]
+        own = [self.contact_header(flow), self.allow, *self._supported]
         if self._user_agent:
             own.append(("User-Agent", self._user_agent))
         return with_defaults(headers, own)
 
     def response_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
         """Return the headers of a 2xx that sets up or refreshes a dialog."""
-        own = [self.contact_header(flow), self.allow]
+        own = [self.contact_header(flow), self.allow, *self._supported]
         if self._user_agent:
             own.append(("Server", self._user_agent))
         return with_defaults(headers, own)

@@ -29,6 +29,9 @@ from sip.in_dialog_server import TALKING, InDialogServer
 from sip.invite_usage import InviteUsage, UsageState
 from sip.message import URI, Address
 from sip.receiver import Authorize, Receiver
+from sip.refer import Refer
+from sip.refer_server import ReferServer
+from sip.replaces import Replaces
 from sip.timers import Timers
 from sip.uac import WAITING, InviteClient
 from sip.uas import UNANSWERED, InviteServer
@@ -66,12 +69,14 @@ class Endpoint:
             user_agent=user_agent,
             token=token,
             allow=tuple(allow),
+            supported=tuple(supported),
         )
         self._max_usages = max_usages
         self._client = InDialogClient(self._core)
         self._uac = InviteClient(self._core, self._client)
         self._uas = InviteServer(self._core, self._client)
-        self._server = InDialogServer(self._core, self._uas)
+        self._refers = ReferServer(self._core, self._client)
+        self._server = InDialogServer(self._core, self._uas, self._refers)
         self._receiver = Receiver(
             self._core,
             authorize=authorize,
@@ -106,6 +111,11 @@ class Endpoint:
     def usages(self) -> int:
         """INVITE usages alive."""
         return len(self._core.usages)
+
+    @property
+    def refer_subscriptions(self) -> int:
+        """Referrers who wait for the end of what they asked for."""
+        return len(self._refers)
 
     # --- the shell's side
 
@@ -220,6 +230,31 @@ class Endpoint:
             body=body,
             content_type=content_type,
         )
+
+    # --- transfers
+
+    def accept_refer(self, transaction: int, refer: Refer, now: float) -> int | None:
+        """Take a REFER: 202 and a first NOTIFY, or 200 for who wants none (RFC 4488).
+
+        Returns the number that `notify_refer` wants; None where the REFER had ended meanwhile.
+        """
+        return self._server.accept_refer(transaction, refer, now)
+
+    def notify_refer(
+        self, subscription: int, code: int, now: float, reason: str | None = None
+    ) -> None:
+        """Tell the referrer how its INVITE goes; a final status is the last one."""
+        self._refers.notify(subscription, code, now, reason)
+
+    def replaced(self, replaces: Replaces) -> int | None:
+        """Return the usage that a Replaces means, answered or not.
+
+        Some telephones write the tags the other way round; no dialog can be meant but this one.
+        """
+        key = (replaces.call_id, replaces.to_tag, replaces.from_tag)
+        usages = self._core.usages
+        found = usages.by_dialog(key) or usages.by_dialog((key[0], key[2], key[1]))
+        return found.id if found is not None else None
 
     # --- calls that go out
 

@@ -36,6 +36,9 @@ class InviteOffered:
     request: Request
     flow: Flow
     identity: object | None = None
+    replaces: int | None = None
+    """The usage that the INVITE wants to take over (RFC 3891). It is there, and in a state in
+    which it can be replaced; whether this caller may is for the application to say."""
 
 
 @dataclass(frozen=True, slots=True)

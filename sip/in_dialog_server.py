@@ -19,6 +19,8 @@ from sip.events import (
 from sip.in_dialog_client import TARGET_REFRESH
 from sip.invite_usage import InviteUsage, UsageState
 from sip.message import Request
+from sip.refer import Refer
+from sip.refer_server import ReferServer
 from sip.transaction_layer import ServerTransaction
 from sip.uas import UNANSWERED, InviteServer
 
@@ -28,9 +30,10 @@ TALKING = (UsageState.ANSWERED, UsageState.ESTABLISHED)
 class InDialogServer:
     """Takes requests inside dialogs and sends their answers."""
 
-    def __init__(self, core: Core, invites: InviteServer) -> None:
+    def __init__(self, core: Core, invites: InviteServer, refers: ReferServer) -> None:
         self._core = core
         self._invites = invites
+        self._refers = refers
 
     def find(self, request: Request, flow: Flow) -> InviteUsage | None:
         """Return the usage that a request with a To-tag belongs to."""
@@ -59,6 +62,8 @@ class InDialogServer:
             self._core.respond(transaction, 481, now)
         elif request.method == "INVITE":
             self._reinvite(usage, transaction, now)
+        elif request.method == "SUBSCRIBE" and self._refers.subscribe(usage, transaction, now):
+            return
         else:
             usage.note_request(transaction)
             event = InDialogReceived(usage.id, transaction.id, request)
@@ -144,6 +149,17 @@ class InDialogServer:
             body=body,
             content_type=content_type,
         )
+
+    def accept_refer(self, identifier: int, refer: Refer, now: float) -> int | None:
+        """Take a REFER that was offered to the application; None where it came to its end."""
+        core = self._core
+        transaction = core.transactions.by_id(identifier)
+        usage = core.usages.get(transaction.usage or 0) if transaction is not None else None
+        if transaction is None or transaction.final or usage is None:
+            core.count("late_calls")
+            return None
+        usage.requests.pop(transaction.id, None)
+        return self._refers.accept(usage, transaction, refer, now)
 
     def _settle(self, usage: InviteUsage, transaction: ServerTransaction, code: int) -> None:
         """Note what a response changes in the usage."""

@@ -77,6 +77,8 @@ class InviteUsage:
     refresh: Timer | None = None
     reinvite: ServerTransaction | None = None
     "A re-INVITE of the peer that has no final response yet."
+    refers: int = 0
+    "How many REFERs of the peer were taken."
     requests: dict[int, ServerTransaction] = field(default_factory=dict)
     "Requests of the peer that the application still has to answer."
 

@@ -154,7 +154,7 @@ class Receiver:
         if unsupported:
             return Refused(420, "", (("Unsupported", ", ".join(unsupported)),))
         if request.method != "INVITE":
-            return None
+            return Refused(400, "") if headers.get("Replaces") is not None else None
         if request.body:
             kind = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
             encoding = (headers.get("Content-Encoding") or "identity").strip().lower()

@@ -14,6 +14,7 @@ from sip.events import AckMissing, AckReceived, InviteCancelled, InviteOffered
 from sip.in_dialog_client import InDialogClient
 from sip.invite_usage import InviteUsage, Unacknowledged, UsageState, stop_retransmitting
 from sip.message import Request
+from sip.replacing import replaced_by
 from sip.transaction_layer import ServerTransaction
 
 UNANSWERED = (UsageState.OFFERED, UsageState.RINGING)
@@ -39,6 +40,7 @@ class InviteServer:
         local_tag = core.token()
         try:
             dialog = Dialog.as_uas(transaction.request, local_tag, flow)
+            replaced = replaced_by(transaction.request, core.usages)
         except RemoteProtocolError as error:
             core.respond(transaction, error.status, now, reason=error.reason)
             return
@@ -53,7 +55,8 @@ class InviteServer:
         transaction.usage = usage.id
         core.usages.add(usage)
         core.usages.add_dialog(usage, dialog.id)
-        core.tell(usage, InviteOffered(usage.id, transaction.request, flow, identity))
+        replaces = replaced.id if replaced is not None else None
+        core.tell(usage, InviteOffered(usage.id, transaction.request, flow, identity, replaces))
 
     def provisional(
         self, usage: InviteUsage, code: int, now: float, body: bytes, headers: HeaderList

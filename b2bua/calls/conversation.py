@@ -117,6 +117,8 @@ class Conversation:
             code = 200 if event.request.method == "OPTIONS" else 405
             if event.request.method == "INFO":
                 code = 415 if record_wish(event.request) is None else 480
+            elif event.request.method == "REFER":
+                code = 603
             self.respond(event, code)
         elif isinstance(event, ReinviteReceived):
             self.respond(event, 491)

@@ -81,6 +81,10 @@ class Switchboard:
 
     def _offered(self, event: InviteOffered) -> None:
         services = self._services
+        if event.replaces is not None:
+            services.endpoint.reject(event.usage, 403, services.clock())
+            services.kick()
+            return
         caller, destination = self._route(event)
         emergency = isinstance(destination, ToTrunk) and destination.emergency
         room = emergency or len(self._calls) < services.config.media.max_calls

@@ -132,7 +132,7 @@ async def late_hold(_house: House, caller: Phone) -> None:
 
 
 async def transfer(_house: House, caller: Phone) -> None:
-    assert await caller.request("REFER", ("Refer-To", "<sip:x@192.0.2.9>")) == 405
+    assert await caller.request("REFER", ("Refer-To", "<sip:x@192.0.2.9>")) == 603
 
 
 @pytest.mark.parametrize(
