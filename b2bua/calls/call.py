@@ -1,22 +1,16 @@
 """One call: from the offered INVITE to its closed row.
 
 A call is a coroutine with an inbox. It reads top to bottom as the call goes: find whom to call,
-ask the caller where that is due, ring, talk, end. Whatever ends it is raised as `CallOver` and
-met in one place, so each way out releases the same things in the same order.
+ask the caller where that is due, ring, talk, end (`life.py`).
 """
 
-import asyncio
-import contextlib
-import logging
-
-from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import NOBODY, CallOver
+from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import CallServices, Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.greeting import Greeting
 from b2bua.calls.hunt import Hunt
-from b2bua.calls.inbox import CallEvent
+from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
 from b2bua.calls.talking import Talk
@@ -24,13 +18,8 @@ from b2bua.routing import ToExtension, ToTrunk
 from recording.policy import Decision, Direction, Start
 from sip.events import InviteOffered
 
-logger = logging.getLogger("b2bua.calls.call")
 
-RELEASE_PATIENCE_S = 1.0
-"For the media worker's last words about a leg."
-
-
-class Call:
+class Call(CallLife):
     """The B2BUA between one caller's usage and one callee's."""
 
     def __init__(
@@ -42,58 +31,14 @@ class Call:
         exchange: Exchange,
     ) -> None:
         """`destination`: a `CallOver` where there is none, for the row to say so."""
-        self._s = services
-        self._exchange = exchange
+        super().__init__(services, Conversation(services, offered, caller), exchange)
         self._caller = caller
         self._destination = destination
         self._flow = offered.flow
-        self._connected = False
         self._greeted = False
-        self._c = Conversation(services, offered, caller)
         self._dialled = offered.request.uri.user or ""
         self._direction = _direction(caller, destination)
         self._c.record.open(offered, caller, self._direction.value)
-
-    @property
-    def call_id(self) -> str:
-        """The call's `uniqueid`."""
-        return self._c.record.uniqueid
-
-    @property
-    def usages(self) -> tuple[int, ...]:
-        """Every usage that was ever attached to the call."""
-        return self._c.usages
-
-    @property
-    def is_talking(self) -> bool:
-        """Whether the parties hear each other, or did before a hold."""
-        return self._connected
-
-    def is_held_by(self, number: str) -> bool:
-        """Tell whether an extension has put the call on hold."""
-        sides = [side for side in Side if self._c.parties[side].number == number]
-        return self._connected and any(self._c.bridge.sides[side].holds for side in sides)
-
-    def deliver(self, event: CallEvent) -> None:
-        """Put an event into the inbox."""
-        self._c.deliver(event)
-
-    async def run(self) -> None:
-        """Carry the call from offer to closed row; never raises for what a peer did."""
-        over = CallOver(500, "Server Internal Error", "FAILED", NOBODY)
-        try:
-            await self._carry()
-        except CallOver as reason:
-            # Without its traceback: frames that hold the call would make a cycle of garbage.
-            over = reason.with_traceback(None)
-        except Exception:
-            logger.exception("call failed", extra={"call_id": self.call_id})
-        ended_after = self._c.record.elapsed()
-        try:
-            self._hang_up(over)
-        except Exception:
-            logger.exception("hanging up failed", extra={"call_id": self.call_id})
-        await self._finish(over, ended_after)
 
     # --- the call
 
@@ -167,51 +112,6 @@ class Call:
         decision = self._decide(conversation.callee, outside_has_keys=can_be_asked)
         talk = Talk(conversation, decision, greeted=self._greeted, emergency=self._emergency)
         await talk.run(agreed=conversation.recording.agreed)
-
-    # --- the end
-
-    def _hang_up(self, over: CallOver) -> None:
-        """Stop the recording, tell both sides, give the ports back.
-
-        Each step is taken even where one before it raises (the stack unwinds in the opposite
-        order, so the first step stands last).
-        """
-        conversation, endpoint = self._c, self._s.endpoint
-        now = self._s.clock()
-        with contextlib.ExitStack() as steps:
-            for leg in conversation.legs:
-                steps.callback(leg.release)
-            steps.callback(self._s.kick)
-            for usage in (conversation.a, conversation.b, *conversation.branches):
-                if usage is not None:
-                    steps.callback(endpoint.abandon, usage, now)
-            if not conversation.answered_a and over.code != 487:
-                steps.callback(endpoint.reject, conversation.a, over.code, now, reason=over.phrase)
-            elif conversation.answered_a and over.cause is not None:
-                reason = ("Reason", f"Q.850;cause={over.cause}")
-                steps.callback(endpoint.bye, conversation.a, now, (reason,))
-            steps.callback(conversation.recording.stop)
-
-    async def _finish(self, over: CallOver, ended_after: float) -> None:
-        conversation = self._c
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_PATIENCE_S):
-                for leg in conversation.legs:
-                    await leg.released.wait()
-        for side, leg in enumerate(conversation.legs):
-            leg.on_event = leg.on_lost = None
-            g711 = conversation.speaks_g711(Side(side))
-            conversation.record.leave(side, leg.statistics, g711=g711)
-        verdict = await conversation.recording.verdict(
-            connected=self._connected, not_connected=over.why
-        )
-        conversation.record.close(
-            "ANSWERED" if self._connected else over.disposition,
-            verdict,
-            ended_after=ended_after,
-            side=over.side,
-            cause=over.cause,
-        )
 
 
 def _direction(caller: Party, destination: ToExtension | ToTrunk | CallOver) -> Direction:
