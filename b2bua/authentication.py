@@ -18,7 +18,9 @@ from sip.message import Request
 
 logger = logging.getLogger("b2bua.authentication")
 
-ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS")
+ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "OPTIONS")
+SUPPORTED = ("100rel", "timer")
+"Extensions of SIP that we speak, and that a peer may require."
 ALLOW = ", ".join((*ALLOW_IN_CALLS, "REGISTER"))
 
 KNOWN_METHODS = frozenset(

@@ -12,7 +12,7 @@ from importlib.metadata import version as package_version
 from b2bua import control
 from b2bua.addresses import advertised_host
 from b2bua.administration import Administration
-from b2bua.authentication import ALLOW_IN_CALLS, Gate
+from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.call_record import wall_us
 from b2bua.calls.conversation import Attachable, CallServices
 from b2bua.calls.switchboard import Switchboard
@@ -42,6 +42,7 @@ from sip.endpoint import Endpoint
 from sip.events import Event
 from sip.io.listen import ListenError
 from sip.io.shell import Shell
+from sip.session_timer import SessionPolicy
 
 logger = logging.getLogger("b2bua.service")
 
@@ -159,6 +160,11 @@ class Service:
             authorize=gate.authorize,
             user_agent=f"Mitschnitt/{self._version}",
             allow=ALLOW_IN_CALLS,
+            supported=SUPPORTED,
+            session=SessionPolicy(
+                expires_s=self._config.sip.session_expires_s,
+                min_se_s=self._config.sip.min_session_expires_s,
+            ),
         )
 
     @contextlib.asynccontextmanager

@@ -131,15 +131,23 @@ class OutgoingRequest:
 
     def ack(self, to: str) -> "OutgoingRequest":
         """Return the ACK for a response of 300 or more (RFC 3261 section 17.1.1.3)."""
-        return self._twin("ACK", to)
+        return self._twin("ACK", to, ())
 
-    def cancel(self) -> "OutgoingRequest":
+    def cancel(self, headers: tuple[tuple[str, str], ...] = ()) -> "OutgoingRequest":
         """Return the CANCEL (RFC 3261 section 9.1): same Via, no body, no Require."""
-        return self._twin("CANCEL", self.to)
+        return self._twin("CANCEL", self.to, headers)
 
-    def _twin(self, method: str, to: str) -> "OutgoingRequest":
+    def _twin(
+        self, method: str, to: str, headers: tuple[tuple[str, str], ...]
+    ) -> "OutgoingRequest":
         return replace(
-            self, method=method, to=to, headers=(), body=b"", content_type=None, max_forwards=70
+            self,
+            method=method,
+            to=to,
+            headers=headers,
+            body=b"",
+            content_type=None,
+            max_forwards=70,
         )
 
 

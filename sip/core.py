@@ -1,6 +1,7 @@
 """What the parts of the user agent core share: timers, transactions, usages, outbox, events."""
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -11,6 +12,7 @@ from sip.errors import RemoteProtocolError
 from sip.events import Event
 from sip.invite_usage import InviteUsage, UsageTable
 from sip.message import Request
+from sip.session_timer import SessionPolicy
 from sip.timers import TimerHeap, Timers
 from sip.transaction_layer import ServerTransaction, TransactionLayer
 from sip.via import MAGIC_COOKIE
@@ -27,6 +29,8 @@ COUNTERS = (
     "retransmissions_received",
     "retransmissions_sent",
     "acks_missing",
+    "pracks_missing",
+    "sessions_expired",
     "transport_errors",
     "late_calls",
     "failed",
@@ -50,11 +54,17 @@ class Core:
         token: Callable[[], str],
         allow: tuple[str, ...],
         supported: tuple[str, ...] = (),
+        session: SessionPolicy | None = None,
+        dice: Callable[[], float] = random.random,
     ) -> None:
+        """`dice`: numbers from 0 to 1, for what the RFCs want to be random."""
         self.contact = contact
         self.timers = timers
         self.token = token
         self.allow = ("Allow", ", ".join(allow))
+        self.supported = frozenset(supported)
+        self.session = session
+        self.dice = dice
         self._supported = (("Supported", ", ".join(supported)),) if supported else ()
         self._user_agent = user_agent
         self._secret = token().encode()
@@ -146,6 +156,10 @@ class Core:
             headers=headers,
         )
         self.outbox.append((data, flow))
+
+    def retry_after(self) -> tuple[str, str]:
+        """Return what a 500 to a request that came too early says (RFC 3311 section 5.2)."""
+        return "Retry-After", str(int(self.dice() * 11))
 
     def overloaded(self, request: Request, flow: Flow) -> None:
         """Shed load (RFC 3261 section 21.5.4)."""

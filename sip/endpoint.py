@@ -14,6 +14,7 @@ target (see `sip/dialog.py`).
 """
 
 import logging
+import random
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,16 +26,18 @@ from sip.dialog import Dialog
 from sip.errors import LocalProtocolError, StreamError
 from sip.events import Authorized, Event, InviteFailed, Refused
 from sip.in_dialog_client import InDialogClient
-from sip.in_dialog_server import TALKING, InDialogServer
-from sip.invite_usage import InviteUsage, UsageState
+from sip.in_dialog_server import InDialogServer
+from sip.invite_usage import InviteUsage
 from sip.message import URI, Address
 from sip.receiver import Authorize, Receiver
 from sip.refer import Refer
 from sip.refer_server import ReferServer
 from sip.replaces import Replaces
+from sip.session_timer import SessionPolicy
 from sip.timers import Timers
-from sip.uac import WAITING, InviteClient
-from sip.uas import UNANSWERED, InviteServer
+from sip.uac import InviteClient
+from sip.uas import InviteServer
+from sip.usage_state import TALKING, UNANSWERED, WAITING, UsageState
 
 __all__ = ["Authorized", "Endpoint", "Refused", "UsageState"]
 
@@ -60,6 +63,8 @@ class Endpoint:
         token: Callable[[], str] = _random_token,
         allow: Iterable[str] = ALLOW,
         supported: Iterable[str] = (),
+        session: SessionPolicy | None = None,
+        dice: Callable[[], float] = random.random,
         max_transactions: int = 100_000,
         max_usages: int = 10_000,
     ) -> None:
@@ -70,6 +75,8 @@ class Endpoint:
             token=token,
             allow=tuple(allow),
             supported=tuple(supported),
+            session=session,
+            dice=dice,
         )
         self._max_usages = max_usages
         self._client = InDialogClient(self._core)
@@ -80,7 +87,6 @@ class Endpoint:
         self._receiver = Receiver(
             self._core,
             authorize=authorize,
-            supported=supported,
             max_transactions=max_transactions,
             max_usages=max_usages,
             invite_client=self._uac,
@@ -287,17 +293,20 @@ class Endpoint:
             now=now,
         ).id
 
-    def cancel(self, usage: int, now: float) -> None:
-        """Give up a call that goes out; one that was just answered gets BYE instead."""
+    def cancel(self, usage: int, now: float, headers: HeaderList = ()) -> None:
+        """Give up a call that goes out; one that was just answered gets BYE instead.
+
+        `headers` say why (RFC 3326).
+        """
         found = self._living(usage, *WAITING, UsageState.CANCELLING, *TALKING)
         if found is None or found.state is UsageState.CANCELLING:
             return
         if found.calling is None:
             raise LocalProtocolError(f"usage {usage} is no call of ours")
         if found.state in WAITING:
-            self._uac.cancel(found, now)
+            self._uac.cancel(found, now, headers)
         else:
-            self._client.bye(found, now)
+            self._client.bye(found, now, headers)
 
     def ack(self, usage: int, body: bytes, now: float) -> None:  # noqa: ARG002 - one signature
         """Send the ACK with the answer to a late offer, of `invite` or `reinvite`."""
@@ -311,6 +320,10 @@ class Endpoint:
         """End a call; `RequestCompleted` follows, and the usage is forgotten."""
         found = self._core.usages.get(usage)
         if found is None:
+            return self._client.too_late(usage)
+        if found.reliable is not None and found.reliable.answer is not None:
+            # Our 2xx still waits for a PRACK: it is not sent any more.
+            self._uas.reject(found, 480, now)
             return self._client.too_late(usage)
         return self._client.bye(found, now, headers)
 
@@ -360,6 +373,11 @@ class Endpoint:
         if found is None or found.dialog is None:
             raise LocalProtocolError(f"usage {usage} has no dialog")
         return found.dialog
+
+    def takes_update(self, usage: int) -> bool:
+        """Tell whether the peer of a usage says that it knows UPDATE (RFC 3311)."""
+        found = self._core.usages.get(usage)
+        return found is not None and found.peer_takes_update
 
     def state(self, usage: int) -> UsageState:
         """Return where a usage stands; `ENDED` for one that is forgotten."""

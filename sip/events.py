@@ -53,11 +53,12 @@ class RequestOffered:
 
 @dataclass(frozen=True, slots=True)
 class InviteCancelled:
-    """The caller gave up before our answer; the INVITE has got its 487."""
+    """The caller gave up before our answer went out; the INVITE has got its 487."""
 
     usage: int
     reason: str = ""
-    "The Reason header of the CANCEL (RFC 3326), `bye` where the caller sent BYE instead."
+    """The Reason header of the CANCEL (RFC 3326), `bye` where the caller sent BYE instead, `prack`
+    where it left a reliable provisional response without one (it got 504)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,16 @@ class RequestCompleted:
     response: Response | None
     code: int
     "408 without any answer, 503 without a way there, 481 for a usage that had ended."
+    retry_after_s: float | None = None
+    """When the same may be asked again: after a 491 by the rules of glare (RFC 3261 section
+    14.1), else what the peer said."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshDue:
+    """The session wants a re-INVITE with what was agreed (RFC 4028): the peer knows no UPDATE."""
+
+    usage: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +164,6 @@ Event = (
     | ReinviteReceived
     | InDialogReceived
     | RequestCompleted
+    | RefreshDue
     | UsageEnded
 )

@@ -1,5 +1,6 @@
 """Our requests inside a dialog: BYE, re-INVITE, ACK and the rest (RFC 3261 12.2.1, 14.1, 15)."""
 
+import re
 from functools import partial
 from typing import Literal
 
@@ -8,12 +9,16 @@ from sip.core import Core
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError
 from sip.events import RequestCompleted, UsageEnded
-from sip.invite_usage import InviteUsage, UsageState
+from sip.invite_usage import InviteUsage
 from sip.message import Response
+from sip.session_keeper import TRY_AGAIN_S, SessionKeeper
 from sip.transaction import State
 from sip.transaction_layer import ClientTransaction
+from sip.usage_state import TALKING, UsageInput, UsageState
 
 TARGET_REFRESH = ("INVITE", "UPDATE")
+
+_SECONDS = re.compile(r"[0-9]{1,6}")
 
 
 def ignore(
@@ -27,6 +32,7 @@ class InDialogClient:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.sessions = SessionKeeper(core, self)
 
     # --- requests
 
@@ -46,8 +52,30 @@ class InDialogClient:
         if usage.state is UsageState.ENDING:
             return self.too_late(usage.id)
         request_id = self._core.new_id()
+        if method == "UPDATE" and body:
+            if usage.offering or usage.offered:
+                return self._glare(usage, request_id)
+            usage.updating = request_id
         self._open(usage, method, request_id, now, headers, body=body, content_type=content_type)
         return request_id
+
+    def update(self, usage: InviteUsage, now: float) -> None:
+        """Refresh the session by an UPDATE without a body; nobody is told (RFC 4028)."""
+        self._open(usage, "UPDATE", None, now, ())
+
+    def _glare(self, usage: InviteUsage, request_id: int) -> int:
+        """Complete an offer that the peer would refuse with 491: another one is under way."""
+        wait = self._glare_wait(usage)
+        self._core.tell(usage, RequestCompleted(usage.id, request_id, None, 491, wait))
+        return request_id
+
+    def _glare_wait(self, usage: InviteUsage) -> float:
+        """Return how long to wait after a 491, in steps of 10 ms (section 14.1).
+
+        Whoever made the Call-ID waits longer, so that the other end comes first.
+        """
+        dice = self._core.dice()
+        return (210 + int(dice * 190)) / 100 if usage.sent is not None else int(dice * 200) / 100
 
     def reinvite(
         self, usage: InviteUsage, body: bytes, now: float, headers: HeaderList = ()
@@ -60,10 +88,9 @@ class InDialogClient:
         if usage.reinviting is not None:
             raise LocalProtocolError(f"usage {usage.id} has a re-INVITE under way")
         request_id = self._core.new_id()
-        if usage.reinvite is not None or usage.unacknowledged is not None:
-            # Glare: an INVITE of the peer is not finished, ours would get 491 (section 14.1).
-            self._core.tell(usage, RequestCompleted(usage.id, request_id, None, 491))
-            return request_id
+        if usage.offered or usage.updating is not None or usage.unacknowledged is not None:
+            # Glare: an offer of the peer is not finished, ours would get 491 (section 14.1).
+            return self._glare(usage, request_id)
         usage.reinviting = request_id
         usage.late_offer = not body
         transaction = self._open(usage, "INVITE", request_id, now, headers, body=body)
@@ -84,7 +111,7 @@ class InDialogClient:
         """End the call; waits for the ACK of our 2xx where that is still missing (15)."""
         if usage.bye_id is not None:
             return usage.bye_id
-        if usage.state not in (UsageState.ANSWERED, UsageState.ESTABLISHED):
+        if usage.state not in TALKING:
             raise LocalProtocolError(f"usage {usage.id} has no dialog to end: {usage.state.name}")
         usage.bye_id = self._core.new_id()
         usage.bye_headers = tuple(headers)
@@ -94,7 +121,7 @@ class InDialogClient:
 
     def send_bye(self, usage: InviteUsage, request_id: int, now: float) -> None:
         """Send the BYE of a usage."""
-        usage.state = UsageState.ENDING
+        usage.move(UsageInput.BYE)
         self._core.refuse_pending(usage, now)
         self._open(usage, "BYE", request_id, now, usage.bye_headers)
 
@@ -102,7 +129,7 @@ class InDialogClient:
         self,
         usage: InviteUsage,
         method: str,
-        request_id: int,
+        request_id: int | None,
         now: float,
         headers: HeaderList,
         *,
@@ -111,10 +138,15 @@ class InDialogClient:
     ) -> ClientTransaction:
         if usage.dialog is None:
             raise LocalProtocolError(f"usage {usage.id} has no dialog: {usage.state.name}")
+        session = self.sessions.request_headers(usage) if method in TARGET_REFRESH else ()
         request = self.build(
-            usage.dialog, method, headers=headers, body=body, content_type=content_type
+            usage.dialog,
+            method,
+            headers=(*headers, *session),
+            body=body,
+            content_type=content_type,
         )
-        report = partial(self._completed, usage, request_id)
+        report = partial(self._completed, usage, request_id, tuple(headers))
         return self._core.transactions.open_client(request, usage.dialog.flow, report, now)
 
     def build(
@@ -147,7 +179,8 @@ class InDialogClient:
     def _completed(  # noqa: PLR0917 - a bound `Report`
         self,
         usage: InviteUsage,
-        request_id: int,
+        request_id: int | None,
+        headers: HeaderList,
         transaction: ClientTransaction,
         response: Response | None,
         code: int,
@@ -155,22 +188,53 @@ class InDialogClient:
     ) -> None:
         if code < 200:
             return
-        method = transaction.sent.method
-        if method == "INVITE" and response is not None and code < 300:
-            if self._acknowledged(usage, transaction, response):
+        sent, method = transaction.sent, transaction.sent.method
+        if method in TARGET_REFRESH and response is not None:
+            if method == "INVITE" and code < 300 and self._acknowledged(usage, sent.cseq, response):
                 return
-            usage.reinviting = None
-        elif method == "INVITE":
-            usage.reinviting = None
-        elif method == "BYE":
+            if code == 422 and self.sessions.longer(usage, response):
+                body, kind = sent.body, sent.content_type
+                self._open(usage, method, request_id, now, headers, body=body, content_type=kind)
+                return
+        wait = self._wait(usage, response, code)
+        if method == "BYE":
             self._core.forget(usage, now)
-        if usage.dialog is not None and method in TARGET_REFRESH and response and code < 300:
-            usage.dialog.refresh_target(response)
-        self._core.tell(usage, RequestCompleted(usage.id, request_id, response, code))
+        elif method in TARGET_REFRESH:
+            usage.close_offer(request_id)
+            self._refreshed(usage, response, code, wait, now)
+        if request_id is not None:
+            told = RequestCompleted(usage.id, request_id, response, code, wait)
+            self._core.tell(usage, told)
         if code == 481:
             self.lose(usage, "gone", now)
         elif code == 408 and method in TARGET_REFRESH:
             self.lose(usage, "timeout", now)
+
+    def _refreshed(
+        self,
+        usage: InviteUsage,
+        response: Response | None,
+        code: int,
+        wait: float | None,
+        now: float,
+    ) -> None:
+        """Note what a re-INVITE or UPDATE of ours has changed in the dialog."""
+        if response is not None and code < 300:
+            usage.note_allow(response)
+            if usage.dialog is not None:
+                usage.dialog.refresh_target(response)
+            self.sessions.answered(usage, response, now)
+            return
+        if code in (405, 501):
+            usage.peer_takes_update = False
+        self.sessions.refresh_again(usage, now, TRY_AGAIN_S if wait is None else wait)
+
+    def _wait(self, usage: InviteUsage, response: Response | None, code: int) -> float | None:
+        if code == 491:
+            return self._glare_wait(usage)
+        text = response.headers.get("Retry-After", "") if response is not None else ""
+        match = _SECONDS.match(text or "")
+        return float(match[0]) if match else None
 
     def lose(self, usage: InviteUsage, cause: Literal["timeout", "gone"], now: float) -> None:
         """Take the dialog for dead (RFC 3261 section 12.2.1.2, RFC 5057).
@@ -179,7 +243,7 @@ class InDialogClient:
         phones never answer INFO or OPTIONS. It still gets a BYE, in case it can hear. Before the
         2xx the INVITE itself decides.
         """
-        if usage.state not in (UsageState.ANSWERED, UsageState.ESTABLISHED):
+        if usage.state not in TALKING:
             return
         self._core.tell(usage, UsageEnded(usage.id, cause))
         usage.silent = True
@@ -198,11 +262,8 @@ class InDialogClient:
 
     # --- ACK
 
-    def _acknowledged(
-        self, usage: InviteUsage, transaction: ClientTransaction, response: Response
-    ) -> bool:
+    def _acknowledged(self, usage: InviteUsage, cseq: int, response: Response) -> bool:
         """ACK the 2xx of a re-INVITE; true when it was seen before."""
-        cseq = transaction.sent.cseq
         if self.acknowledge_again(usage, response):
             return True
         if usage.late_offer and usage.state is UsageState.ESTABLISHED:

@@ -17,14 +17,13 @@ from sip.events import (
     UsageEnded,
 )
 from sip.in_dialog_client import TARGET_REFRESH
-from sip.invite_usage import InviteUsage, UsageState
+from sip.invite_usage import InviteUsage
 from sip.message import Request
 from sip.refer import Refer
 from sip.refer_server import ReferServer
 from sip.transaction_layer import ServerTransaction
-from sip.uas import UNANSWERED, InviteServer
-
-TALKING = (UsageState.ANSWERED, UsageState.ESTABLISHED)
+from sip.uas import InviteServer
+from sip.usage_state import TALKING, UNANSWERED, UsageState
 
 
 class InDialogServer:
@@ -51,7 +50,7 @@ class InDialogServer:
         transaction.usage = usage.id
         early_fork = dialog.remote_tag != request.head.from_tag
         if not early_fork and not dialog.receive_cseq(request.head.cseq):
-            self._core.respond(transaction, 500, now, headers=(("Retry-After", "1"),))
+            self._core.respond(transaction, 500, now, headers=(self._core.retry_after(),))
             return
         if not early_fork and transaction.flow.transport == dialog.flow.transport != "UDP":
             # The peer opened a new connection, and the old one may be gone (RFC 5626 section 4.3).
@@ -64,6 +63,10 @@ class InDialogServer:
             self._reinvite(usage, transaction, now)
         elif request.method == "SUBSCRIBE" and self._refers.subscribe(usage, transaction, now):
             return
+        elif request.method == "PRACK":
+            self._invites.receive_prack(usage, transaction, now)
+        elif request.method == "UPDATE" and "UPDATE" in self._core.allow[1]:
+            self._update(usage, transaction, now)
         else:
             usage.note_request(transaction)
             event = InDialogReceived(usage.id, transaction.id, request)
@@ -92,14 +95,32 @@ class InDialogServer:
     def _reinvite(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
         """Offer a re-INVITE to the application, one at a time (section 14.2)."""
         core = self._core
-        if usage.reinviting is not None:
+        if usage.reinviting is not None or usage.updating is not None:
             core.respond(transaction, 491, now)
-        elif usage.state not in TALKING or usage.reinvite is not None or usage.unacknowledged:
-            core.respond(transaction, 500, now, headers=(("Retry-After", "1"),))
+        elif usage.state not in TALKING or usage.offered or usage.unacknowledged:
+            core.respond(transaction, 500, now, headers=(core.retry_after(),))
         else:
+            usage.note_allow(transaction.request)
             core.respond(transaction, 100, now)
             usage.reinvite = transaction
             core.tell(usage, ReinviteReceived(usage.id, transaction.id, transaction.request))
+
+    def _update(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
+        """Take an UPDATE (RFC 3311 section 5.2); one without an offer only refreshes."""
+        core, request = self._core, transaction.request
+        usage.note_allow(request)
+        if not request.body:
+            self._settle(usage, transaction, 200)
+            session = self._invites.sessions.accept(usage, request, now)
+            headers = core.response_headers(usage.flow, session)
+            core.respond(transaction, 200, now, headers=headers)
+        elif usage.offering:
+            core.respond(transaction, 491, now)
+        elif usage.offered:
+            core.respond(transaction, 500, now, headers=(core.retry_after(),))
+        else:
+            usage.note_request(transaction)
+            core.tell(usage, InDialogReceived(usage.id, transaction.id, request))
 
     def respond(
         self,
@@ -140,6 +161,8 @@ class InDialogServer:
             return
         if usage is not None and request.method in TARGET_REFRESH and code < 300:
             headers = core.response_headers(usage.flow, headers)
+            if request.method == "UPDATE":
+                headers = (*headers, *self._invites.sessions.accept(usage, request, now))
         core.respond(
             transaction,
             code,

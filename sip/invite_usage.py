@@ -1,45 +1,31 @@
-r"""INVITE usages (RFC 5057): one call leg from its INVITE to its end.
+"""INVITE usages (RFC 5057): one call leg from its INVITE to its end.
 
-The state says what the next call of the application may be:
-
-    server:  OFFERED -> RINGING -> ANSWERED -> ESTABLISHED -> ENDING -> (forgotten)
-    client:  CALLING -> RINGING -> ESTABLISHED -> ENDING -> (forgotten)
-                \----------\-> CANCELLING -> (forgotten)
+The state says what the next call of the application may be; how it moves is in
+`sip/usage_state.py`.
 """
 
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from sip.address import Flow
-from sip.build import OutgoingRequest
-from sip.dialog import Dialog, DialogId
-from sip.message import URI
+from sip.build import HeaderList, OutgoingRequest
+from sip.dialog import Dialog, DialogId, header_values
+from sip.message import URI, Request, Response
+from sip.reliable_state import Fork, ReliableState
+from sip.session_timer import SessionState
 from sip.timers import Timer
 from sip.transaction_layer import ClientTransaction, ServerTransaction
+from sip.usage_state import (
+    CLIENT_USAGE,
+    SERVER_USAGE,
+    UNANSWERED,
+    WAITING,
+    UsageInput,
+    UsageState,
+    move,
+)
 
 MAX_ACKS = 16
 "More 2xx of further forks than this are no honest network."
-
-
-class UsageState(Enum):
-    """Where a usage stands."""
-
-    OFFERED = auto()
-    "Server: the INVITE is here and nobody has rung yet."
-    CALLING = auto()
-    "Client: no response of 101 or more yet."
-    RINGING = auto()
-    "A response between 101 and 199 was sent or received."
-    CANCELLING = auto()
-    "Client: we want to cancel; CANCEL is sent or waits for the first provisional response."
-    ANSWERED = auto()
-    "Server: our 2xx waits for its ACK."
-    ESTABLISHED = auto()
-    "2xx and ACK were exchanged."
-    ENDING = auto()
-    "Our BYE is under way."
-    ENDED = auto()
-    "Forgotten; only late timers and responses still hold the object."
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -73,8 +59,12 @@ class InviteUsage:
     unacknowledged: Unacknowledged | None = None
     ack_key: tuple[str, str, int] | None = None
     "Call-ID, From-tag and CSeq of the ACK that is awaited or was the last to come."
-    provisional: bytes = b""
+    unanswered_offer: bool = False
+    "Our 2xx held an offer; its answer comes in the ACK."
+    progress: tuple[int, bytes, HeaderList] | None = None
+    "The newest 1xx, to be repeated: code, body, headers."
     refresh: Timer | None = None
+    reliable: ReliableState | None = None
     reinvite: ServerTransaction | None = None
     "A re-INVITE of the peer that has no final response yet."
     refers: int = 0
@@ -88,6 +78,8 @@ class InviteUsage:
     calling: ClientTransaction | None = None
     late_offer: bool = False
     cancel_sent: bool = False
+    cancel_headers: tuple[tuple[str, str], ...] = ()
+    "What the CANCEL says beyond its own: why (RFC 3326)."
     give_up: Timer | None = None
     acks: dict[tuple[str, int], bytes] = field(default_factory=dict)
     "ACKs sent, by To-tag and CSeq, for retransmitted 2xx."
@@ -95,6 +87,19 @@ class InviteUsage:
     "CSeq of a 2xx with an offer that the application has to `ack`."
     reinviting: int | None = None
     "Request id of a re-INVITE of ours under way."
+    forks: dict[str, Fork] = field(default_factory=dict)
+    "Early dialogs by their remote tag."
+
+    # Both
+    updating: int | None = None
+    "Request id of an UPDATE with an offer of ours under way."
+    peer_takes_update: bool = False
+    peer_has_timer: bool = False
+    session: SessionState | None = None
+    min_se_s: int = 0
+    "What a 422 of the peer asked for (RFC 4028 section 7.3)."
+    longer: int = 0
+    "How often it did so in a row."
 
     # The end
     bye_id: int | None = None
@@ -103,11 +108,50 @@ class InviteUsage:
     silent: bool = False
     "The application has abandoned the usage and wants no more events."
 
+    def move(self, given: UsageInput) -> None:
+        """Go on to the next state. The only place where `state` changes."""
+        self.state = move(
+            CLIENT_USAGE if self.sent is not None else SERVER_USAGE, self.state, given
+        )
+
     def keep_ack(self, key: tuple[str, int], ack: bytes) -> None:
         """Keep an ACK for retransmissions of its 2xx, the last few only."""
         while len(self.acks) >= MAX_ACKS:
             del self.acks[next(iter(self.acks))]
         self.acks[key] = ack
+
+    def note_allow(self, message: Request | Response) -> None:
+        """Remember whether the peer takes UPDATE, if it says anything about it."""
+        allowed = message.headers.getlist("Allow")
+        if allowed:
+            self.peer_takes_update = "UPDATE" in header_values(allowed)
+
+    def close_offer(self, request_id: int | None) -> None:
+        """Note that a re-INVITE or UPDATE of ours has its final response."""
+        self.reinviting = None if self.reinviting == request_id else self.reinviting
+        self.updating = None if self.updating == request_id else self.updating
+
+    @property
+    def offering(self) -> bool:
+        """Whether an offer of ours waits for its answer."""
+        if self.reinviting is not None or self.updating is not None or self.unanswered_offer:
+            return True
+        if self.state not in WAITING or self.sent is None:
+            return False
+        fork = self.forks.get(self.dialog.remote_tag) if self.dialog is not None else None
+        return fork is None or not fork.answered
+
+    @property
+    def offered(self) -> bool:
+        """Whether an offer of the peer waits for its answer."""
+        if self.reinvite is not None or self.unsent_ack is not None:
+            return True
+        if any(each.request.body and not each.final for each in self.requests.values()):
+            return True
+        if self.state not in UNANSWERED or self.sent is not None:
+            return False
+        reliable = self.reliable
+        return reliable is None or not reliable.answered or reliable.unpracked is not None
 
     def note_request(self, transaction: ServerTransaction) -> None:
         """Keep a request that the application has to answer, as long as it can."""
@@ -164,7 +208,7 @@ class UsageTable:
 
     def remove(self, usage: InviteUsage) -> None:
         """Forget a usage and stop what it still had running."""
-        usage.state = UsageState.ENDED
+        usage.move(UsageInput.END)
         self._by_id.pop(usage.id, None)
         for key in usage.keys:
             self._by_dialog.pop(key, None)
@@ -173,6 +217,10 @@ class UsageTable:
         for timer in (usage.refresh, usage.give_up):
             if timer is not None:
                 timer.cancel()
+        if usage.reliable is not None:
+            usage.reliable.stop()
+        if usage.session is not None:
+            usage.session.stop()
         stop_retransmitting(usage)
 
 

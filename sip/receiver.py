@@ -10,15 +10,17 @@ The order in which a request is met is a matter of safety as much as of protocol
 6. only now is there a transaction, a 100 Trying, and an event.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sip.address import Flow
 from sip.core import Core
 from sip.dialog import header_values
 from sip.errors import RemoteProtocolError
 from sip.events import Authorized, Refused, RequestOffered
+from sip.in_dialog_client import TARGET_REFRESH
 from sip.in_dialog_server import InDialogServer
 from sip.message import Request, is_keepalive, parse
+from sip.session_timer import is_too_small
 from sip.uac import InviteClient
 from sip.uas import InviteServer
 
@@ -35,7 +37,6 @@ class Receiver:
         core: Core,
         *,
         authorize: Authorize,
-        supported: Iterable[str],
         max_transactions: int,
         max_usages: int,
         invite_client: InviteClient,
@@ -44,7 +45,6 @@ class Receiver:
     ) -> None:
         self._core = core
         self._authorize = authorize
-        self._supported = frozenset(supported)
         self._max_transactions = max_transactions
         self._max_usages = max_usages
         self._uac = invite_client
@@ -150,20 +150,31 @@ class Receiver:
         """Inspect what a user agent server must understand (sections 8.2.2.3 and 8.2.3)."""
         headers = request.headers
         required = header_values(headers.getlist("Require"))
-        unsupported = [tag for tag in required if tag not in self._supported]
+        unsupported = [tag for tag in required if tag.lower() not in self._core.supported]
         if unsupported:
             return Refused(420, "", (("Unsupported", ", ".join(unsupported)),))
-        if request.method != "INVITE":
-            return Refused(400, "") if headers.get("Replaces") is not None else None
-        if request.body:
-            kind = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-            encoding = (headers.get("Content-Encoding") or "identity").strip().lower()
-            if kind != SDP or encoding != "identity":
-                return Refused(415, "", (("Accept", SDP), ("Accept-Encoding", "identity")))
-        accepted = headers.getlist("Accept")
-        if accepted and not _accepts_sdp(accepted):
-            return Refused(406, "")
-        return None
+        if request.method != "INVITE" and headers.get("Replaces") is not None:
+            return Refused(400, "")
+        if request.method not in TARGET_REFRESH:
+            return None
+        session = self._core.session
+        if session is not None and is_too_small(request, session):
+            return Refused(422, "", (("Min-SE", str(session.min_se_s)),))
+        return _media_refusal(request)
+
+
+def _media_refusal(request: Request) -> Refused | None:
+    """Refuse a body that is no SDP, and a sender who does not take SDP."""
+    headers = request.headers
+    if request.body:
+        kind = (headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        encoding = (headers.get("Content-Encoding") or "identity").strip().lower()
+        if kind != SDP or encoding != "identity":
+            return Refused(415, "", (("Accept", SDP), ("Accept-Encoding", "identity")))
+    accepted = headers.getlist("Accept")
+    if accepted and not _accepts_sdp(accepted):
+        return Refused(406, "")
+    return None
 
 
 def _accepts_sdp(lines: list[str]) -> bool:

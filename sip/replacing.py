@@ -4,9 +4,10 @@ The caller's right to do so is another matter, and the application's.
 """
 
 from sip.errors import RemoteProtocolError
-from sip.invite_usage import InviteUsage, UsageState, UsageTable
+from sip.invite_usage import InviteUsage, UsageTable
 from sip.message import Request
 from sip.replaces import Replaces
+from sip.usage_state import UsageState
 
 ANSWERED = frozenset({UsageState.ANSWERED, UsageState.ESTABLISHED})
 

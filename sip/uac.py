@@ -1,6 +1,6 @@
 """The client side of INVITE usages: calling, cancelling, forks (RFC 3261 sections 9.1, 13.2)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from sip.address import Flow
@@ -9,13 +9,15 @@ from sip.core import Core
 from sip.dialog import Dialog
 from sip.events import InviteAnswered, InviteFailed, InviteProgressed
 from sip.in_dialog_client import InDialogClient, ignore
-from sip.invite_usage import MAX_ACKS, InviteUsage, UsageState
+from sip.invite_usage import MAX_ACKS, InviteUsage
 from sip.message import URI, Address, Response
+from sip.reliable import ReliableClient
+from sip.reliable_state import Fork
 from sip.timers import Timer
 from sip.transaction import State
 from sip.transaction_layer import ClientTransaction
+from sip.usage_state import WAITING, UsageInput, UsageState
 
-WAITING = (UsageState.CALLING, UsageState.RINGING)
 TERMINATED = (487, "Request Terminated")
 
 MAX_LATE = 4096
@@ -44,6 +46,7 @@ class InviteClient:
     def __init__(self, core: Core, in_dialog: InDialogClient) -> None:
         self._core = core
         self._in_dialog = in_dialog
+        self._reliable = ReliableClient(core, in_dialog)
         self._late: dict[str, LateInvite] = {}
 
     def invite(
@@ -71,7 +74,10 @@ class InviteClient:
             call_id=core.token(),
             cseq=1,
             max_forwards=max_forwards,
-            headers=core.request_headers(flow, headers),
+            headers=(
+                *core.request_headers(flow, headers),
+                *self._in_dialog.sessions.request_headers(None),
+            ),
             body=body,
         )
         usage = InviteUsage(
@@ -90,10 +96,11 @@ class InviteClient:
 
     # --- cancelling
 
-    def cancel(self, usage: InviteUsage, now: float) -> None:
+    def cancel(self, usage: InviteUsage, now: float, headers: HeaderList = ()) -> None:
         """Give up an unanswered call (section 9.1); `InviteFailed` with 487 follows."""
         assert usage.calling is not None
-        usage.state = UsageState.CANCELLING
+        usage.cancel_headers = tuple(headers)
+        usage.move(UsageInput.CANCEL)
         if usage.calling.state is State.PROCEEDING:
             self._send_cancel(usage, now)
 
@@ -101,7 +108,9 @@ class InviteClient:
         assert usage.sent is not None
         usage.cancel_sent = True
         core = self._core
-        core.transactions.open_client(usage.sent.cancel(), usage.flow, ignore, now)
+        core.transactions.open_client(
+            usage.sent.cancel(usage.cancel_headers), usage.flow, ignore, now
+        )
         when = now + core.timers.give_up
         usage.give_up = core.heap.start(when, partial(self._stop_waiting, usage))
 
@@ -128,8 +137,32 @@ class InviteClient:
             self._progress(usage, transaction, response, now)
         elif code < 300:
             self._succeed(usage, transaction, response, now)
+        elif (
+            code == 422
+            and usage.state in WAITING
+            and (self._in_dialog.sessions.longer(usage, response))
+        ):
+            self._invite_again(usage, now)
         else:
             self._fail(usage, code, response.phrase, response, now)
+
+    def _invite_again(self, usage: InviteUsage, now: float) -> None:
+        """Send the INVITE anew with the longer session that was asked for (RFC 4028 7.3)."""
+        assert usage.sent is not None
+        core, branch = self._core, self._core.branch()
+        session = dict(self._in_dialog.sessions.request_headers(usage))
+        kept = [header for header in usage.sent.headers if header[0] not in session]
+        usage.sent = replace(
+            usage.sent,
+            via=core.via(usage.flow, branch),
+            branch=branch,
+            cseq=usage.sent.cseq + 1,
+            headers=(*kept, *session.items()),
+        )
+        usage.dialog = None
+        usage.forks.clear()
+        report = partial(self._report, usage)
+        usage.calling = core.transactions.open_client(usage.sent, usage.flow, report, now)
 
     def _fail(
         self, usage: InviteUsage, code: int, reason: str, response: Response | None, now: float
@@ -152,24 +185,37 @@ class InviteClient:
             return
         if response.code == 100:
             return
-        usage.state = UsageState.RINGING
-        if response.head.to_tag and len(usage.keys) < MAX_ACKS:
-            self._adopt_dialog(usage, transaction, response)
+        usage.move(UsageInput.PROGRESS)
+        tag = response.head.to_tag
+        if tag and (tag in usage.forks or len(usage.forks) < MAX_ACKS):
+            fork = self._adopt_dialog(usage, transaction, response)
+            if not self._reliable.receive(fork, response, now):
+                return
         self._core.tell(usage, InviteProgressed(usage.id, response))
 
     def _adopt_dialog(
         self, usage: InviteUsage, transaction: ClientTransaction, response: Response
-    ) -> None:
+    ) -> Fork:
         """Make the dialog of a response the usage's own (sections 12.1.2 and 13.2.2.4)."""
+        dialog = self._dialog(usage, transaction, response)
+        fork = usage.forks.setdefault(dialog.remote_tag, Fork(dialog=dialog))
+        usage.dialog = fork.dialog = dialog
+        usage.note_allow(response)
+        self._core.usages.add_dialog(usage, dialog.id)
+        return fork
+
+    @staticmethod
+    def _dialog(usage: InviteUsage, transaction: ClientTransaction, response: Response) -> Dialog:
+        """Return the dialog of a response; its numbers go on from the early one."""
         assert usage.target is not None
         dialog = Dialog.as_uac(
             transaction.sent, usage.target, usage.local_tag, response, usage.flow
         )
-        early = usage.dialog
-        if early is not None and early.remote_tag == dialog.remote_tag:
+        fork = usage.forks.get(dialog.remote_tag)
+        if fork is not None:
+            early = fork.dialog
             dialog.local_cseq, dialog.remote_cseq = early.local_cseq, early.remote_cseq
-        usage.dialog = dialog
-        self._core.usages.add_dialog(usage, dialog.id)
+        return dialog
 
     def _succeed(
         self,
@@ -184,24 +230,24 @@ class InviteClient:
         sent = transaction.sent
         if usage.state not in WAITING:
             # A further fork, or an answer that crossed our CANCEL.
-            assert usage.target is not None
-            dialog = Dialog.as_uac(sent, usage.target, usage.local_tag, response, usage.flow)
-            usage.keep_ack((dialog.remote_tag, sent.cseq), self._end(dialog, now))
+            dialog = self._dialog(usage, transaction, response)
+            usage.keep_ack((dialog.remote_tag, sent.cseq), self._end(dialog, sent.cseq, now))
             if usage.state is UsageState.CANCELLING:
                 self._fail(usage, *TERMINATED, None, now)
             return
         self._adopt_dialog(usage, transaction, response)
-        usage.state = UsageState.ESTABLISHED
+        usage.move(UsageInput.ANSWER)
         if usage.late_offer:
             usage.unsent_ack = sent.cseq
         else:
             in_dialog.acknowledge(usage, sent.cseq, b"")
+        in_dialog.sessions.answered(usage, response, now)
         self._core.tell(usage, InviteAnswered(usage.id, response))
 
-    def _end(self, dialog: Dialog, now: float) -> bytes:
+    def _end(self, dialog: Dialog, cseq: int, now: float) -> bytes:
         """End a call that nobody wants: ACK, then BYE; returns the ACK (section 13.2.2.4)."""
         flow = dialog.flow
-        ack = bytes(self._in_dialog.build(dialog, "ACK", cseq=dialog.local_cseq))
+        ack = bytes(self._in_dialog.build(dialog, "ACK", cseq=cseq))
         self._core.outbox.append((ack, flow))
         bye = self._in_dialog.build(dialog, "BYE")
         self._core.transactions.open_client(bye, flow, ignore, now)
@@ -240,5 +286,5 @@ class InviteClient:
             self._core.outbox.append((ack, late.flow))
         elif len(late.acks) < MAX_ACKS:
             dialog = Dialog.as_uac(late.sent, late.target, late.local_tag, response, late.flow)
-            late.acks[head.to_tag] = self._end(dialog, now)
+            late.acks[head.to_tag] = self._end(dialog, late.sent.cseq, now)
         return True

@@ -12,12 +12,14 @@ from sip.dialog import Dialog
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckMissing, AckReceived, InviteCancelled, InviteOffered
 from sip.in_dialog_client import InDialogClient
-from sip.invite_usage import InviteUsage, Unacknowledged, UsageState, stop_retransmitting
+from sip.invite_usage import InviteUsage, Unacknowledged, stop_retransmitting
 from sip.message import Request
+from sip.option_tags import RELIABLE
+from sip.reliable import ReliableServer, must_be_reliable
+from sip.reliable_state import ReliableState
 from sip.replacing import replaced_by
 from sip.transaction_layer import ServerTransaction
-
-UNANSWERED = (UsageState.OFFERED, UsageState.RINGING)
+from sip.usage_state import UNANSWERED, UsageInput, UsageState
 
 
 def record_route(request: Request) -> list[tuple[str, str]]:
@@ -31,6 +33,8 @@ class InviteServer:
     def __init__(self, core: Core, in_dialog: InDialogClient) -> None:
         self._core = core
         self._in_dialog = in_dialog
+        self.sessions = in_dialog.sessions
+        self._reliable = ReliableServer(core, self._never_acknowledged)
 
     def offer(
         self, transaction: ServerTransaction, flow: Flow, identity: object | None, now: float
@@ -52,6 +56,7 @@ class InviteServer:
             dialog=dialog,
             invite=transaction,
         )
+        usage.note_allow(transaction.request)
         transaction.usage = usage.id
         core.usages.add(usage)
         core.usages.add_dialog(usage, dialog.id)
@@ -64,19 +69,61 @@ class InviteServer:
         """Send a 1xx, and again each minute until the final response (13.3.1.1)."""
         if not 101 <= code <= 199:
             raise LocalProtocolError(f"not a provisional response: {code}")
-        transaction = _unanswered(usage)
-        usage.state = UsageState.RINGING
-        core = self._core
-        own = [core.contact_header(usage.flow), *record_route(transaction.request)]
-        usage.provisional = core.respond(
-            transaction,
-            code,
-            now,
-            to_tag=usage.local_tag,
-            headers=with_defaults(headers, own),
-            body=body,
-        )
+        _unanswered(usage)
+        usage.move(UsageInput.PROGRESS)
+        if usage.reliable is None or usage.reliable.answer is None:
+            self._say(usage, code, body, tuple(headers), now)
+
+    def _say(
+        self, usage: InviteUsage, code: int, body: bytes, headers: HeaderList, now: float
+    ) -> None:
+        core, transaction = self._core, _unanswered(usage)
+        request = transaction.request
+        own = [core.contact_header(usage.flow), *record_route(request)]
+        headers = with_defaults(headers, own)
+        reliable = self._reliability(usage, request, described=bool(body))
+        if reliable is None:
+            core.respond(transaction, code, now, to_tag=usage.local_tag, headers=headers, body=body)
+        elif reliable.unpracked is not None:
+            reliable.waiting.append((code, body, headers))
+            return
+        elif body or request.body:
+            self._reliable.send(usage, reliable, transaction, code, body, headers, now)
+        else:
+            # The first reliable response to an INVITE without an offer has to hold one (RFC 3262
+            # section 5), and ours is in the 2xx.
+            return
+        usage.progress = code, body if reliable is None else b"", headers
         self._refresh_later(usage, now)
+
+    def _reliability(
+        self, usage: InviteUsage, request: Request, *, described: bool
+    ) -> ReliableState | None:
+        """Return the state of reliable responses where this one has to be one."""
+        core = self._core
+        if RELIABLE not in core.supported or not must_be_reliable(request, described=described):
+            return None
+        if usage.reliable is None:
+            first = 1 + int(core.dice() * (1 << 30))
+            usage.reliable = ReliableState(cseq=request.head.cseq, rseq=first)
+        return usage.reliable
+
+    def receive_prack(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
+        """Take a PRACK, and say what had to wait for it (RFC 3262 section 3)."""
+        state, request = usage.reliable, transaction.request
+        if state is None or not state.acknowledged(request):
+            self._core.respond(transaction, 481, now)
+            return
+        self._core.respond(transaction, 488 if request.body else 200, now)
+        while usage.state in UNANSWERED and state.waiting and state.unpracked is None:
+            code, body, headers = state.waiting.popleft()
+            self._say(usage, code, body, headers, now)
+        if state.answer is not None and not state.holds_answer:
+            state.answer(now)
+
+    def _never_acknowledged(self, usage: InviteUsage, now: float) -> None:
+        self.reject(usage, 504, now)
+        self._core.tell(usage, InviteCancelled(usage.id, "prack"))
 
     def _refresh_later(self, usage: InviteUsage, now: float) -> None:
         if usage.refresh is not None:
@@ -86,14 +133,28 @@ class InviteServer:
 
     def _refresh(self, usage: InviteUsage, now: float) -> None:
         # The timer is cancelled with the final response, so there is one to refresh.
-        self._core.transactions.respond(_unanswered(usage), 180, usage.provisional, now)
-        self._refresh_later(usage, now)
+        assert usage.progress is not None
+        code, body, headers = usage.progress
+        self._say(usage, code, body, headers, now)
 
     def answer(self, usage: InviteUsage, body: bytes, now: float, headers: HeaderList) -> None:
-        """Accept the call; the 2xx is sent until its ACK comes."""
+        """Accept the call; the 2xx is sent until its ACK comes.
+
+        It waits for the PRACK of a session description, and then brings none of its own.
+        """
+        state = usage.reliable
+        if state is not None and state.holds_answer:
+            state.waiting.clear()
+            state.answer = partial(self._answer, usage, b"", tuple(headers))
+            return
+        self._answer(usage, b"" if state is not None and state.answered else body, headers, now)
+
+    def _answer(self, usage: InviteUsage, body: bytes, headers: HeaderList, now: float) -> None:
         transaction = _unanswered(usage)
+        if usage.reliable is not None:
+            usage.reliable.stop()
         self.accept(usage, transaction, now, body=body, headers=headers)
-        usage.state = UsageState.ANSWERED
+        usage.move(UsageInput.ANSWER)
 
     def accept(
         self,
@@ -109,16 +170,18 @@ class InviteServer:
     ) -> None:
         """Send a 2xx to an INVITE or re-INVITE and start to wait for the ACK (13.3.1.4)."""
         core, request = self._core, transaction.request
+        described = bool(request.body)
         if usage.refresh is not None:
             usage.refresh.cancel()
             usage.refresh = None
+        session = self.sessions.accept(usage, request, now)
         data = core.respond(
             transaction,
             code,
             now,
             to_tag=usage.local_tag,
             reason=reason,
-            headers=(*core.response_headers(usage.flow, headers), *record_route(request)),
+            headers=(*core.response_headers(usage.flow, headers), *session, *record_route(request)),
             body=body,
             content_type=content_type,
         )
@@ -132,6 +195,7 @@ class InviteServer:
             deadline=now + timers.give_up,
         )
         usage.unacknowledged = pending
+        usage.unanswered_offer = bool(body) and not described
         core.usages.await_ack(usage, ack_key(request))
         pending.timer = core.heap.start(now + timers.t1, partial(self._send_again, usage))
 
@@ -151,8 +215,8 @@ class InviteServer:
     def _miss_ack(self, usage: InviteUsage, now: float) -> None:
         self._core.count("acks_missing")
         stop_retransmitting(usage)
-        if usage.state is UsageState.ANSWERED:
-            usage.state = UsageState.ESTABLISHED
+        usage.unanswered_offer = False
+        usage.move(UsageInput.ACKNOWLEDGE)
         if usage.bye_id is not None:
             self._in_dialog.send_bye(usage, usage.bye_id, now)
         self._core.tell(usage, AckMissing(usage.id))
@@ -208,8 +272,8 @@ class InviteServer:
             self._core.count("retransmissions_received")
             return
         stop_retransmitting(usage)
-        if usage.state is UsageState.ANSWERED:
-            usage.state = UsageState.ESTABLISHED
+        usage.unanswered_offer = False
+        usage.move(UsageInput.ACKNOWLEDGE)
         self._core.tell(usage, AckReceived(usage.id, request))
         if usage.bye_id is not None:
             self._in_dialog.send_bye(usage, usage.bye_id, now)

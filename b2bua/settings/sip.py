@@ -31,3 +31,8 @@ class SipConfig(Section):
     ring_timeout_s: int = Field(default=60, ge=5, le=300)
     max_calls_per_extension: int = Field(default=4, ge=1, le=1000)
     "An extension in so many calls is busy for the next one."
+    session_expires_s: int = Field(default=1800, ge=90, le=86400)
+    """After so long without a refresh a call is over for us, where the peer knows session timers
+    (RFC 4028): it may have lost its network."""
+    min_session_expires_s: int = Field(default=90, ge=90, le=86400)
+    "A peer that wants to be refreshed more often is asked for this (422)."

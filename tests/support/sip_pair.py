@@ -61,6 +61,7 @@ class Node:
             "authorize": authorize_all,
             "token": tokens(name),
             "user_agent": "",
+            "dice": lambda: 0.1,
         }
         settings.update(options)
         self.endpoint = Endpoint(**settings)  # type: ignore[arg-type]  # options of a test

@@ -78,6 +78,7 @@ class Bench:
             "authorize": authorize_all,
             "token": tokens("t"),
             "user_agent": "",
+            "dice": lambda: 0.1,
         }
         settings.update(options)
         self.endpoint = Endpoint(**settings)  # type: ignore[arg-type]  # options of a test
