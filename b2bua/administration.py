@@ -56,6 +56,10 @@ from sip.digest import ha1
 
 NUMBER = re.compile(r"[0-9]{2,15}")
 
+FORWARD_TARGET = re.compile(r"\+?[0-9]{2,32}")
+
+FORWARD_AFTER_S = range(5, 301)
+
 RESERVED = frozenset({"110", "112"})
 "Emergency numbers: they reach those who help, never a telephone of ours."
 
@@ -147,6 +151,11 @@ class Administration:
             user_may_stop=_wanted(request.user_may_stop),
             manual_consent=_wanted(request.manual_consent),
             opt_in=opt_in if request.opt_in is not None else UNCHANGED,
+            forward_always=_forward(request.number, request.forward_always),
+            forward_busy=_forward(request.number, request.forward_busy),
+            forward_no_answer=_forward(request.number, request.forward_no_answer),
+            forward_offline=_forward(request.number, request.forward_offline),
+            forward_after_s=_patience(request.forward_after_s),
         )
 
     def _credentials(self, number: str, password: str) -> Credentials:
@@ -167,6 +176,28 @@ def _directions(wanted: Collection[str]) -> tuple[str, ...]:
     if not wanted:
         raise UsageError("name a direction at least; to record nothing, set the mode to off")
     return tuple(each for each in EVERY_DIRECTION if each in wanted)
+
+
+def _forward(number: str, target: str | None) -> str | Unchanged:
+    """Return where an extension's calls go; whether it may call there is asked at each call."""
+    if target is None:
+        return UNCHANGED
+    if target and FORWARD_TARGET.fullmatch(target) is None:
+        raise UsageError(f"{target!r} is no number that calls can be forwarded to")
+    if target in RESERVED:
+        raise UsageError(f"{target} is an emergency number")
+    if target == number:
+        raise UsageError(f"{number} can't be forwarded to itself")
+    return target
+
+
+def _patience(seconds: int | None) -> int | Unchanged:
+    if seconds is None:
+        return UNCHANGED
+    if seconds not in FORWARD_AFTER_S:
+        shortest, longest = FORWARD_AFTER_S[0], FORWARD_AFTER_S[-1]
+        raise UsageError(f"a telephone rings for {shortest} to {longest} s before that")
+    return seconds
 
 
 def _wanted(value: T | None) -> T | Unchanged:

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from b2bua.errors import ConfigError
+from b2bua.settings.groups import GroupConfig
 from b2bua.settings.media import MediaConfig
 from b2bua.settings.recording import CodesConfig, ConsentConfig, RecordingConfig, StorageConfig
 from b2bua.settings.section import Section
@@ -35,6 +36,12 @@ def _named_twice(names: list[str]) -> Iterator[_Misfit]:
             yield ("trunk", str(place), "name"), f"there are two trunks named {name}"
 
 
+def _grouped_twice(numbers: list[str]) -> Iterator[_Misfit]:
+    for place, number in enumerate(numbers):
+        if number in numbers[:place]:
+            yield ("group", str(place), "number"), f"there are two groups with number {number}"
+
+
 class Config(Section):
     """The whole file."""
 
@@ -48,11 +55,13 @@ class Config(Section):
     web: WebConfig = WebConfig()
     trunk: tuple[TrunkConfig, ...] = ()
     route: tuple[RouteConfig, ...] = ()
+    group: tuple[GroupConfig, ...] = ()
 
     @model_validator(mode="after")
-    def _trunks_known(self) -> "Config":
+    def _sections_fit(self) -> "Config":
         misfits = [
             *_named_twice([trunk.name for trunk in self.trunk]),
+            *_grouped_twice([group.number for group in self.group]),
             *self._unknown_trunks({trunk.name for trunk in self.trunk}),
         ]
         if misfits:

@@ -70,6 +70,12 @@ class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     directions: tuple[Direction, ...] | None = None
     user_may_stop: bool | None = None
     password: str | None = None
+    forward_always: str | None = None
+    "A number as the extension would dial it; empty: nowhere."
+    forward_busy: str | None = None
+    forward_no_answer: str | None = None
+    forward_offline: str | None = None
+    forward_after_s: int | None = None
 
 
 class RemoveExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):

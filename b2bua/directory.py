@@ -12,6 +12,20 @@ from sip.digest import ALGORITHMS, Ha1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forwards:
+    """Where an extension's calls go in its place: numbers as it would dial them, or empty."""
+
+    always: str = ""
+    busy: str = ""
+    "It is in as many calls as it may be, or its telephone says busy or declines."
+    no_answer: str = ""
+    offline: str = ""
+    "No telephone is registered, or none can be reached."
+    after_s: int = 20
+    "Seconds that it rings before `no_answer`."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
     """One own number and its settings."""
 
@@ -29,6 +43,7 @@ class Extension:
     "When the extension's own side agreed to be recorded (Unix microseconds); None: it did not."
     opt_in_by: str | None
     ha1: Ha1
+    forwards: Forwards = Forwards()
 
     @classmethod
     def from_row(cls, row: ExtensionRow) -> "Extension":
@@ -42,6 +57,13 @@ class Extension:
             manual_consent=row.manual_consent,
             opt_in_at=row.opt_in_at,
             opt_in_by=row.opt_in_by,
+            forwards=Forwards(
+                always=row.forward_always,
+                busy=row.forward_busy,
+                no_answer=row.forward_no_answer,
+                offline=row.forward_offline,
+                after_s=row.forward_after_s,
+            ),
             ha1=Ha1(
                 md5=row.ha1_md5,
                 sha256=row.ha1_sha256,

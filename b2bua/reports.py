@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from b2bua.datadir import DataFolder
-from b2bua.errors import DataFolderError
+from b2bua.errors import DataFolderError, UsageError
 from cdr.errors import CdrError
 from cdr.queries import ReadOnly
 from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow
@@ -33,6 +33,14 @@ def read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
 def extension_rows(folder: DataFolder) -> list[dict[str, Any]]:
     """Return the extensions, without anything secret."""
     return [_extension(row) for row in read(folder, ReadOnly.extensions)]
+
+
+def extension_row(folder: DataFolder, number: str) -> dict[str, Any]:
+    """Return one extension; raises `UsageError` where there is none."""
+    for row in extension_rows(folder):
+        if row["number"] == number:
+            return row
+    raise UsageError(f"there is no extension {number}")
 
 
 def call_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
@@ -66,7 +74,19 @@ def _extension(row: ExtensionRow) -> dict[str, Any]:
         "user_may_stop": row.user_may_stop,
         "opt_in_at": iso(row.opt_in_at),
         "opt_in_by": row.opt_in_by,
+        "forward": _forwards(row),
     }
+
+
+def _forwards(row: ExtensionRow) -> str:
+    """Return where an extension's calls go, as it is set: `always 102`."""
+    cases = (
+        ("always", row.forward_always),
+        ("busy", row.forward_busy),
+        (f"no answer in {row.forward_after_s} s", row.forward_no_answer),
+        ("offline", row.forward_offline),
+    )
+    return ", ".join(f"{case} {number}" for case, number in cases if number)
 
 
 def _user(row: UserRow) -> dict[str, Any]:

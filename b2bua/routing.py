@@ -1,7 +1,8 @@
 """From a dialled number to whom it reaches. Pure; the dial plan in one place.
 
-Order of a number that an extension dials: emergency, own star code, own extension, dial rule.
-A trunk reaches extensions only: nothing that comes in goes out again.
+Order of a number that an extension dials: emergency, own star code, own extension, group, dial
+rule. A trunk reaches own numbers only. What comes in goes out again only where an extension
+forwards its calls, and then as if that extension had dialled.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,18 @@ class ToExtension:
     """An own number was dialled."""
 
     extension: Extension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToGroup:
+    """The number of a group."""
+
+    number: str
+    members: tuple[Extension, ...]
+    "Those of them who exist."
+    in_turn: bool
+    turn_s: float
+    otherwise: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +55,11 @@ class NoRoute:
     reason: str
 
 
-Destination = ToExtension | ToTrunk | ToRecordKey | NoRoute
+OwnNumber = ToExtension | ToGroup
+
+Reachable = OwnNumber | ToTrunk
+
+Destination = Reachable | ToRecordKey | NoRoute
 
 NOT_FOUND = NoRoute(404, "Not Found")
 FORBIDDEN = NoRoute(403, "Forbidden")
@@ -55,6 +72,7 @@ class DialPlan:
         self._config = config
         self._directory = directory
         self._trunks = trunks
+        self._groups = {group.number: group for group in config.group}
 
     def from_extension(self, dialled: str, caller: Extension) -> Destination:
         """Return where a call from an extension to `dialled` goes."""
@@ -65,17 +83,38 @@ class DialPlan:
             return emergency
         if dialled == self._config.codes.record:
             return ToRecordKey()
-        extension = self._directory.get(dialled)
+        own = self.own(dialled)
+        return own if own is not None else self._by_rule(dialled, caller)
+
+    def own(self, number: str) -> OwnNumber | None:
+        """Return the extension or the group that has a number."""
+        extension, group = self._directory.get(number), self._groups.get(number)
         if extension is not None:
             return ToExtension(extension)
-        return self._by_rule(dialled, caller)
+        if group is None:
+            return None
+        members = (self._directory.get(member) for member in group.members)
+        return ToGroup(
+            number=number,
+            members=tuple(member for member in members if member is not None),
+            in_turn=group.ring == "in_turn",
+            turn_s=group.turn_s,
+            otherwise=group.otherwise,
+        )
 
-    def from_trunk(self, dialled: str, trunk: Trunk) -> ToExtension | NoRoute:
-        """Return which extension a call from a trunk is for."""
+    def forwarded(self, target: str, extension: Extension) -> Reachable | None:
+        """Return where an extension sends its calls: where it could call, but for emergencies."""
+        destination = self.from_extension(target, extension)
+        if isinstance(destination, NoRoute | ToRecordKey):
+            return None
+        emergency = isinstance(destination, ToTrunk) and destination.emergency
+        return None if emergency else destination
+
+    def from_trunk(self, dialled: str, trunk: Trunk) -> OwnNumber | NoRoute:
+        """Return which of our numbers a call from a trunk is for."""
         dids = trunk.settings.dids
         number = dids.get(dialled) or dids.get(dialled.removeprefix("+")) or dialled
-        extension = self._directory.get(number)
-        return ToExtension(extension) if extension is not None else NOT_FOUND
+        return self.own(number) or NOT_FOUND
 
     def emergency(self, dialled: str) -> ToTrunk | NoRoute | None:
         """Return the way of an emergency call; None for any other number."""

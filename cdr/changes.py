@@ -28,6 +28,14 @@ from cdr.unchanged import UNCHANGED, Unchanged
 Applied = tuple[ExtensionRow | None, AuditEntry]
 "The extension as it is now, and the entry for the audit log."
 
+FORWARD = (
+    "forward_always",
+    "forward_busy",
+    "forward_no_answer",
+    "forward_offline",
+    "forward_after_s",
+)
+
 SECRETS = frozenset({"ha1_md5", "ha1_sha256"})
 "Columns that the audit log names, but whose values it does not hold."
 
@@ -80,7 +88,7 @@ def _change_extension(connection: Connection, change: ExtensionChanged) -> Appli
 def _changed_columns(change: ExtensionChanged, before: ExtensionRow) -> dict[str, Any]:
     row: dict[str, Any] = {
         name: getattr(change, name)
-        for name in ("name", "mode", "user_may_stop", "manual_consent")
+        for name in ("name", "mode", "user_may_stop", "manual_consent", *FORWARD)
         if getattr(change, name) is not UNCHANGED
     }
     if not isinstance(change.directions, Unchanged):

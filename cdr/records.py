@@ -334,6 +334,12 @@ class ExtensionChanged:
     directions: tuple[str, ...] | Unchanged = UNCHANGED
     user_may_stop: bool | Unchanged = UNCHANGED
     manual_consent: str | Unchanged = UNCHANGED
+    forward_always: str | Unchanged = UNCHANGED
+    "A number as the extension would dial it; empty: nowhere."
+    forward_busy: str | Unchanged = UNCHANGED
+    forward_no_answer: str | Unchanged = UNCHANGED
+    forward_offline: str | Unchanged = UNCHANGED
+    forward_after_s: int | Unchanged = UNCHANGED
     opt_in: OptIn | Unchanged | None = UNCHANGED
     algorithms: tuple[str, ...] | Unchanged = UNCHANGED
     disabled: bool | Unchanged = UNCHANGED

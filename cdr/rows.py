@@ -162,6 +162,11 @@ class ExtensionRow:
     manual_consent: str
     opt_in_at: int | None
     opt_in_by: str | None
+    forward_always: str = ""
+    forward_busy: str = ""
+    forward_no_answer: str = ""
+    forward_offline: str = ""
+    forward_after_s: int = 20
     realm: str
     ha1_md5: str
     ha1_sha256: str

@@ -223,6 +223,13 @@ extensions = Table(
     Column("manual_consent", Text, nullable=False, server_default="ask"),
     Column("opt_in_at", BigInteger),
     Column("opt_in_by", Text),
+    # Where its calls go in its place; empty: nowhere. Numbers as the extension would dial them.
+    _word("forward_always"),
+    _word("forward_busy"),
+    _word("forward_no_answer"),
+    _word("forward_offline"),
+    # Seconds that it rings before `forward_no_answer`.
+    Column("forward_after_s", Integer, nullable=False, server_default="20"),
     Column("realm", Text, nullable=False),
     # HA1 of RFC 7616 for both algorithms, hexadecimal.
     Column("ha1_md5", Text, nullable=False),

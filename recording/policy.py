@@ -208,7 +208,8 @@ def decide(
 ) -> Decision:
     """Decide about one call between the `own` parties (two), or one of them and an outsider.
 
-    `own` holds the caller before the callee. A transfer decides anew for whoever remains.
+    Without any, as where a call from outside is forwarded outside, nothing is recorded. `own`
+    holds the caller before the callee. A transfer decides anew for whoever remains.
     """
     situation = _situation(direction, own, emergency=emergency, key=outside_has_keys)
     rule = next(rule for rule in RULES if rule.fits(situation))
@@ -286,6 +287,8 @@ def _idle_outcome(rule: Rule, situation: Situation) -> Outcome:
 def _reason(why: ReasonKey, direction: Direction, own: Sequence[OwnParty]) -> Reason:
     """Put the parties' numbers into the reason."""
     if why is ReasonKey.MODE_OFF:
+        if not own:
+            return because(ReasonKey.NO_OWN_PARTY)
         elsewhere = [party.number for party in own if party.mode is Mode.AUTOMATIC]
         if elsewhere:
             return because(ReasonKey.OTHER_DIRECTION, number=elsewhere[0])

@@ -35,6 +35,7 @@ class ReasonKey(StrEnum):
     CANCELLED = "cancelled"
     UNREACHABLE = "unreachable"
     NOT_CONNECTED = "not_connected"
+    FORWARDED_IN_CIRCLE = "forwarded_in_circle"
     # refused
     REFUSED_BY_KEY = "refused_by_key"
     REFUSED_BY_SILENCE = "refused_by_silence"
@@ -49,6 +50,7 @@ class ReasonKey(StrEnum):
     OTHER_DIRECTION = "other_direction"
     NOT_STARTED = "not_started"
     NOBODY_ASKED = "nobody_asked"
+    NO_OWN_PARTY = "no_own_party"
     # failed
     DISK = "disk"
     ENCODER = "encoder"
@@ -174,6 +176,10 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
         "en": "The parties never talked to each other.",
         "de": "Die Teilnehmer haben nie miteinander gesprochen.",
     },
+    ReasonKey.FORWARDED_IN_CIRCLE: {
+        "en": "The call was forwarded in a circle, by {number} among others.",
+        "de": "Der Anruf wurde im Kreis weitergeleitet, unter anderem von {number}.",
+    },
     ReasonKey.REFUSED_BY_KEY: {
         "en": "The other party was asked and did not agree.",
         "de": "Die andere Seite wurde gefragt und hat nicht zugestimmt.",
@@ -218,6 +224,10 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
     ReasonKey.NOBODY_ASKED: {
         "en": "Nobody asked for a recording.",
         "de": "Niemand wollte eine Aufzeichnung.",
+    },
+    ReasonKey.NO_OWN_PARTY: {
+        "en": "The call was forwarded outside: none of our extensions took part.",
+        "de": "Der Anruf wurde nach außen weitergeleitet: keine Nebenstelle war beteiligt.",
     },
     ReasonKey.DISK: {
         "en": "The recording could not be written: {detail}.",

@@ -6,6 +6,7 @@ ask the caller where that is due, ring, talk, end (`life.py`).
 
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import CallServices, Conversation
+from b2bua.calls.diversion import diverted_by
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.greeting import Greeting
@@ -14,7 +15,7 @@ from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
 from b2bua.calls.talking import Talk
-from b2bua.routing import ToExtension, ToTrunk
+from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from recording.policy import Decision, Direction, Start
 from sip.events import InviteOffered
 
@@ -27,7 +28,7 @@ class Call(CallLife):
         services: CallServices,
         offered: InviteOffered,
         caller: Party,
-        destination: ToExtension | ToTrunk | CallOver,
+        destination: Reachable | CallOver,
         exchange: Exchange,
     ) -> None:
         """`destination`: a `CallOver` where there is none, for the row to say so."""
@@ -37,7 +38,7 @@ class Call(CallLife):
         self._flow = offered.flow
         self._greeted = False
         self._dialled = offered.request.uri.user or ""
-        self._direction = _direction(caller, destination)
+        self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
         self._c.record.open(offered, caller, self._direction.value)
 
     # --- the call
@@ -47,40 +48,78 @@ class Call(CallLife):
         conversation, destination = self._c, self._destination
         if isinstance(destination, CallOver):
             raise destination
-        search = Search(self._exchange, destination, patience_s=self._s.config.sip.ring_timeout_s)
+        search = Search(
+            self._s.plan,
+            self._exchange,
+            destination,
+            patience_s=self._s.config.sip.ring_timeout_s,
+            diverted_by=self._diverted_by(),
+        )
         step = search.first()
-        self._wanted(step)
-        asking = self._ask_first(step)
+        asking = all(self._will_ask(step))
+        self._prepare(step)
+        self._routed()
         await conversation.lend_legs()
         hunt = Hunt(conversation, self._exchange, search, self._flow)
         if asking and self._direction is Direction.INCOMING:
             await self._greet_and_ring(hunt, step)
         else:
-            await hunt.run(step, Forwarding(conversation), narrow=asking)
-        self._connected = True
+            await hunt.run(step, Forwarding(conversation), self._prepare)
+        self._answered()
         await self._talk()
 
-    def _wanted(self, step: Step) -> None:
-        """Note whom the caller wants."""
-        conversation, callee = self._c, step.stations[0].party
-        conversation.call(callee)
-        numbers = {s.party.number for s in step.stations if s.party.extension is not None}
-        own = {self._caller.number} if self._caller.extension is not None else set()
-        self._exchange.engage(self, own | numbers)
-        conversation.record.routed(
-            self._dialled if callee.extension is None else callee.number,
-            self._direction.value,
-            self._dialled if self._direction is Direction.INCOMING else "",
-        )
+    def _diverted_by(self) -> set[str]:
+        """Return our extensions that have sent this call on, before it came back from outside."""
+        plan, trunk = self._s.plan, self._caller.trunk
+        if trunk is None:
+            return set()
+        found = [plan.from_trunk(name, trunk) for name in diverted_by(self._c.request)]
+        return {each.extension.number for each in found if isinstance(each, ToExtension)}
 
-    def _ask_first(self, step: Step) -> bool:
-        """Tell whether whoever answers will want to ask the outside party."""
+    def _routed(self) -> None:
+        """Note in the row whom the caller wants."""
+        destination = self._destination
+        match destination:
+            case ToTrunk():
+                wanted = self._dialled
+            case ToExtension():
+                wanted = destination.extension.number
+            case ToGroup():
+                wanted = destination.number
+            case CallOver():
+                return
+        did = self._dialled if self._direction is Direction.INCOMING else ""
+        self._c.record.routed(wanted, self._direction.value, did)
+
+    def _prepare(self, step: Step) -> bool:
+        """Note who is rung; tells whether one of them will ask the outside party."""
+        self._c.call(step.stations[0].party)
+        self._engage(*(station.party for station in step.stations))
+        return any(self._will_ask(step))
+
+    def _answered(self) -> None:
+        """Note who has answered: from now on they talk."""
+        callee = self._c.callee
+        self._connected = True
+        self._engage(callee)
+        direction = _direction(self._caller, outside=callee.extension is None)
+        if direction is not self._direction:
+            self._direction = direction
+            self._routed()
+
+    def _engage(self, *callees: Party) -> None:
+        parties = (self._caller, *callees)
+        own = {party.number for party in parties if party.extension is not None}
+        self._exchange.engage(self, own)
+
+    def _will_ask(self, step: Step) -> list[bool]:
+        """Tell of each who is rung whether it will want to ask the outside party."""
         decisions = [self._decide(station.party) for station in step.stations]
-        return all(decision.start is Start.AFTER_CONSENT for decision in decisions)
+        return [decision.start is Start.AFTER_CONSENT for decision in decisions]
 
     def _decide(self, callee: Party, *, outside_has_keys: bool = True) -> Decision:
         return self._c.recording.decide(
-            self._direction,
+            _direction(self._caller, outside=callee.extension is None),
             (self._caller, callee),
             emergency=self._emergency,
             outside_has_keys=outside_has_keys,
@@ -98,7 +137,7 @@ class Call(CallLife):
         await greeting.ask()
         greeting.ring()
         try:
-            await hunt.run(step, greeting, narrow=True)
+            await hunt.run(step, greeting, self._prepare)
         except CallOver as over:
             if over.cause is not None:
                 await greeting.say_why(over)
@@ -114,7 +153,8 @@ class Call(CallLife):
         await talk.run(agreed=conversation.recording.agreed)
 
 
-def _direction(caller: Party, destination: ToExtension | ToTrunk | CallOver) -> Direction:
+def _direction(caller: Party, *, outside: bool) -> Direction:
+    """`outside`: that is where the call goes."""
     if caller.extension is None:
         return Direction.INCOMING
-    return Direction.OUTGOING if isinstance(destination, ToTrunk) else Direction.INTERNAL
+    return Direction.OUTGOING if outside else Direction.INTERNAL

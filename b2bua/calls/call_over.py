@@ -12,6 +12,7 @@ BUSY_CODES = frozenset({486, 600, 603})
 
 USER_BUSY = 17
 NO_ANSWER = 19
+EXCHANGE_ROUTING_ERROR = 25
 UNSPECIFIED = 31
 "Causes of ITU-T Q.850."
 
@@ -28,6 +29,7 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         *,
         side: str = "server",
         cause: int | None = None,
+        redirect: str = "",
     ) -> None:
         super().__init__(phrase)
         self.code = code
@@ -40,35 +42,47 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         "Who ended it: caller, callee or server."
         self.cause = cause
         "Q.850, for the row and for the Reason of a BYE (:rfc:`3326`)."
+        self.redirect = redirect
+        "Where the telephone itself sends the call (3xx)."
 
 
-def all_failed(codes: list[int], number: str) -> CallOver:
+class Unanswered(CallOver):
+    """Whoever was rung did not answer: somebody else may be rung."""
+
+
+def all_failed(codes: list[int], number: str) -> Unanswered:
     """Choose what the caller hears when every contact failed (:rfc:`3261#section-16.7`)."""
     best = next((code for code in codes if code in BUSY_CODES), None) or min(codes)
     if best in BUSY_CODES:
         key = ReasonKey.REJECTED if best == 603 else ReasonKey.BUSY
         phrase = "Decline" if best == 603 else "Busy Here"
         why = because(key, number=number)
-        return CallOver(best, phrase, "BUSY", why, side="callee", cause=USER_BUSY)
+        return Unanswered(best, phrase, "BUSY", why, side="callee", cause=USER_BUSY)
     if best in {408, 480, 503}:
         return no_answer(ReasonKey.UNREACHABLE, number, side="callee")
     why = because(ReasonKey.REJECTED, number=number)
     if best < 400 or best in {401, 407}:
         # A redirection or a challenge was for us; the caller could do nothing with it.
         best = 500
-    return CallOver(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
+    return Unanswered(best, "Call Failed", "FAILED", why, side="callee", cause=UNSPECIFIED)
 
 
-def likeliest(overs: Sequence[CallOver]) -> CallOver:
-    """Choose among the answers of several parties: who is busy is there, at least."""
-    order: tuple[Disposition, ...] = ("BUSY", "NO ANSWER", "FAILED")
+def likeliest(overs: Sequence[Unanswered]) -> Unanswered:
+    """Choose among the answers of several parties: they are busy when all of them are."""
+    order: tuple[Disposition, ...] = ("NO ANSWER", "BUSY", "FAILED")
     return min(overs, key=lambda over: order.index(over.disposition))
 
 
-def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> CallOver:
+def no_answer(key: ReasonKey, number: str, *, side: str = "server") -> Unanswered:
     """Return the end of a call that nobody took."""
     why = because(key, number=number)
-    return CallOver(480, "Temporarily Unavailable", "NO ANSWER", why, side=side, cause=NO_ANSWER)
+    return Unanswered(480, "Temporarily Unavailable", "NO ANSWER", why, side=side, cause=NO_ANSWER)
+
+
+def circle(number: str) -> CallOver:
+    """Return the end of a call that would only be forwarded in a circle."""
+    why = because(ReasonKey.FORWARDED_IN_CIRCLE, number=number)
+    return CallOver(482, "Loop Detected", "FAILED", why, cause=EXCHANGE_ROUTING_ERROR)
 
 
 def cancelled() -> CallOver:
@@ -82,7 +96,7 @@ def nobody(code: int, phrase: str, number: str) -> CallOver:
     return CallOver(code, phrase, "FAILED", because(ReasonKey.UNREACHABLE, number=number))
 
 
-def busy(number: str) -> CallOver:
+def busy(number: str) -> Unanswered:
     """Return the end of a call to an extension that is in as many calls as it may be."""
     why = because(ReasonKey.BUSY, number=number)
-    return CallOver(486, "Busy Here", "BUSY", why, side="callee")
+    return Unanswered(486, "Busy Here", "BUSY", why, side="callee")

@@ -24,6 +24,8 @@ class Talkable(Running, Protocol):
     @property
     def is_talking(self) -> bool: ...
     def is_held_by(self, number: str) -> bool: ...
+    def occupies(self, number: str) -> bool:
+        """Tell whether an extension talks in the call, or makes it."""
 
 
 class Exchange(Protocol):
@@ -37,6 +39,9 @@ class Exchange(Protocol):
 
     def is_registered(self, number: str) -> bool:
         """Tell whether an extension can be rung at all."""
+
+    def is_busy(self, number: str) -> bool:
+        """Tell whether an extension is in a call, or makes one; that it is rung is not enough."""
 
     def is_full(self, number: str) -> bool:
         """Tell whether an extension is in as many calls as it may be."""

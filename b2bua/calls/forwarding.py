@@ -14,13 +14,15 @@ class Forwarding:
 
     def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
+        self._final = True
 
     @property
     def _offer(self) -> bytes:
         return self._c.request.body
 
-    def offer(self, *, narrow: bool) -> bytes:
+    def offer(self, *, narrow: bool, final: bool) -> bytes:
         """Return the offer for the wanted party: the caller's, or ours where it made none."""
+        self._final = final
         bridge = self._c.bridge
         return self._c.negotiate(
             lambda: (
@@ -37,11 +39,20 @@ class Forwarding:
         else:
             self._c.small_talk(event)
 
+    def sent_on(self) -> None:
+        """Tell the caller that the call is being forwarded (:rfc:`3261#section-21.1.3`)."""
+        conversation = self._c
+        conversation.services.endpoint.provisional(conversation.a, 181, conversation.now)
+        conversation.kick()
+
     def _progress(self, event: InviteProgressed) -> None:
-        """Pass ringing on; early media only where one contact alone can send it."""
+        """Pass ringing on; early media only where one contact alone can send it.
+
+        And only where nobody is rung afterwards: the caller was promised that media.
+        """
         conversation, answer = self._c, event.response.body
         body = b""
-        if answer and self._offer and len(conversation.branches) == 1:
+        if answer and self._offer and len(conversation.branches) == 1 and self._final:
             body = conversation.negotiate(
                 lambda: conversation.bridge.forward_answer(Side.B, answer)
             )

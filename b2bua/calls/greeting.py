@@ -132,10 +132,12 @@ class Greeting:
         """Let the caller hear the ringing tone."""
         self._c.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
 
-    def offer(self, *, narrow: bool) -> bytes:
+    def offer(self, *, narrow: bool, final: bool) -> bytes:  # noqa: ARG002 - of all fronts
         """Return an offer of ours; it is as narrow as what the caller has agreed to."""
-        del narrow
         return self._c.bridge.offer_to(Side.B)
+
+    def sent_on(self) -> None:
+        """Let the caller go on hearing the ringing tone."""
 
     def accept(self, answered: InviteAnswered) -> None:
         """Take the answer of whoever is to hear the caller from now on."""

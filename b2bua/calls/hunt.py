@@ -1,9 +1,9 @@
 """Ringing whoever the search names, one step after the other, until somebody answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from b2bua.calls.call_over import CallOver
+from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.inbox import CallEvent
@@ -17,11 +17,15 @@ from sip.events import InviteAnswered
 class Front(Protocol):
     """The caller's side while others are rung."""
 
-    def offer(self, *, narrow: bool) -> bytes:
+    def offer(self, *, narrow: bool, final: bool) -> bytes:
         """Return the offer for those who are rung; raises `CallOver`.
 
-        `narrow`: G.711 alone where there is G.711, since we are going to speak.
+        `narrow`: G.711 alone where there is G.711, since we are going to speak. `final`: nobody
+        is rung after them.
         """
+
+    def sent_on(self) -> None:
+        """Learn that somebody else is rung now."""
 
     def on_event(self, event: CallEvent) -> None:
         """Take what is neither an answer nor an end."""
@@ -42,32 +46,31 @@ class Hunt:
         self._search = search
         self._flow = flow
 
-    async def run(self, step: Step, front: Front, *, narrow: bool) -> None:
-        """Ring until somebody has answered, beginning with `step`; raises `CallOver`."""
+    async def run(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:
+        """Ring until somebody has answered, beginning with `step`; raises `CallOver`.
+
+        `prepare` is told of each step, and says whether we are going to speak to whoever answers.
+        """
         while True:
-            ringings = self.ringings(step.stations)
-            offer = front.offer(narrow=narrow)
+            narrow = prepare(step)
+            ringings = [self._ringing(station, step) for station in step.stations]
+            offer = front.offer(narrow=narrow, final=step.final)
             for ringing in ringings:
                 ringing.start(offer)
             try:
                 answered = await first_answer(
                     self._c, ringings, front.on_event, patience_s=step.patience_s
                 )
-            except CallOver as over:
-                if over.side == "caller":
-                    raise
+            except Unanswered as over:
                 step = self._search.after(over)
+                front.sent_on()
             else:
                 front.accept(answered)
                 return
 
-    def ringings(self, stations: Sequence[Station]) -> list[Ringing]:
-        """Return how each of them is rung."""
-        return [self._ringing(station) for station in stations]
-
-    def _ringing(self, station: Station) -> Ringing:
+    def _ringing(self, station: Station, step: Step) -> Ringing:
         if isinstance(station.destination, ToTrunk):
             targets = to_trunk(station.destination, self._flow)
         else:
             targets = to_extension(self._exchange.reachable(station.party.number))
-        return Ringing(self._c, station.party, targets)
+        return Ringing(self._c, station.party, targets, step.diversions)

@@ -52,6 +52,11 @@ class CallLife(ABC):
         sides = [side for side in Side if self._c.parties[side].number == number]
         return self._connected and any(self._c.bridge.sides[side].holds for side in sides)
 
+    def occupies(self, number: str) -> bool:
+        """Tell whether an extension talks in the call, or makes it."""
+        parties = self._c.parties if self._connected else self._c.parties[:1]
+        return any(party.number == number and party.extension is not None for party in parties)
+
     def deliver(self, event: CallEvent) -> None:
         """Put an event into the inbox."""
         self._c.deliver(event)

@@ -7,8 +7,9 @@ business of whoever rings: see `on_event`.
 from collections.abc import Callable, Sequence
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import CallOver, all_failed, cancelled, likeliest, no_answer
+from b2bua.calls.call_over import Unanswered, all_failed, cancelled, likeliest, no_answer
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.party import Party
 from b2bua.routing import ToTrunk
@@ -25,12 +26,21 @@ Targets = list[tuple[URI, Flow]]
 class Ringing:
     """One party who is rung, at all of its contacts."""
 
-    def __init__(self, conversation: Conversation, party: Party, targets: Targets) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        party: Party,
+        targets: Targets,
+        diversions: tuple[Diversion, ...] = (),
+    ) -> None:
+        """`diversions`: who has sent the call on, oldest first."""
         self.party = party
         self._c = conversation
         self._targets = targets
+        self._diversions = diversions
         self._branches: set[int] = set()
         self._failures: list[int] = []
+        self._redirect = ""
 
     def start(self, offer: bytes) -> None:
         """Send the INVITEs."""
@@ -47,11 +57,17 @@ class Ringing:
         """Tell whether a usage is one of those that ring here."""
         return usage in self._branches
 
-    def refused(self, event: InviteFailed) -> CallOver | None:
+    def refused(self, event: InviteFailed) -> Unanswered | None:
         """Take the failure of one contact; returns the party's answer where it was the last."""
         self._drop(event.usage)
         self._failures.append(event.code)
-        return None if self._branches else all_failed(self._failures, self.party.number)
+        if self.party.extension is not None and event.response is not None and event.code < 400:
+            self._redirect = self._redirect or redirected_to(event.response)
+        if self._branches:
+            return None
+        over = all_failed(self._failures, self.party.number)
+        over.redirect = self._redirect
+        return over
 
     def answered(self, event: InviteAnswered) -> None:
         """Let whoever answered be the callee of the conversation."""
@@ -81,10 +97,18 @@ class Ringing:
             to=_called(self.party, target, host),
             body=offer,
             now=conversation.now,
+            headers=diversion_headers(self._diversions, self._names(), host),
         )
         self._branches.add(usage)
         conversation.branches.add(usage)
         conversation.attach(usage)
+
+    def _names(self) -> dict[str, str]:
+        """Return what our numbers are called where the party is."""
+        trunk = self.party.trunk
+        if trunk is None:
+            return {}
+        return {number: did for did, number in reversed(trunk.settings.dids.items())}
 
     def _drop(self, usage: int) -> None:
         self._branches.discard(usage)

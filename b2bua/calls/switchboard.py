@@ -157,6 +157,10 @@ class Switchboard:
         """Tell whether an extension can be rung at all."""
         return bool(self.reachable(number))
 
+    def is_busy(self, number: str) -> bool:
+        """Tell whether an extension is in a call, or makes one; that it is rung is not enough."""
+        return any(call.occupies(number) for call in self._by_extension.get(number, ()))
+
     def is_full(self, number: str) -> bool:
         """Tell whether an extension is in as many calls as it may be."""
         limit = self._services.config.sip.max_calls_per_extension

@@ -51,7 +51,7 @@ class Talk:
             self._key.ask_first()
         self._c.bridge.join()
         self._listen()
-        if self._greeted and agreed:
+        if self._greeted and agreed and self._decision.start is Start.AFTER_CONSENT:
             self._key.begin()
         while True:
             event = await self._c.next_event(self._deadline())

@@ -47,6 +47,8 @@ MayStopOption = Annotated[
     ),
 ]
 
+ForwardOption = Annotated[str | None, typer.Option(metavar="NUMBER|off")]
+
 app = typer.Typer(help="Extensions: the own numbers.", no_args_is_help=True)
 
 
@@ -129,6 +131,49 @@ def ext_rm(number: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = 
     typer.echo(f"extension {number} removed")
 
 
+@app.command("forward")
+def ext_forward(
+    number: str,
+    *,
+    always: ForwardOption = None,
+    busy: ForwardOption = None,
+    no_answer: ForwardOption = None,
+    offline: ForwardOption = None,
+    after_s: Annotated[
+        int | None, typer.Option("--after", help="Seconds that it rings before --no-answer.")
+    ] = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+) -> None:
+    """Send an extension's calls on: to a number as the extension would dial it, or off."""
+    from b2bua.control import SetExtension
+
+    request = SetExtension(
+        number=number,
+        forward_always=_target(always),
+        forward_busy=_target(busy),
+        forward_no_answer=_target(no_answer),
+        forward_offline=_target(offline),
+        forward_after_s=after_s,
+    )
+    if request == SetExtension(number=number):
+        raise UsageError("nothing to change: name an option, see --help")
+    change(request, data, config)
+    typer.echo(f"extension {number} changed")
+
+
+@app.command("show")
+def ext_show(number: str, data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
+    """Show one extension."""
+    from b2bua.reports import extension_row
+
+    row = extension_row(DataFolder(data), number)
+    if as_json:
+        print_rows([row], as_json=True)
+        return
+    print_rows([{"setting": name, "value": value} for name, value in row.items()], as_json=False)
+
+
 @app.command("list")
 def ext_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
     """List the extensions."""
@@ -147,6 +192,13 @@ def _directions(text: str | None) -> tuple[Direction, ...] | None:
         said = ", ".join(unknown) or "nothing"
         raise UsageError(f"--directions: {', '.join(DIRECTIONS)}; not {said}")
     return tuple(each for each in DIRECTIONS if each in wanted)
+
+
+def _target(number: str | None) -> str | None:
+    """Return a number to forward to; empty for `off`."""
+    if number == "":
+        raise UsageError("name a number, or off")
+    return "" if number == "off" else number
 
 
 def _password(*, from_stdin: bool) -> tuple[str, bool]:

@@ -178,6 +178,39 @@ def test_a_direction_is_one_of_three(data: Path, directions: str) -> None:
     assert isinstance(result.exception, UsageError)
 
 
+def test_where_the_calls_of_an_extension_go(data: Path) -> None:
+    run(data, "ext", "add", "201")
+    assert rows(data, "ext", "list")[0]["forward"] == ""
+    run(data, "ext", "forward", "201", "--no-answer", "202", "--after", "30", "--busy", "0170123")
+    said = rows(data, "ext", "show", "201")[0]["forward"]
+    assert said == "busy 0170123, no answer in 30 s 202"
+    run(data, "ext", "forward", "201", "--busy", "off", "--always", "202", "--offline", "203")
+    said = rows(data, "ext", "show", "201")[0]["forward"]
+    assert said == "always 202, no answer in 30 s 202, offline 203"
+    assert "always 202" in run(data, "ext", "show", "201")
+    entry = asyncio.run(audited(data))[0]
+    assert (entry.action, entry.object) == ("extension.change", "201")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (),
+        ("--always", "112"),
+        ("--always", "201"),
+        ("--busy", "*1"),
+        ("--offline", "0170;evil"),
+        ("--no-answer", ""),
+        ("--after", "4"),
+        ("--after", "301"),
+    ],
+)
+def test_where_calls_can_not_go(data: Path, wrong: tuple[str, ...]) -> None:
+    run(data, "ext", "add", "201")
+    assert isinstance(attempt(data, "ext", "forward", "201", *wrong).exception, UsageError)
+    assert rows(data, "ext", "show", "201")[0]["forward"] == ""
+
+
 # --- storage
 
 

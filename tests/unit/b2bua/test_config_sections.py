@@ -8,6 +8,7 @@ from b2bua.settings.trunks import TrunkAddress
 from ivr.prompts import PromptId
 from sip.address import HostPort
 
+GROUP = '[[group]]\nnumber = "600"\nmembers = ["101"]\n'
 TRUNK = '[[trunk]]\nname = "provider"\naddress = "192.0.2.1"\n'
 ROUTE = '[[route]]\npattern = "0Z."\ntrunk = "provider"\n'
 
@@ -106,6 +107,15 @@ def test_the_longer_announcement() -> None:
         (TRUNK + ROUTE + "strip = -1\n", "f:7: route.0.strip: "),
         (TRUNK + ROUTE + 'prepend = "0a"\n', "f:7: route.0.prepend: "),
         (TRUNK + TRUNK, "f:5: trunk.1.name: there are two trunks named provider"),
+        (GROUP + GROUP, "f:5: group.1.number: there are two groups with number 600"),
+        (GROUP + 'ring = "never"\n', "f:4: group.0.ring: "),
+        (GROUP.replace('"101"', ""), "f:3: group.0.members: a group needs a member"),
+        (
+            GROUP.replace('"101"', '"101", "101"'),
+            "f:3: group.0.members: a member stands there twice",
+        ),
+        (GROUP.replace('"101"', '"Anna"'), "f:3: group.0.members.0: "),
+        (GROUP + "turn_s = 4\n", "f:4: group.0.turn_s: "),
         (ROUTE, "f:3: route.0.trunk: there is no trunk named provider"),
         (
             TRUNK + ROUTE + ROUTE.replace("provider", "other"),

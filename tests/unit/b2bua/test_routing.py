@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.config import parse
 from b2bua.directory import Directory
-from b2bua.routing import DialPlan, NoRoute, ToExtension, ToRecordKey, ToTrunk
+from b2bua.routing import DialPlan, NoRoute, ToExtension, ToGroup, ToRecordKey, ToTrunk
 from b2bua.trunks.trunk import Trunks
 from tests.unit.b2bua.calls.call_rig import extension
 
@@ -55,6 +55,8 @@ def reached(dialled: str, caller: str = "101", toml: str = TOML) -> str:
     match plan(toml).from_extension(dialled, extension(caller)):
         case ToExtension(found):
             return f"extension {found.number}"
+        case ToGroup():
+            return "group"
         case ToTrunk() as trunk:
             return f"{'EMERGENCY ' if trunk.emergency else ''}{trunk.trunk.name} {trunk.number}"
         case ToRecordKey():
@@ -127,6 +129,43 @@ def test_the_longest_number_passes() -> None:
     assert reached("0" + "1" * 31) == "first " + "1" * 31
 
 
+# --- groups
+
+GROUP = """
+[[group]]
+number = "600"
+members = ["102", "999", "101"]
+ring = "in_turn"
+otherwise = "601"
+[[group]]
+number = "0301"
+members = ["101"]
+"""
+
+
+def test_a_group_is_a_number_of_ours_whose_members_exist() -> None:
+    found = plan(TOML + GROUP).from_extension("600", DIALLING)
+    assert isinstance(found, ToGroup)
+    assert [member.number for member in found.members] == ["102", "101"]
+    assert (found.in_turn, found.turn_s, found.otherwise) == (True, 15, "601")
+
+
+def test_an_extension_goes_before_a_group_of_its_number() -> None:
+    assert reached("0301", toml=TOML + GROUP) == "extension 0301"
+
+
+def test_a_trunk_reaches_groups_by_their_did_too() -> None:
+    toml = TOML.replace('"555" = "999"', '"555" = "600"') + GROUP
+    trunk = Trunks(parse(toml, "test").trunk).named("first")
+    assert trunk is not None
+    assert isinstance(plan(toml).from_trunk("555", trunk), ToGroup)
+
+
+@pytest.mark.parametrize("target", ["112", "0110", "*1", "99999", "00491"])
+def test_calls_are_not_forwarded_where_the_extension_could_not_call(target: str) -> None:
+    assert plan().forwarded(target, extension("101")) is None
+
+
 # --- from a trunk
 
 
@@ -135,7 +174,9 @@ def incoming(dialled: str) -> str:
     trunk = Trunks(parse(TOML, "test").trunk).named("first")
     assert trunk is not None
     found = dial_plan.from_trunk(dialled, trunk)
-    return found.extension.number if isinstance(found, ToExtension) else str(found.code)
+    if isinstance(found, NoRoute):
+        return str(found.code)
+    return found.extension.number if isinstance(found, ToExtension) else f"group {found.number}"
 
 
 @pytest.mark.parametrize(

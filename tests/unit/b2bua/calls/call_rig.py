@@ -16,7 +16,7 @@ from b2bua.calls.call_record import MICROSECONDS
 from b2bua.calls.conversation import Attachable, CallServices
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import parse
-from b2bua.directory import Directory, Extension
+from b2bua.directory import Directory, Extension, Forwards
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import Bridge, SetRemote, Unbridge
 from b2bua.media.plane import MediaPlane
@@ -95,6 +95,7 @@ def extension(
     directions: str = "incoming,outgoing,internal",
     may_stop: bool = True,
     consent: str = "ask",
+    forwards: Forwards | None = None,
 ) -> Extension:
     return Extension(
         number=number,
@@ -106,6 +107,7 @@ def extension(
         opt_in_at=MICROSECONDS if opted_in else None,
         opt_in_by="admin" if opted_in else None,
         ha1=Ha1(md5="", sha256=""),
+        forwards=forwards or Forwards(),
     )
 
 
@@ -129,7 +131,9 @@ class Phone:
 
     # --- what it does
 
-    def dial(self, number: str, body: bytes | None = None) -> int:
+    def dial(
+        self, number: str, body: bytes | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> int:
         """Call a number of the server."""
         self.usage = self.endpoint.invite(
             target=URI(scheme="sip", user=number, host=SERVER.host),
@@ -137,6 +141,7 @@ class Phone:
             from_=Address(uri=URI(scheme="sip", user=self.number, host=SERVER.host)),
             to=Address(uri=URI(scheme="sip", user=number, host=SERVER.host)),
             body=sdp(self.host) if body is None else body,
+            headers=headers,
             now=self._house.now,
         )
         self._house.kick()
@@ -148,8 +153,10 @@ class Phone:
         self.endpoint.answer(offered.usage, body, self._house.now)
         self._house.kick()
 
-    def reject(self, offered: InviteOffered, code: int) -> None:
-        self.endpoint.reject(offered.usage, code, self._house.now)
+    def reject(
+        self, offered: InviteOffered, code: int, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self.endpoint.reject(offered.usage, code, self._house.now, headers=headers)
         self._house.kick()
 
     def ring(self, offered: InviteOffered, code: int = 180, body: bytes = b"") -> None:
