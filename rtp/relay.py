@@ -12,11 +12,11 @@ Sans-IO: `receive` and `send` are the bound methods of sockets, but any callable
 Times are nanoseconds of the monotonic clock.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, Protocol
 
 from rtp.fast_path import FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
-from rtp.header import HEADER_SIZE, MalformedRtpError, RtpHeader
+from rtp.header import HEADER, HEADER_SIZE, MalformedRtpError, RtpHeader
 from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 
 OnEvent = Callable[[RtpHeader, bytes, int], bool]
@@ -24,6 +24,9 @@ OnEvent = Callable[[RtpHeader, bytes, int], bool]
 
 DEFAULT_CLOCK_RATE: Final = 8000
 "Hz; of all types for which the negotiation told no other."
+
+Recoded = tuple[int, int, bytes]
+"Second octet of the header (marker and type), timestamp and payload of a packet to be sent."
 
 
 class OutgoingStream:
@@ -42,6 +45,26 @@ class OutgoingStream:
         "Of their payload."
 
 
+class Recoder(Protocol):
+    """Makes packets of another codec of those that arrive, for a party that has no other."""
+
+    @property
+    def payload_types(self) -> Collection[int]:
+        """Those that it takes."""
+
+    @property
+    def followers(self) -> Collection[int]:
+        """Events: those that go the way that the sound before them went."""
+
+    def take(
+        self, header: RtpHeader, payload: bytes, now: int, outgoing: OutgoingStream
+    ) -> Iterable[Recoded]:
+        """Return the packets to be sent, as the next ones of `outgoing`."""
+
+    def restart(self) -> None:
+        """Go on behind another source of the outgoing stream."""
+
+
 class Relay:
     """What a leg does with each packet that it receives.
 
@@ -56,6 +79,8 @@ class Relay:
         "_forwarded_from",
         "_octets_from",
         "_outgoing",
+        "_recoded",
+        "_recoder",
         "_sequence_delta",
         "_synchronised",
         "_tables",
@@ -96,6 +121,8 @@ class Relay:
         self._words: Mapping[int, int] = words_of({n: n for n in range(128)})
         self._fast_words = self._words
         self._tables: Mapping[int, bytes] = {}
+        self._recoder: Recoder | None = None
+        self._recoded: frozenset[int] = frozenset()
         self._outgoing: OutgoingStream | None = None
         self._synchronised = False
         self._sequence_delta = 0
@@ -123,14 +150,22 @@ class Relay:
         payload = self.received.octets - self._octets_from - HEADER_SIZE * received
         return max(0, payload * self.forwarded // received)
 
-    def accept(self, payload_types: Mapping[int, int], tables: Mapping[int, bytes]) -> None:
+    def accept(
+        self,
+        payload_types: Mapping[int, int],
+        tables: Mapping[int, bytes],
+        recoder: Recoder | None = None,
+    ) -> None:
         """Take these types, with the numbers that they get towards the other party.
 
-        `tables`: payload type in -> 256 octets for `bytes.translate`.
+        `tables`: payload type in -> 256 octets for `bytes.translate`. `recoder`: for types that
+        need more than that; they are among `payload_types` too.
         """
         self._words = words_of(payload_types)
         self._tables = tables
-        self._divert_events()
+        self._recoder = recoder
+        self._recoded = frozenset(recoder.payload_types if recoder is not None else ())
+        self._divert()
 
     def listen(self, events: Collection[int], on_event: OnEvent | None) -> None:
         """Let `on_event` hear, and rule on, the telephone events of these payload types.
@@ -140,16 +175,17 @@ class Relay:
         """
         self._events = frozenset(events) if on_event is not None else frozenset()
         self.on_event = on_event
-        self._divert_events()
+        self._divert()
 
     def sends_as(self, payload_type: int) -> int | None:
         """Return the number that packets of this type get towards the other party."""
         word = self._words.get(0x8000 | payload_type)
         return None if word is None else word & 0x7F
 
-    def _divert_events(self) -> None:
-        events = self._events
-        self._fast_words = {w: to for w, to in self._words.items() if w & 0x7F not in events}
+    def _divert(self) -> None:
+        """Keep events that are listened to, and what is recoded, off the fast path."""
+        slow = self._events | self._recoded
+        self._fast_words = {w: to for w, to in self._words.items() if w & 0x7F not in slow}
 
     def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
         """Send packets on from now on, as `outgoing`."""
@@ -160,6 +196,8 @@ class Relay:
         self._outgoing = outgoing
         self.send = send
         self._synchronised = False
+        if self._recoder is not None:
+            self._recoder.restart()
         self._forwarded_from = self.received.packets
         self._octets_from = self.received.octets
         self._unforwarded = 0
@@ -232,11 +270,15 @@ class Relay:
             return False
         outgoing = self._outgoing
         restarted = not self.received.continues(header.sequence, header.ssrc)
+        recoder = self._recoder_of(header.payload_type)
+        if recoder is not None and self._synchronised:
+            recoder.restart()
+            restarted = True
         if restarted and outgoing is not None:
             self._settle(outgoing)
         expected = self.received.next_sequence
         self._observe(header, length, now)
-        if outgoing is not None and not self._synchronised:
+        if recoder is None and outgoing is not None and not self._synchronised:
             self._synchronise(outgoing, header, now)
             restarted = True
         event = header.payload_type in self._events
@@ -245,15 +287,25 @@ class Relay:
             self.received.untimed_ns = now
         if event and not self._hear(header, length, now):
             self._unforwarded += 1
-            if outgoing is not None and self.received.next_sequence != expected:
+            if self._synchronised and self.received.next_sequence != expected:
                 # Nothing is missing for the other party: the numbers close up.
                 self._sequence_delta -= 1
                 restarted = True
             outgoing = None
-        self._pass_on(outgoing, header, length, now)
+        if recoder is not None and outgoing is not None:
+            self._recode(recoder, outgoing, header, length, now)
+        else:
+            self._pass_on(outgoing, header, length, now)
         if restarted:
             self.on_change()
         return True
+
+    def _recoder_of(self, payload_type: int) -> Recoder | None:
+        recoder = self._recoder
+        if recoder is None or payload_type in self._recoded:
+            return recoder
+        follows = not self._synchronised and payload_type in recoder.followers
+        return recoder if follows else None
 
     def _hear(self, header: RtpHeader, length: int, now: int) -> bool:
         """Tell of a telephone event; return whether it is to be passed on, and can be."""
@@ -269,17 +321,7 @@ class Relay:
     ) -> None:
         view = self.buffer.views[length]
         assert view is not None
-        if self.sink is not None:
-            self.sink(
-                view,
-                self.leg,
-                now,
-                view[0],
-                view[1],
-                header.sequence,
-                header.timestamp,
-                header.ssrc,
-            )
+        self._tap(view, header, now)
         if outgoing is None or self.send is None:
             return
         table = self._tables.get(header.payload_type)
@@ -299,6 +341,50 @@ class Relay:
             self.send(view)
         except OSError as error:
             self.send_failed(error)
+
+    def _tap(self, view: memoryview, header: RtpHeader, now: int) -> None:
+        if self.sink is not None:
+            self.sink(
+                view,
+                self.leg,
+                now,
+                view[0],
+                view[1],
+                header.sequence,
+                header.timestamp,
+                header.ssrc,
+            )
+
+    def _recode(
+        self, recoder: Recoder, outgoing: OutgoingStream, header: RtpHeader, length: int, now: int
+    ) -> None:
+        """Send what the recoder makes of a packet; the stream's numbers are its own from here."""
+        view = self.buffer.views[length]
+        assert view is not None
+        self._tap(view, header, now)
+        self._unforwarded += 1
+        payload = view[header.payload_offset : length - header.padding].tobytes()
+        for second, timestamp, octets in recoder.take(header, payload, now, outgoing):
+            begins = outgoing.ssrc == NO_SSRC
+            if begins:
+                outgoing.ssrc, outgoing.sequence = header.ssrc, header.sequence - 1 & 0xFFFF
+            outgoing.sequence = outgoing.sequence + 1 & 0xFFFF
+            # The next source must go on behind the newest timestamp; an event's is an old one.
+            if begins or 0 < timestamp - outgoing.timestamp & 0xFFFFFFFF < 1 << 31:
+                outgoing.timestamp, outgoing.sent_ns = timestamp, now
+            first = HEADER.pack(0x80, second, outgoing.sequence, timestamp, outgoing.ssrc)
+            self._send_recoded(outgoing, first, octets)
+
+    def _send_recoded(self, outgoing: OutgoingStream, header: bytes, payload: bytes) -> None:
+        assert self.send is not None
+        try:
+            self.send(memoryview(header + payload))
+        except OSError as error:
+            self.drops.unsent += 1
+            self.drops.refused += isinstance(error, ConnectionRefusedError)
+        else:
+            outgoing.packets += 1
+            outgoing.octets += len(payload)
 
     def _observe(self, header: RtpHeader, length: int, now: int) -> None:
         self.received.observe(

@@ -13,6 +13,27 @@ import msgspec
 LatchMode = Literal["exact", "same_address", "nat"]
 
 
+class Recoding(msgspec.Struct, frozen=True):
+    """A codec that the other party does not have, and what it gets instead."""
+
+    source: str
+    "Encoding name in capitals, as all names here."
+    target: str
+    payload_type: int
+    "Of what goes out."
+    ptime_ms: int = 20
+
+
+class EventRecoding(msgspec.Struct, frozen=True):
+    """Telephone events whose clock is another one on the far side."""
+
+    payload_type: int
+    "Of what goes out."
+    source_rate: int
+    "Hz."
+    target_rate: int
+
+
 class Route(msgspec.Struct, frozen=True):
     """How packets of one leg leave on another."""
 
@@ -23,6 +44,10 @@ class Route(msgspec.Struct, frozen=True):
     clock_rates: dict[int, int] = {}
     "Payload type in -> Hz, where it is not 8,000: timestamps go on at this rate when the"
     "source of a stream changes."
+    recodings: dict[int, Recoding] = {}
+    "Payload type in -> what is done packet by packet, off the fast path."
+    events: dict[int, EventRecoding] = {}
+    "Payload type in -> how telephone events go along with recoded sound."
 
 
 # --- signalling process -> media worker
@@ -327,7 +352,7 @@ class Counters(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, float]
 
 
-GAUGES = frozenset({"recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"})
+GAUGES = frozenset({"legs_transcoded", "recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"})
 "Counters that say how things stand now: they end with the process that sent them."
 
 

@@ -43,6 +43,7 @@ from b2bua.media.messages import (
 )
 from b2bua.media.tally import Tally
 from b2bua.media.tap import Tap, TapRefusedError
+from b2bua.media.transcoder import Transcoders, UnknownCodecError
 from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from recording.permit import InvalidPermitError, decode
@@ -97,6 +98,7 @@ class Worker:
         self._taps: dict[int, Tap] = {}
         self._turn: deque[Leg] = deque()
         self._tally = Tally()
+        self._transcoders = Transcoders()
         self._voice = Voice(loop, self._legs, tell=channel.send, on_error=self._leg_failed)
         self._refused = 0
         # The rings outlive this process, and the totals must not.
@@ -125,7 +127,7 @@ class Worker:
     def _obey(self, message: ToMediaWorker, now: int) -> None:
         try:
             self._dispatch(message, now)
-        except UnknownError as error:
+        except (UnknownError, UnknownCodecError) as error:
             # A crossing of messages, e.g. with the release of the leg: no harm.
             self.log(logging.WARNING, f"{type(message).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 - a bulkhead: one message, not the worker
@@ -138,7 +140,7 @@ class Worker:
             case SetRemote():
                 self._set_remote(message, now)
             case Bridge(leg_a, leg_b, a_to_b, b_to_a):
-                join(self._leg(leg_a), self._leg(leg_b), _leg_route(a_to_b), _leg_route(b_to_a))
+                self._join(self._leg(leg_a), self._leg(leg_b), a_to_b, b_to_a)
             case Unbridge(leg_a, leg_b):
                 self._part(leg_a, leg_b)
             case OpenTap() | ChangeFormats() | CloseTap():
@@ -157,6 +159,22 @@ class Worker:
         leg, mode = self._leg(message.leg_id), LatchMode(message.latch)
         leg.set_remote((message.host, message.port), mode, message.payload_types, now)
         leg.rtcp.agree(message.rtcp_port, message.clock_rate)
+
+    def _join(self, leg_a: Leg, leg_b: Leg, a_to_b: Route, b_to_a: Route) -> None:
+        join(leg_a, leg_b, self._leg_route(leg_a, a_to_b), self._leg_route(leg_b, b_to_a))
+
+    def _leg_route(self, leg: Leg, route: Route) -> LegRoute:
+        tables = {}
+        for payload_type, conversion in route.transcode.items():
+            if conversion not in TABLES:
+                raise UnknownError(f"there is no conversion {conversion}")
+            tables[payload_type] = TABLES[conversion]
+        return LegRoute(
+            payload_types=route.payload_types,
+            tables=tables,
+            clock_rates=route.clock_rates,
+            recoder=self._transcoders.of(leg.leg_id, route),
+        )
 
     def _part(self, leg_a: int, leg_b: int) -> None:
         first, second = self._leg(leg_a), self._leg(leg_b)
@@ -199,6 +217,7 @@ class Worker:
             return
         self._close_tap(leg, now)
         self._voice.forget(leg, now)
+        self._transcoders.forget(leg_id)
         self._turn.remove(leg)
         for fd in leg.descriptors():
             del self._by_fd[fd]
@@ -319,6 +338,7 @@ class Worker:
             marks_lost += ring.marks_lost - base[2]
         values: dict[str, float] = {
             **self._tally.totals,
+            "legs_transcoded": self._transcoders.legs,
             "legs_refused": self._refused,
             "ring_packets_lost": lost,
             "ring_gaps": gaps,
@@ -329,15 +349,6 @@ class Worker:
             "relay_delay_samples": self._loop.batches_sampled,
         }
         self._channel.send(Counters(values))
-
-
-def _leg_route(route: Route) -> LegRoute:
-    tables = {}
-    for payload_type, conversion in route.transcode.items():
-        if conversion not in TABLES:
-            raise UnknownError(f"there is no conversion {conversion}")
-        tables[payload_type] = TABLES[conversion]
-    return LegRoute(payload_types=route.payload_types, tables=tables, clock_rates=route.clock_rates)
 
 
 def _place(error: Exception) -> str:

@@ -19,7 +19,7 @@ from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair, disconnect, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
-from rtp.relay import OutgoingStream, Relay
+from rtp.relay import OutgoingStream, Recoder, Relay
 from rtp.statistics import NO_SSRC
 
 SETTLING_NS: Final = 100_000_000
@@ -50,6 +50,7 @@ class LegRoute:
     payload_types: Mapping[int, int]
     tables: Mapping[int, bytes]
     clock_rates: Mapping[int, int]
+    recoder: Recoder | None = None
 
 
 class Leg:
@@ -175,7 +176,7 @@ class Leg:
         """Send this leg's packets to `peer` from now on: one half of `join`."""
         self._peer = peer
         self.relay.clock_rates = route.clock_rates
-        self.relay.accept(route.payload_types, route.tables)
+        self.relay.accept(route.payload_types, route.tables, route.recoder)
         peer.take_over(self)
 
     def take_over(self, source: "Leg") -> None:
