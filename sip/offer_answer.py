@@ -18,7 +18,7 @@ read as if it had answered what it may.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import get_args
 
@@ -47,6 +47,7 @@ from sip.payload import (
     write_payloads,
 )
 from sip.sdp import Attribute, MediaDescription, Origin, SdpError, SessionDescription
+from sip.transcoding import among, event_of, own_choice, target_of, with_fallback
 
 __all__ = [
     "AudioStream",
@@ -79,6 +80,12 @@ class RoutePlan:
     transcode: Mapping[int, str]
     "Payload type in -> `PCMA>PCMU` or `PCMU>PCMA`, for the types that need conversion."
 
+    recode: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    "Payload type in -> encoding names in and out, for the types that need more than a table."
+
+    events: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    "Payload type in -> clock rates in and out of the telephone events beside recoded sound."
+
 
 def relay_offer(
     offer: SessionDescription,
@@ -86,15 +93,17 @@ def relay_offer(
     local: HostPort,
     origin: Origin,
     standing: SessionDescription | None = None,
+    fallback: tuple[Payload, ...] = (),
 ) -> SessionDescription:
     """Make the offer for the other leg out of one that came in.
 
     Payload numbers and codecs that we don't know stay as they are. The other law of G.711 is
     added where one is there, and telephone-event where there is none. An answer serves as
     well: a call that began without an offer is offered what the other side answered.
+    `fallback`: codecs behind them that we would transcode.
     """
     stream = audio_stream(offer)
-    payloads = _offered(stream.payloads)
+    payloads = with_fallback(_offered(stream.payloads), fallback)
     source = offer.media[audio_index(offer)]
     if standing is None:
         media: tuple[MediaDescription, ...] = (
@@ -116,17 +125,19 @@ def relay_answer(
     local: HostPort,
     origin: Origin,
     standing: SessionDescription | None = None,
+    convertible: tuple[Payload, ...] = (),
 ) -> SessionDescription:
     """Make the answer for A out of B's: as many m-lines as A offered, in A's order.
 
     Only what A offered is answered, with A's numbers and in B's order of preference. All
     m-lines but the one audio line are refused with port 0. See :rfc:`3264#section-6`.
+    Raises `NoCommonCodec` where they share none, and one of them has none that is `convertible`.
     """
     a, b = audio_stream(offer_from_a), audio_stream(answer_from_b)
     index = audio_index(offer_from_a)
     line = replace(
         _audio_line(
-            _answered(a.payloads, b.payloads),
+            _answered(a.payloads, b.payloads, convertible),
             local,
             _answer_direction(a.direction, b.direction),
             answer_from_b.media[audio_index(answer_from_b)],
@@ -236,13 +247,19 @@ def _common(theirs: tuple[Payload, ...], own: tuple[Payload, ...]) -> tuple[Payl
     return payloads
 
 
-def routes(a: AudioStream, b: AudioStream) -> tuple[RoutePlan, RoutePlan]:
+def routes(
+    a: AudioStream, b: AudioStream, convertible: tuple[Payload, ...] = ()
+) -> tuple[RoutePlan, RoutePlan]:
     """Plan how payload types map from A to B and back; raises `NoCommonCodec`.
 
     A law is converted only where the far side does not have it. Where the sides share the
-    other law that is a packet which the peer was free to send and which would be lost.
+    other law that is a packet which the peer was free to send and which would be lost. The same
+    goes for codecs that are `convertible`.
     """
-    return _plan(a.payloads, b.payloads), _plan(b.payloads, a.payloads)
+    return (
+        _plan(a.payloads, b.payloads, convertible),
+        _plan(b.payloads, a.payloads, convertible),
+    )
 
 
 def revised(standing: SessionDescription | None, new: SessionDescription) -> SessionDescription:
@@ -258,9 +275,12 @@ def revised(standing: SessionDescription | None, new: SessionDescription) -> Ses
 
 
 @lru_cache(maxsize=256)
-def _plan(source: tuple[Payload, ...], sink: tuple[Payload, ...]) -> RoutePlan:
+def _plan(
+    source: tuple[Payload, ...], sink: tuple[Payload, ...], convertible: tuple[Payload, ...]
+) -> RoutePlan:
     payload_types: dict[int, int] = {}
     transcode: dict[int, str] = {}
+    recode: dict[int, tuple[str, str]] = {}
     incoming = incoming_payloads(source)
     for number, payload in incoming.items():
         match = find_match(payload, sink)
@@ -268,15 +288,43 @@ def _plan(source: tuple[Payload, ...], sink: tuple[Payload, ...]) -> RoutePlan:
             match = _any_law(sink)
             if match is not None:
                 transcode[number] = f"{payload.law}>{match.law}"
+        if match is None:
+            match = target_of(payload, sink, convertible)
+            if match is not None:
+                recode[number] = payload.codec[0], match.codec[0]
         if match is not None:
             payload_types[number] = match.payload_type
     if not any(incoming[number].is_codec for number in payload_types):
         raise NoCommonCodec
-    return RoutePlan(payload_types=payload_types, transcode=transcode)
+    events: dict[int, tuple[int, int]] = {}
+    if recode:
+        events = _events_beside(incoming, sink, convertible, payload_types)
+    return RoutePlan(payload_types=payload_types, transcode=transcode, recode=recode, events=events)
+
+
+def _events_beside(
+    incoming: Mapping[int, Payload],
+    sink: tuple[Payload, ...],
+    convertible: tuple[Payload, ...],
+    payload_types: dict[int, int],
+) -> dict[int, tuple[int, int]]:
+    """Return the clock rates of events that go along with recoded sound, and route them."""
+    [target, *_] = [each for each in sink if among(each, convertible)]
+    events = {}
+    for number, payload in incoming.items():
+        match = event_of(payload, sink, target)
+        if match is not None:
+            payload_types[number] = match.payload_type
+            events[number] = payload.clock_rate, match.clock_rate
+    return events
 
 
 @lru_cache(maxsize=256)
-def _answered(offered: tuple[Payload, ...], chosen: tuple[Payload, ...]) -> tuple[Payload, ...]:
+def _answered(
+    offered: tuple[Payload, ...],
+    chosen: tuple[Payload, ...],
+    convertible: tuple[Payload, ...],
+) -> tuple[Payload, ...]:
     """Return what A is answered when B chose `chosen`: A's numbers, B's order, B's fmtp.
 
     A law that A didn't offer stands for the other one if nothing else is shared, or if it is
@@ -294,9 +342,12 @@ def _answered(offered: tuple[Payload, ...], chosen: tuple[Payload, ...]) -> tupl
     if law_wanted and _any_law(codecs) is None:
         law = _any_law(offered)
         codecs += [] if law is None else [law]
-    if not codecs:
+    if codecs:
+        return (*codecs, *extras)
+    ours = own_choice(offered, chosen, convertible)
+    if not ours:
         raise NoCommonCodec
-    return (*codecs, *extras)
+    return ours
 
 
 def _speakable(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:

@@ -10,8 +10,15 @@ from enum import IntEnum
 
 from b2bua.calls.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
-from b2bua.media.messages import Route
+from b2bua.media.messages import EventRecoding, Recoding, Route
+from sip.audio_stream import AudioStream, NoCommonCodec
 from sip.offer_answer import RoutePlan, routes
+from sip.payload import Payload
+
+PTIMES_MS = frozenset({10, 20, 40, 60})
+"Those that every codec of ours has (:rfc:`6716#section-2.1.4` knows no 30)."
+
+DEFAULT_PTIME_MS = 20
 
 
 class Side(IntEnum):
@@ -28,9 +35,16 @@ class Side(IntEnum):
 class Bridge:
     """The media of one call between two parties."""
 
-    def __init__(self, leg_a: MediaLeg, leg_b: MediaLeg) -> None:
+    def __init__(
+        self, leg_a: MediaLeg, leg_b: MediaLeg, convertible: tuple[Payload, ...] = ()
+    ) -> None:
+        """Begin with nothing agreed.
+
+        `convertible`: codecs that we may transcode into each other; none: never.
+        """
         self.legs = (leg_a, leg_b)
-        self.sides = (Negotiation(leg_a), Negotiation(leg_b))
+        self.sides = (Negotiation(leg_a, convertible), Negotiation(leg_b, convertible))
+        self._convertible = convertible
         self._closed = False
 
     @property
@@ -52,9 +66,14 @@ class Bridge:
     def forward_answer(self, side: Side, body: bytes, *, join: bool = True) -> bytes:
         """Return the answer for the side that offered; joins the legs; raises `SdpError`."""
         told = self.sides[side.other].answer_from(self.sides[side], body)
+        self._admit()
         if join:
             self.join()
         return told
+
+    def wider_offer(self, side: Side) -> bytes | None:
+        """Return a second offer for a side that refused ours; None: there is no more to offer."""
+        return self.sides[side].relay_wider()
 
     # --- with one side alone
 
@@ -69,6 +88,7 @@ class Bridge:
     def take_answer(self, side: Side, body: bytes) -> None:
         """Take the answer to `offer_to`; joins the legs where both agree; raises `SdpError`."""
         self.sides[side].take_answer(body)
+        self._admit()
         self.join()
 
     def join(self) -> None:
@@ -79,8 +99,17 @@ class Bridge:
         first, second = (side.stream for side in self.sides)
         if first is None or second is None or self._closed:
             return
-        a_to_b, b_to_a = routes(first, second)
-        self.legs[0].bridge(self.legs[1], _route(a_to_b), _route(b_to_a))
+        a_to_b, b_to_a = routes(first, second, self._convertible)
+        self.legs[0].bridge(self.legs[1], _route(a_to_b, second), _route(b_to_a, first))
+
+    def _admit(self) -> None:
+        """Ask for the processor's time that transcoding takes; raises `NoCommonCodec`."""
+        first, second = (side.stream for side in self.sides)
+        if first is None or second is None:
+            return
+        plans = routes(first, second, self._convertible)
+        if any(plan.recode for plan in plans) and not self.legs[0].may_transcode():
+            raise NoCommonCodec("as many calls are transcoded as may be")
 
     def close(self) -> None:
         """Let neither side hear the other, whatever is negotiated, until `open`."""
@@ -94,5 +123,21 @@ class Bridge:
             self.join()
 
 
-def _route(plan: RoutePlan) -> Route:
-    return Route(payload_types=dict(plan.payload_types), transcode=dict(plan.transcode))
+def _route(plan: RoutePlan, sink: AudioStream) -> Route:
+    return Route(
+        payload_types=dict(plan.payload_types),
+        transcode=dict(plan.transcode),
+        recodings={
+            number: Recoding(source, target, plan.payload_types[number], _ptime(sink))
+            for number, (source, target) in plan.recode.items()
+        },
+        events={
+            number: EventRecoding(plan.payload_types[number], *rates)
+            for number, rates in plan.events.items()
+        },
+    )
+
+
+def _ptime(sink: AudioStream) -> int:
+    """Return the length of packets that we make for a side: its wish, where that can be done."""
+    return sink.ptime_ms if sink.ptime_ms in PTIMES_MS else DEFAULT_PTIME_MS

@@ -18,6 +18,7 @@ from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.party import Party
+from b2bua.calls.transcodable import transcodable
 from b2bua.config import Config
 from b2bua.directory import Directory
 from b2bua.media.leg import MediaLeg
@@ -216,7 +217,7 @@ class Conversation:
         except NoPortError as error:
             self._log("no media leg", str(error))
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error
-        self._bridge = Bridge(first, second)
+        self._bridge = Bridge(first, second, transcodable(self.services.config.media))
 
     def _adopt(self, leg: MediaLeg) -> None:
         self.legs.append(leg)

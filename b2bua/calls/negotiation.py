@@ -22,6 +22,7 @@ from sip.offer_answer import (
 )
 from sip.payload import LAWS, TELEPHONE_EVENT, Payload
 from sip.sdp import SdpError, SessionDescription
+from sip.transcoding import among
 
 _FIXED = {
     number: StreamFormat(payload_type=number, encoding=name, clock_rate=8000)
@@ -32,8 +33,14 @@ _FIXED = {
 class Negotiation:
     """One side. `SdpError`s are the peer's: 488."""
 
-    def __init__(self, leg: MediaLeg) -> None:
+    def __init__(self, leg: MediaLeg, convertible: tuple[Payload, ...] = ()) -> None:
+        """Begin with nothing agreed.
+
+        `convertible`: codecs that we may transcode into each other; none: never.
+        """
         self.leg = leg
+        self._convertible = convertible
+        self._generous = False
         self.stream: AudioStream | None = None
         "What it may send and wants to receive, as agreed."
         self._origin = Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
@@ -43,6 +50,8 @@ class Negotiation:
         "Its newest offer."
         self._offering: SessionDescription | None = None
         "Our newest offer."
+        self._source: SessionDescription | None = None
+        "What that was made of, where the other side had said something."
         self.heard: SessionDescription | None = None
         "What it said last, as agreed."
         self._told: tuple[HostPort, tuple[int, ...], int, int] | None = None
@@ -69,6 +78,7 @@ class Negotiation:
             local=self.leg.local,
             origin=self._origin,
             standing=self._standing,
+            convertible=self._convertible,
         )
         other.agree_on(answer)
         self._standing = told
@@ -110,10 +120,50 @@ class Negotiation:
 
     def relay(self, source: SessionDescription) -> bytes:
         """Return an offer to this side, made of what the other side says."""
+        self._generous = False
+        return self._relay(source)
+
+    def relay_wider(self) -> bytes | None:
+        """Return the newest offer with all that we can transcode behind it.
+
+        None where that is no more than there was.
+        """
+        if self._source is None or self._offering is None:
+            return None
+        offered = audio_stream(self._offering).payloads
+        if not self._generous and all(among(each, offered) for each in self._convertible):
+            return None
+        self._generous = True
+        return self._relay(self._source)
+
+    def _relay(self, source: SessionDescription) -> bytes:
+        self._source = source
         self._standing = self._offering = relay_offer(
-            source, local=self.leg.local, origin=self._origin, standing=self._standing
+            source,
+            local=self.leg.local,
+            origin=self._origin,
+            standing=self._standing,
+            fallback=self._fallback(source),
         )
         return bytes(self._offering)
+
+    def _fallback(self, source: SessionDescription) -> tuple[Payload, ...]:
+        """Return the codecs to offer behind those of the other side, which come first.
+
+        What was agreed with this side stays possible. A side that is new gets G.711 where there
+        is none, since nearly everybody has it, and all others only when it has refused: some
+        answer with what they like best instead of what stands first.
+        """
+        offered = audio_stream(source).payloads
+        if not any(among(each, self._convertible) for each in offered):
+            return ()
+        if self._generous:
+            return self._convertible
+        if self.stream is not None:
+            return tuple(each for each in self.stream.payloads if among(each, self._convertible))
+        if any(each.law is not None for each in offered):
+            return ()
+        return tuple(each for each in self._convertible if each.law is not None)
 
     def _agree(self, ours: SessionDescription, theirs: SessionDescription) -> None:
         """Take over what both descriptions name, and tell the worker where the peer is."""

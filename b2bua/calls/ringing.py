@@ -19,6 +19,9 @@ from sip.events import InviteAnswered, InviteCancelled, InviteFailed, UsageEnded
 from sip.message import URI, Address
 from sip.registrar import Binding
 
+NO_COMMON_CODEC = frozenset({488, 606})
+":rfc:`3261#section-21.4.26`: not acceptable here, or anywhere."
+
 Targets = list[tuple[URI, Flow]]
 "Where an INVITE goes, and over what."
 
@@ -38,7 +41,9 @@ class Ringing:
         self._c = conversation
         self._targets = targets
         self._diversions = diversions
-        self._branches: set[int] = set()
+        self._branches: dict[int, tuple[URI, Flow]] = {}
+        self._asked_again: Targets = []
+        "Those who got a wider offer after they had refused the first one."
         self._failures: list[int] = []
         self._redirect = ""
 
@@ -59,7 +64,10 @@ class Ringing:
 
     def refused(self, event: InviteFailed) -> Unanswered | None:
         """Take the failure of one contact; returns the party's answer where it was the last."""
+        where = self._branches.get(event.usage)
         self._drop(event.usage)
+        if where is not None and event.code in NO_COMMON_CODEC and self._ask_again(*where):
+            return None
         self._failures.append(event.code)
         if self.party.extension is not None and event.response is not None and event.code < 400:
             self._redirect = self._redirect or redirected_to(event.response)
@@ -68,6 +76,18 @@ class Ringing:
         over = all_failed(self._failures, self.party.number)
         over.redirect = self._redirect
         return over
+
+    def _ask_again(self, target: URI, flow: Flow) -> bool:
+        """Offer all that we can transcode to a contact that has none of the caller's codecs."""
+        if (target, flow) in self._asked_again:
+            return False
+        offer = self._c.bridge.wider_offer(Side.B)
+        if offer is None:
+            return False
+        self._asked_again.append((target, flow))
+        self._invite(target, flow, offer)
+        self._c.kick()
+        return True
 
     def answered(self, event: InviteAnswered) -> None:
         """Let whoever answered be the callee of the conversation."""
@@ -99,7 +119,7 @@ class Ringing:
             now=conversation.now,
             headers=diversion_headers(self._diversions, self._names(), host),
         )
-        self._branches.add(usage)
+        self._branches[usage] = target, flow
         conversation.branches.add(usage)
         conversation.attach(usage)
 
@@ -111,7 +131,7 @@ class Ringing:
         return {number: did for did, number in reversed(trunk.settings.dids.items())}
 
     def _drop(self, usage: int) -> None:
-        self._branches.discard(usage)
+        self._branches.pop(usage, None)
         self._c.branches.discard(usage)
 
 

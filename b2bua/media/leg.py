@@ -69,6 +69,9 @@ class LegKeeper(Protocol):
     def release(self, leg: "MediaLeg") -> None:
         """Take the ports back."""
 
+    def admit_transcoding(self, leg: "MediaLeg") -> bool:
+        """Tell whether one more call may be transcoded, and count it until its release."""
+
 
 @dataclass(eq=False, slots=True)
 class MediaLeg:
@@ -113,6 +116,10 @@ class MediaLeg:
     def bridge(self, other: "MediaLeg", to_other: Route, from_other: Route) -> None:
         """Join with a leg of the same worker, or change the routes between them."""
         self.plane.to_worker(self, Bridge(self.leg_id, other.leg_id, to_other, from_other))
+
+    def may_transcode(self) -> bool:
+        """Ask for the right to be transcoded; once is enough."""
+        return self.plane.admit_transcoding(self)
 
     def unbridge(self, other: "MediaLeg") -> None:
         self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))

@@ -59,6 +59,8 @@ class Worker:
 
     child: Child[FromMediaWorker]
     legs: dict[int, MediaLeg] = field(default_factory=dict)
+    transcoded: set[int] = field(default_factory=set)
+    "First legs of the calls that may be transcoded."
     asked: int = 0
     "Legs that it was asked for and has not answered about."
     counted: Counted = field(default_factory=Counted)

@@ -352,7 +352,9 @@ class Counters(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, float]
 
 
-GAUGES = frozenset({"legs_transcoded", "recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"})
+GAUGES = frozenset(
+    {"legs_transcoded", "recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"}
+)
 "Counters that say how things stand now: they end with the process that sent them."
 
 

@@ -187,7 +187,17 @@ class MediaPlane:
         worker.legs[leg_id] = leg
         return leg
 
+    def admit_transcoding(self, leg: MediaLeg) -> bool:
+        """Let a leg's call be transcoded, up to the number that its worker can bear."""
+        share = -(-self._config.max_transcoded // len(self._workers))
+        admitted = self._workers[leg.worker].transcoded
+        if leg.leg_id not in admitted and len(admitted) >= share:
+            return False
+        admitted.add(leg.leg_id)
+        return True
+
     def release(self, leg: MediaLeg) -> None:
+        self._workers[leg.worker].transcoded.discard(leg.leg_id)
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts and leg.leg_id in worker.legs:
             worker.child.send(ReleaseLeg(leg.leg_id))

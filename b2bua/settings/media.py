@@ -45,6 +45,8 @@ class MediaConfig(Section):
     workers: int = Field(default=1, ge=1, le=64)
     recorders: int = Field(default=1, ge=1, le=64)
     max_calls: int = Field(default=200, ge=1, le=10000)
+    max_transcoded: int = Field(default=20, ge=0, le=10000)
+    "Calls whose sides share no codec and are connected all the same; 0: none are."
     timeout_s: float = Field(default=60.0, ge=1.0, le=3600.0)
     "A call whose legs are both silent for this long is ended."
 

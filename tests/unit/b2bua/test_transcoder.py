@@ -95,10 +95,7 @@ class Source:
         return {b - a & 0xFFFFFFFF for a, b in itertools.pairwise(stamps)}
 
 
-PAIRS = [
-    (source, target)
-    for source, target in itertools.permutations(("PCMA", "G722", "OPUS"), 2)
-]
+PAIRS = [(source, target) for source, target in itertools.permutations(("PCMA", "G722", "OPUS"), 2)]
 
 
 @pytest.mark.parametrize(("source", "target"), [*PAIRS, ("OPUS", "PCMU"), ("PCMU", "G722")])

@@ -63,6 +63,9 @@ class FakePlane:
         self.lent: dict[int, MediaLeg] = {}
         self.ports = 1000
         "Legs that can still be lent."
+        self.transcodes = 1000
+        "Calls that may be transcoded still."
+        self.transcoded: set[int] = set()
         self.failure: str | None = None
         "Of every recording that ends from now on."
         self.undecoded: tuple[str, ...] = ()
@@ -90,6 +93,14 @@ class FakePlane:
         leg = MediaLeg(self, leg_id, 0, 1, HostPort(host, 20000 + 2 * leg_id))
         self.lent[leg_id] = leg
         return leg
+
+    def admit_transcoding(self, leg: MediaLeg) -> bool:
+        if self.transcodes > 0:
+            self.transcodes -= 1
+        elif leg.leg_id not in self.transcoded:
+            return False
+        self.transcoded.add(leg.leg_id)
+        return True
 
     def release(self, leg: MediaLeg) -> None:
         self._end_play(leg)

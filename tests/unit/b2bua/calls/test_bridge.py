@@ -32,6 +32,9 @@ class RecordingPlane:
     def to_worker(self, _leg: MediaLeg, message: object) -> None:
         self.sent.append(message)
 
+    def admit_transcoding(self, _leg: MediaLeg) -> bool:
+        return True
+
     def of(self, kind: type) -> list[object]:
         return [message for message in self.sent if isinstance(message, kind)]
 
