@@ -14,6 +14,7 @@ from b2bua.settings.media import MediaConfig
 from b2bua.settings.recording import CodesConfig, ConsentConfig, RecordingConfig, StorageConfig
 from b2bua.settings.section import Section
 from b2bua.settings.sip import SipConfig
+from b2bua.settings.tls import TlsConfig
 from b2bua.settings.trunks import EmergencyConfig, RouteConfig, TrunkConfig
 from b2bua.settings.web import WebConfig
 from b2bua.toml_lines import line_of
@@ -46,6 +47,7 @@ class Config(Section):
     """The whole file."""
 
     sip: SipConfig = SipConfig()
+    tls: TlsConfig = TlsConfig()
     media: MediaConfig = MediaConfig()
     recording: RecordingConfig = RecordingConfig()
     consent: ConsentConfig = ConsentConfig()
@@ -60,6 +62,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_fit(self) -> "Config":
         misfits = [
+            *self._without_certificate(),
             *_named_twice([trunk.name for trunk in self.trunk]),
             *_grouped_twice([group.number for group in self.group]),
             *self._unknown_trunks({trunk.name for trunk in self.trunk}),
@@ -67,6 +70,19 @@ class Config(Section):
         if misfits:
             raise _MisfitsError(misfits)
         return self
+
+    def _without_certificate(self) -> Iterator[_Misfit]:
+        if "tls" not in self.sip.transports:
+            for place, trunk in enumerate(self.trunk):
+                if trunk.sip_transport == "TLS":
+                    yield ("trunk", str(place), "transport"), "tls is not among the transports"
+            return
+        for name in ("certificate", "key"):
+            if getattr(self.tls, name) is None:
+                yield ("sip", "transports"), f"tls needs {name} in [tls]"
+        for place, bind in enumerate(self.sip.listen):
+            if self.tls.port == bind.port != 0:
+                yield ("sip", "listen", str(place)), "has the port of [tls]"
 
     def _unknown_trunks(self, names: set[str]) -> Iterator[_Misfit]:
         wanted: list[_Misfit] = [

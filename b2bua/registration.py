@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from b2bua.directory import Extension
 from b2bua.settings.sip import SipConfig
@@ -36,17 +37,21 @@ class Registrations:
         self._endpoint = endpoint
         self._kick = kick
 
-    def restore(self, rows: Iterable[BindingRow], local: HostPort) -> None:
+    def restore(self, rows: Iterable[BindingRow], reachable: Callable[[Flow], Flow | None]) -> None:
         """Take up what was registered before a restart, so that phones are callable at once.
 
-        Connections did not outlive it: what was reached over one has to register again.
+        Connections did not outlive it: what was reached over one has to register again, and so
+        has what was reached over an address that is ours no more. `reachable`: a flow of the
+        last run to one of this run.
         """
         ahead = time.monotonic() - time.time()
-        bindings = [_from_row(row, local, ahead) for row in rows]
-        self.registrar.restore(each for each in bindings if not each.flow.reliable)
-        self._write(
-            BindingChange(kind="lost", binding=each) for each in bindings if each.flow.reliable
-        )
+        for row in rows:
+            binding = _from_row(row, ahead)
+            flow = None if binding.flow.reliable else reachable(binding.flow)
+            if flow is None:
+                self._write([BindingChange(kind="lost", binding=binding)])
+            else:
+                self.registrar.restore([replace(binding, flow=flow)])
 
     @property
     def count(self) -> int:
@@ -107,14 +112,14 @@ def _to_row(binding: Binding, ahead: float) -> BindingStored:
     )
 
 
-def _from_row(row: BindingRow, local: HostPort, ahead: float) -> Binding:
-    """Read a stored binding; it now lives on the address where this server listens."""
+def _from_row(row: BindingRow, ahead: float) -> Binding:
+    """Read a stored binding."""
     return Binding(
         aor=row.aor,
         contact=row.contact,
         flow=Flow(
             transport=_TRANSPORTS[row.transport],
-            local=local,
+            local=HostPort(row.local_host, row.local_port),
             remote=HostPort(row.remote_host, row.remote_port),
         ),
         expires_at=row.expires_at / MICROSECONDS + ahead,

@@ -49,9 +49,24 @@ async def _serve(config: Config, folder: DataFolder, lock_fd: int) -> None:
         loop.add_signal_handler(number, stop.set)
     service = Service(config, folder, lock_fd)
     try:
-        await service.run(stop)
+        async with asyncio.TaskGroup() as group:
+            reloading = group.create_task(_reload_on_hangup(service))
+            try:
+                await service.run(stop)
+            finally:
+                reloading.cancel()
     except* MitschnittError as group:
         raise _first(group) from None
+
+
+async def _reload_on_hangup(service: Service) -> None:
+    """Read the certificates again whenever SIGHUP asks for it."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    while True:
+        await asked.wait()
+        asked.clear()
+        await service.reload()
 
 
 def _first(group: BaseExceptionGroup[MitschnittError]) -> MitschnittError:

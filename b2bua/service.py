@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from importlib.metadata import version as package_version
 
 from b2bua import control
-from b2bua.addresses import advertised_host
+from b2bua.addresses import Addresses
 from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.call_record import wall_us
@@ -26,6 +26,7 @@ from b2bua.prompt_changes import PromptChanges
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
+from b2bua.settings.values import TRANSPORTS
 from b2bua.status import Status
 from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
@@ -36,20 +37,18 @@ from cdr.queries import ReadOnly
 from cdr.store import prepare
 from recording.folder import Folder
 from recording.storage import check as check_storage
-from sip.address import HostPort, Transport
+from sip.address import HostPort
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
 from sip.events import Event
-from sip.io.listen import ListenError
+from sip.io.listen import Bind, ListenError
 from sip.io.shell import Shell
+from sip.io.tls import Tls, TlsError
 from sip.session_timer import SessionPolicy
 
 logger = logging.getLogger("b2bua.service")
 
 HOUSEKEEPING_S = 1.0
-
-TRANSPORTS: dict[str, Transport] = {"udp": "UDP", "tcp": "TCP"}
-"As the configuration writes them, and as SIP does."
 
 
 class Service:
@@ -64,6 +63,8 @@ class Service:
         self._trunks = Trunks(config.trunk)
         self._voices = VoiceBook(config.consent.language, folder.prompts)
         self._version = package_version("mitschnitt")
+        self._addresses = Addresses(config.sip)
+        self._tls: Tls | None = None
         self._switchboard: Switchboard | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -78,7 +79,7 @@ class Service:
             endpoint = self._make_endpoint()
             transport = await enter(self._open_transport(endpoint))
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
-            await self._load(registrations, transport.local)
+            await self._load(registrations)
             transport.registered_flows = registrations.registrar.flows
             transport.on_connection_lost = registrations.connection_lost
             services = self._services(endpoint, transport, plane, journal, registrations)
@@ -119,11 +120,12 @@ class Service:
         if state.trouble is not None:
             raise StartError(f"recordings' folder {self._recordings}: {state.trouble}")
 
-    async def _load(self, registrations: Registrations, local: HostPort) -> None:
+    async def _load(self, registrations: Registrations) -> None:
         """Read what calls must not wait for: extensions and registrations."""
         async with ReadOnly(self._folder.database) as database:
             self._directory.load(await database.extensions())
-            registrations.restore(await database.bindings(wall_us()), local)
+            bindings = await database.bindings(wall_us())
+            registrations.restore(bindings, self._addresses.restored)
 
     # --- parts
 
@@ -156,7 +158,7 @@ class Service:
             accepting=lambda: self._switchboard is not None and self._switchboard.accepting,
         )
         return Endpoint(
-            contact=HostPort(advertised_host(self._config.sip), self._config.sip.listen.port),
+            contact=self._addresses.contact,
             authorize=gate.authorize,
             user_agent=f"Mitschnitt/{self._version}",
             allow=ALLOW_IN_CALLS,
@@ -169,17 +171,18 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _open_transport(self, endpoint: Endpoint) -> AsyncIterator[Shell]:
-        sip = self._config.sip
-        transports = [TRANSPORTS[name] for name in sip.transports]
-        shell = Shell(endpoint, sip.listen, self._on_event, transports=transports)
+        self._tls = await asyncio.to_thread(_read_certificates, self._config)
+        shell = Shell(endpoint, _binds(self._config), self._on_event, tls=self._tls)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(shell)
             except ListenError as error:
                 raise StartError(
-                    f"SIP can't listen on {sip.listen} ({error.transport}): {error.strerror}"
+                    f"SIP can't listen on {error.bind} ({error.transport}): {error.strerror}"
                 ) from error
-            endpoint.contact = HostPort(endpoint.contact.host, shell.local.port)
+            self._addresses.listening = shell.listening
+            endpoint.contact = self._addresses.contact
+            endpoint.advertise(self._addresses.advertised)
             yield shell
 
     def _services(
@@ -201,6 +204,7 @@ class Service:
             plan=DialPlan(self._config, self._directory, self._trunks),
             voices=self._voices,
             media_host=endpoint.contact.host,
+            flow_to=self._addresses.flow_to,
             recordings=self._recordings,
             clock=time.monotonic,
             attach=self._attach,
@@ -225,6 +229,15 @@ class Service:
         if self._switchboard is not None:
             self._switchboard.on_event(event)
 
+    async def reload(self) -> None:
+        """Read the certificates again; what is wrong with them is logged, and the old ones stay."""
+        if self._tls is None:
+            return
+        try:
+            await asyncio.to_thread(self._tls.reload)
+        except TlsError as error:
+            logger.error("certificate not renewed", extra={"reason": str(error)})
+
     async def _keep_house(self, stop: asyncio.Event, registrations: Registrations) -> None:
         """Wait for the stop; meanwhile, once a second, do what has no event of its own."""
         while not stop.is_set():
@@ -234,6 +247,29 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HOUSEKEEPING_S):
                     await stop.wait()
+
+
+def _read_certificates(config: Config) -> Tls | None:
+    files = config.tls.files
+    if files is None or "tls" not in config.sip.transports:
+        return None
+    try:
+        return Tls(files)
+    except TlsError as error:
+        raise StartError(f"TLS: {error}") from error
+
+
+def _binds(config: Config) -> list[Bind]:
+    """Return what to listen on: TLS has a port of its own."""
+    names = config.sip.transports
+    plain = tuple(TRANSPORTS[name] for name in names if name != "tls")
+    binds = []
+    for address in config.sip.listen:
+        if plain:
+            binds.append(Bind(address, plain))
+        if "tls" in names:
+            binds.append(Bind(HostPort(address.host, config.tls.port), ("TLS",)))
+    return binds
 
 
 def _handler(

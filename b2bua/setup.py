@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from b2bua.addresses import advertised_host
+from b2bua.addresses import Addresses
 from b2bua.administration import change_offline
 from b2bua.config import Config, load
 from b2bua.control import AddExtension, AddUser
@@ -12,7 +12,6 @@ from b2bua.errors import ConfigError, DataFolderError
 from b2bua.passwords import new_password
 from cdr.errors import CdrError
 from cdr.store import prepare
-from sip.address import HostPort
 from web.passwords import hash_password
 
 ADMIN = "admin"
@@ -41,7 +40,7 @@ def initialise(data: DataFolder, config: Path | None, *, sample: bool, actor: st
             change_offline(data, settings.sip.realm, request, actor)
             lines.append(f"extension {number} ({name}), password: {password}")
     lines += _first_user(data, settings, actor)
-    address = HostPort(advertised_host(settings.sip), settings.sip.listen.port)
+    address = Addresses(settings.sip).contact
     transports = ", ".join(name.upper() for name in settings.sip.transports)
     lines.append(f"SIP address for telephones: {address} ({transports})")
     if settings.web.enabled:

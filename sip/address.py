@@ -24,6 +24,10 @@ class HostPort:
         """The host as URIs, Via and Contact write it: IPv6 in brackets (RFC 3261 section 25)."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
+    @property
+    def is_ipv6(self) -> bool:
+        return ":" in self.host
+
     @classmethod
     def parse(cls, text: str, default_port: int = 5060) -> "HostPort":
         """Parse `127.0.0.1`, `127.0.0.1:5060`, `::1`, `[::1]` or `[::1]:5060`.
@@ -58,6 +62,9 @@ class Flow:
     "Our end: the socket's own address."
     remote: HostPort
     "The other end: the packet's source, and where answers go (RFC 3581)."
+    server_name: str = ""
+    """Over TLS the name that the other end's certificate must bear where we connect (RFC 5922);
+    empty: its address."""
 
     @property
     def reliable(self) -> bool:

@@ -59,6 +59,8 @@ class Core:
     ) -> None:
         """`dice`: numbers from 0 to 1, for what the RFCs want to be random."""
         self.contact = contact
+        self.advertised: Callable[[Flow], HostPort] = lambda _flow: self.contact
+        "Our address as the other end of a flow is told it."
         self.timers = timers
         self.token = token
         self.allow = ("Allow", ", ".join(allow))
@@ -113,23 +115,33 @@ class Core:
 
     def via(self, flow: Flow, branch: str) -> str:
         """Return the Via of a request of ours (RFC 3581: with `rport`)."""
-        return f"SIP/2.0/{flow.transport} {self.contact};branch={branch};rport"
+        return f"SIP/2.0/{flow.transport} {self.advertised(flow)};branch={branch};rport"
 
-    def contact_header(self, flow: Flow) -> tuple[str, str]:
-        """Return our Contact, plain: cheap phones cut it at the angle brackets."""
+    def contact_header(self, flow: Flow, *, secure: bool = False) -> tuple[str, str]:
+        """Return our Contact, plain: cheap phones cut it at the angle brackets.
+
+        `secure`: what it is for has a `sips` URI (RFC 3261 sections 8.1.1.8 and 12.1.1).
+        """
+        address = self.advertised(flow)
+        if secure:
+            return "Contact", f"<sips:{address}>"
         transport = f";transport={flow.transport.lower()}" if flow.reliable else ""
-        return "Contact", f"<sip:{self.contact}{transport}>"
+        return "Contact", f"<sip:{address}{transport}>"
 
-    def request_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
+    def request_headers(
+        self, flow: Flow, headers: HeaderList, *, secure: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Return the headers of a request that can refresh the target."""
-        own = [self.contact_header(flow), self.allow, *self._supported]
+        own = [self.contact_header(flow, secure=secure), self.allow, *self._supported]
         if self._user_agent:
             own.append(("User-Agent", self._user_agent))
         return with_defaults(headers, own)
 
-    def response_headers(self, flow: Flow, headers: HeaderList) -> tuple[tuple[str, str], ...]:
+    def response_headers(
+        self, flow: Flow, headers: HeaderList, *, secure: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Return the headers of a 2xx that sets up or refreshes a dialog."""
-        own = [self.contact_header(flow), self.allow, *self._supported]
+        own = [self.contact_header(flow, secure=secure), self.allow, *self._supported]
         if self._user_agent:
             own.append(("Server", self._user_agent))
         return with_defaults(headers, own)

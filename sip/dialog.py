@@ -61,6 +61,8 @@ class Dialog:
     remote_cseq: int | None
     "None until the peer has sent a request."
     flow: Flow
+    secure: bool = False
+    "Its request had a `sips` URI, so our Contact has one (RFC 3261 section 12.1.1)."
 
     @classmethod
     def as_uas(cls, request: Request, local_tag: str, flow: Flow) -> "Dialog":
@@ -80,6 +82,7 @@ class Dialog:
             local_cseq=0,
             remote_cseq=head.cseq,
             flow=flow,
+            secure=request.uri.scheme == "sips",
         )
 
     @classmethod
@@ -103,6 +106,7 @@ class Dialog:
             local_cseq=sent.cseq,
             remote_cseq=None,
             flow=flow,
+            secure=sent.uri.startswith("sips:"),
         )
 
     @property

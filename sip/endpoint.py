@@ -96,12 +96,20 @@ class Endpoint:
 
     @property
     def contact(self) -> HostPort:
-        """Our address in Via and Contact; set it when the port is known."""
+        """Our address in Via and Contact, where `advertise` says nothing else."""
         return self._core.contact
 
     @contact.setter
     def contact(self, value: HostPort) -> None:
         self._core.contact = value
+
+    def advertise(self, advertised: Callable[[Flow], HostPort]) -> None:
+        """Tell the other end of each flow an address of its own in Via and Contact."""
+        self._core.advertised = advertised
+
+    def advertised(self, flow: Flow) -> HostPort:
+        """Return our address as the other end of a flow is told it."""
+        return self._core.advertised(flow)
 
     @property
     def counters(self) -> dict[str, int]:

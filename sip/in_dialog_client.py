@@ -163,7 +163,7 @@ class InDialogClient:
         core = self._core
         branch = core.branch()
         if method in TARGET_REFRESH:
-            headers = core.request_headers(dialog.flow, headers)
+            headers = core.request_headers(dialog.flow, headers, secure=dialog.secure)
         return dialog.request(
             method,
             cseq=dialog.next_cseq() if cseq is None else cseq,

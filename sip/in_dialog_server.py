@@ -112,7 +112,7 @@ class InDialogServer:
         if not request.body:
             self._settle(usage, transaction, 200)
             session = self._invites.sessions.accept(usage, request, now)
-            headers = core.response_headers(usage.flow, session)
+            headers = core.response_headers(usage.flow, session, secure=usage.secure)
             core.respond(transaction, 200, now, headers=headers)
         elif usage.offering:
             core.respond(transaction, 491, now)
@@ -160,7 +160,7 @@ class InDialogServer:
             )
             return
         if usage is not None and request.method in TARGET_REFRESH and code < 300:
-            headers = core.response_headers(usage.flow, headers)
+            headers = core.response_headers(usage.flow, headers, secure=usage.secure)
             if request.method == "UPDATE":
                 headers = (*headers, *self._invites.sessions.accept(usage, request, now))
         core.respond(

@@ -114,6 +114,11 @@ class InviteUsage:
             CLIENT_USAGE if self.sent is not None else SERVER_USAGE, self.state, given
         )
 
+    @property
+    def secure(self) -> bool:
+        """Whether our Contact is to be a `sips` URI."""
+        return self.dialog is not None and self.dialog.secure
+
     def keep_ack(self, key: tuple[str, int], ack: bytes) -> None:
         """Keep an ACK for retransmissions of its 2xx, the last few only."""
         while len(self.acks) >= MAX_ACKS:

@@ -75,7 +75,7 @@ class InviteClient:
             cseq=1,
             max_forwards=max_forwards,
             headers=(
-                *core.request_headers(flow, headers),
+                *core.request_headers(flow, headers, secure=target.scheme == "sips"),
                 *self._in_dialog.sessions.request_headers(None),
             ),
             body=body,

@@ -79,7 +79,7 @@ class InviteServer:
     ) -> None:
         core, transaction = self._core, _unanswered(usage)
         request = transaction.request
-        own = [core.contact_header(usage.flow), *record_route(request)]
+        own = [core.contact_header(usage.flow, secure=usage.secure), *record_route(request)]
         headers = with_defaults(headers, own)
         reliable = self._reliability(usage, request, described=bool(body))
         if reliable is None:
@@ -181,7 +181,11 @@ class InviteServer:
             now,
             to_tag=usage.local_tag,
             reason=reason,
-            headers=(*core.response_headers(usage.flow, headers), *session, *record_route(request)),
+            headers=(
+                *core.response_headers(usage.flow, headers, secure=usage.secure),
+                *session,
+                *record_route(request),
+            ),
             body=body,
             content_type=content_type,
         )

@@ -35,7 +35,6 @@ class Call(CallLife):
         super().__init__(services, Conversation(services, offered, caller), exchange)
         self._caller = caller
         self._destination = destination
-        self._flow = offered.flow
         self._greeted = False
         self._dialled = offered.request.uri.user or ""
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
@@ -60,7 +59,7 @@ class Call(CallLife):
         self._prepare(step)
         self._routed()
         await conversation.lend_legs()
-        hunt = Hunt(conversation, self._exchange, search, self._flow)
+        hunt = Hunt(conversation, self._exchange, search)
         if asking and self._direction is Direction.INCOMING:
             await self._greet_and_ring(hunt, step)
         else:

@@ -28,6 +28,7 @@ from b2bua.routing import DialPlan
 from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
 from recording.controller import Action
+from sip.address import Flow, HostPort, Transport
 from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
@@ -59,6 +60,8 @@ class CallServices:
     plan: DialPlan
     voices: VoiceBook
     media_host: str
+    flow_to: Callable[[Transport, HostPort], Flow | None]
+    "The way from us to an address; None where we don't speak its family."
     recordings: Path
     clock: Callable[[], float]
     attach: Callable[[int, Attachable], None]

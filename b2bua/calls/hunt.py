@@ -10,7 +10,6 @@ from b2bua.calls.inbox import CallEvent
 from b2bua.calls.ringing import Ringing, first_answer, to_extension, to_trunk
 from b2bua.calls.search import Search, Station, Step
 from b2bua.routing import ToTrunk
-from sip.address import Flow
 from sip.events import InviteAnswered
 
 
@@ -37,14 +36,10 @@ class Front(Protocol):
 class Hunt:
     """The search of one call at work."""
 
-    def __init__(
-        self, conversation: Conversation, exchange: Exchange, search: Search, flow: Flow
-    ) -> None:
-        """`flow`: the caller's, for our end towards trunks."""
+    def __init__(self, conversation: Conversation, exchange: Exchange, search: Search) -> None:
         self._c = conversation
         self._exchange = exchange
         self._search = search
-        self._flow = flow
 
     async def run(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:
         """Ring until somebody has answered, beginning with `step`; raises `CallOver`.
@@ -70,7 +65,7 @@ class Hunt:
 
     def _ringing(self, station: Station, step: Step) -> Ringing:
         if isinstance(station.destination, ToTrunk):
-            targets = to_trunk(station.destination, self._flow)
+            targets = to_trunk(station.destination, self._c.services.flow_to)
         else:
             targets = to_extension(self._exchange.reachable(station.party.number))
         return Ringing(self._c, station.party, targets, step.diversions)

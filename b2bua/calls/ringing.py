@@ -14,7 +14,7 @@ from b2bua.calls.inbox import CallEvent
 from b2bua.calls.party import Party
 from b2bua.routing import ToTrunk
 from recording.reasons import ReasonKey
-from sip.address import Flow
+from sip.address import Flow, HostPort, Transport
 from sip.events import InviteAnswered, InviteCancelled, InviteFailed, UsageEnded
 from sip.message import URI, Address
 from sip.registrar import Binding
@@ -187,10 +187,13 @@ def to_extension(bindings: tuple[Binding, ...]) -> Targets:
     return [(URI.parse(binding.contact), binding.flow) for binding in bindings]
 
 
-def to_trunk(destination: ToTrunk, local_flow: Flow) -> Targets:
-    """Return the one way to a number outside; `local_flow`: any flow of ours, for our end."""
+def to_trunk(
+    destination: ToTrunk, flow_to: Callable[[Transport, HostPort], Flow | None]
+) -> Targets:
+    """Return the one way to a number outside, if there is one."""
     trunk = destination.trunk
-    return [(trunk.target(destination.number), trunk.flow(local_flow.local))]
+    flow = flow_to(trunk.settings.sip_transport, trunk.remote)
+    return [] if flow is None else [(trunk.target(destination.number), flow)]
 
 
 def _shown(caller: Party, callee: Party, host: str) -> Address:

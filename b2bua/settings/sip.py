@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from b2bua.settings.section import Section
-from b2bua.settings.values import each_once, numeric_or_auto, sip_host_port
+from b2bua.settings.values import (
+    PRIVATE_NETWORKS,
+    dns_host_ports,
+    each_once,
+    numeric_host,
+    numeric_network,
+    numeric_or_auto,
+    one_of_a_family,
+    sip_host_ports,
+)
 from sip.address import HostPort
 from sip.digest import Algorithm
 
@@ -13,13 +22,28 @@ from sip.digest import Algorithm
 class SipConfig(Section):
     """`[sip]`: where phones reach the server."""
 
-    listen: Annotated[HostPort, BeforeValidator(sip_host_port)] = HostPort("0.0.0.0", 5060)  # noqa: S104 - phones come from the network
+    listen: Annotated[
+        tuple[HostPort, ...],
+        BeforeValidator(sip_host_ports),
+        Field(min_length=1, max_length=16),
+        AfterValidator(each_once),
+    ] = (HostPort("0.0.0.0", 5060),)  # noqa: S104 - phones come from the network
+    "One address or several, IPv4 and IPv6."
     transports: Annotated[
-        tuple[Literal["udp", "tcp"], ...], Field(min_length=1), AfterValidator(each_once)
+        tuple[Literal["udp", "tcp", "tls"], ...], Field(min_length=1), AfterValidator(each_once)
     ] = ("udp", "tcp")
-    "All on the port of `listen`. One is enough, and it may be TCP: nothing needs UDP here."
+    """UDP and TCP on the ports of `listen`, TLS on that of `[tls]`. One is enough, and it need
+    not be UDP."""
     advertise: Annotated[str, AfterValidator(numeric_or_auto)] = "auto"
-    "Address in Via, Contact and SDP; `auto` takes that of `listen`, or of the default route."
+    """Address in Via, Contact and SDP; `auto` takes that of `listen`, or the one from which the
+    kernel would send to whom it is told."""
+    external_addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(numeric_host)], ...], AfterValidator(one_of_a_family)
+    ] = ()
+    "What those outside `local_networks` are told instead: where a NAT before us is reached."
+    local_networks: tuple[Annotated[str, AfterValidator(numeric_network)], ...] = PRIVATE_NETWORKS
+    nameservers: Annotated[tuple[HostPort, ...], BeforeValidator(dns_host_ports)] = ()
+    "Who is asked for the names of trunks; empty: whom the system asks."
     realm: str = Field(default="mitschnitt", min_length=1, max_length=64, pattern=r"^[!-~]+$")
     digest_algorithms: tuple[Algorithm, ...] = Field(default=("MD5",), min_length=1, max_length=2)
     """Offered in this order. SHA-256 beside MD5 is what RFC 8760 wants, but baresip 1.0 and its

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.settings.section import Section
-from b2bua.settings.values import ExtensionNumber, Number
+from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number
 from sip.address import HostPort, Transport
 from sip.errors import LocalProtocolError
 
@@ -59,7 +59,7 @@ class TrunkConfig(Section):
     name: str = Field(min_length=1, max_length=40, pattern=r"^[!-~]+$")
     address: Annotated[TrunkAddress, BeforeValidator(_trunk_address)]
     "`192.0.2.1`, or `192.0.2.1:5080`: then only what comes from that port is the trunk."
-    transport: Literal["udp", "tcp"] = "udp"
+    transport: Literal["udp", "tcp", "tls"] = "udp"
     dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     caller_id: Number | None = None
@@ -68,7 +68,7 @@ class TrunkConfig(Section):
     @property
     def sip_transport(self) -> Transport:
         """The transport as Via names it."""
-        return "TCP" if self.transport == "tcp" else "UDP"
+        return TRANSPORTS[self.transport]
 
 
 class RouteConfig(Section):

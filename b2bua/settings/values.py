@@ -1,12 +1,14 @@
 """Values of the configuration as they are written in the file."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
 
-from sip.address import HostPort
+from sip.address import HostPort, Transport
 from sip.errors import LocalProtocolError
+
+T = TypeVar("T")
 
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,32}$")]
 "Of a telephone, as it is dialled or comes from a trunk."
@@ -14,22 +16,49 @@ Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,32}$")]
 ExtensionNumber = Annotated[str, Field(pattern=r"^[0-9]{2,15}$")]
 
 
-def sip_host_port(value: object) -> object:
+TRANSPORTS: Final[dict[str, Transport]] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
+"As the configuration writes them, and as SIP does."
+
+PRIVATE_NETWORKS: Final = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+    "::1/128",
+)
+"RFC 1918, 3927, 4193 and what a host has for itself."
+
+
+def sip_host_ports(value: object) -> object:
+    return _host_ports(value, 5060)
+
+
+def dns_host_ports(value: object) -> object:
+    return _host_ports(value, 53)
+
+
+def _host_ports(value: object, default_port: int) -> object:
+    """Read one address or a list of them."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        return value
+    return tuple(_host_port(each, default_port) for each in texts)
+
+
+def _host_port(value: object, default_port: int) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return HostPort.parse(value, default_port=5060)
+        return HostPort.parse(value, default_port=default_port)
     except LocalProtocolError as error:
         raise ValueError(str(error)) from error
 
 
 def web_host_port(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return HostPort.parse(value, default_port=8080)
-    except LocalProtocolError as error:
-        raise ValueError(str(error)) from error
+    return _host_port(value, 8080)
 
 
 def numeric(value: str) -> str:
@@ -42,9 +71,23 @@ def numeric_or_auto(value: str) -> str:
     return value
 
 
-def each_once(value: tuple[str, ...]) -> tuple[str, ...]:
+def numeric_host(value: str) -> str:
+    return str(ipaddress.ip_address(value))
+
+
+def numeric_network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+def one_of_a_family(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len({":" in each for each in value}) != len(value):
+        raise ValueError("at most one IPv4 and one IPv6 address")
+    return value
+
+
+def each_once(value: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(value)) != len(value):
-        raise ValueError("a transport stands there twice")
+        raise ValueError("one stands there twice")
     return value
 
 

@@ -10,9 +10,8 @@ from typing import Final
 
 from b2bua.settings.trunks import TrunkConfig
 from sip.address import Flow, HostPort
+from sip.locating import DEFAULT_PORTS
 from sip.message import URI, Address, Request
-
-SIP_PORT: Final = 5060
 
 MAX_NAME: Final = 80
 "Characters of a caller's display name that are kept."
@@ -37,7 +36,7 @@ class Trunk:
     def remote(self) -> HostPort:
         """Where our requests go."""
         address = self.settings.address
-        return HostPort(address.host, address.port or SIP_PORT)
+        return HostPort(address.host, address.port or DEFAULT_PORTS[self.settings.sip_transport])
 
     def is_source(self, flow: Flow) -> bool:
         """Tell whether a request that came over `flow` is the trunk's.
@@ -51,14 +50,10 @@ class Trunk:
             return flow.transport == self.settings.sip_transport
         return address.port in (None, flow.remote.port)
 
-    def flow(self, local: HostPort) -> Flow:
-        """Return the way from `local` to the trunk."""
-        return Flow(self.settings.sip_transport, local, self.remote)
-
     def target(self, number: str) -> URI:
         """Return the Request-URI of a number behind the trunk."""
         remote = self.remote
-        port = remote.port if remote.port != SIP_PORT else None
+        port = remote.port if remote.port != DEFAULT_PORTS[self.settings.sip_transport] else None
         return URI(scheme="sip", user=number, host=remote.uri_host, port=port)
 
 

@@ -1,4 +1,4 @@
-"""One TCP connection: octets to messages, messages to octets, and its own clock.
+"""One connection: octets to messages, messages to octets, and its own clock.
 
 A connection is a bulkhead. Whatever goes wrong in it is logged and ends it, and nothing else.
 """
@@ -38,7 +38,8 @@ class Connection(asyncio.BufferedProtocol):
         self._flow = flow
         self.dialled = flow is not None
         self._framer = Framer()
-        self._buffer = bytearray(READ_SIZE)
+        # A view: asyncio's TLS writes into slices of it, and those of a `bytearray` are copies.
+        self._buffer = memoryview(bytearray(READ_SIZE))
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] = []
         "What to send once the connection is open."
@@ -118,7 +119,7 @@ class Connection(asyncio.BufferedProtocol):
             logger.exception("connection failed")
             self._give_up()
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - the loop's signature
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the loop's signature
         """Return where the loop may write."""
         return self._buffer
 
@@ -127,7 +128,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.ended:
             return
         try:
-            self._received(memoryview(self._buffer)[:nbytes])
+            self._received(self._buffer[:nbytes])
         except Exception:
             logger.exception("connection failed")
             self._give_up()

@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sip.address import HostPort, Transport
 
@@ -16,12 +17,22 @@ ATTEMPTS = 64
 "How many ports the kernel may offer for one transport until the others find theirs free too."
 
 
-class ListenError(OSError):
-    """An address that can't be listened on; `transport` says with what."""
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on, and over what."""
 
-    def __init__(self, transport: Transport, error: OSError) -> None:
+    address: HostPort
+    transports: tuple[Transport, ...] = ("UDP", "TCP")
+    "All on the port of `address`."
+
+
+class ListenError(OSError):
+    """An address that can't be listened on; `transport` says with what, `bind` where."""
+
+    def __init__(self, transport: Transport, bind: HostPort, error: OSError) -> None:
         super().__init__(error.errno, error.strerror or str(error))
         self.transport = transport
+        self.bind = bind
 
 
 def listen(bind: HostPort, transports: Iterable[Transport]) -> dict[Transport, socket.socket]:
@@ -47,7 +58,7 @@ def _bind_all(bind: HostPort, transports: tuple[Transport, ...]) -> dict[Transpo
             try:
                 sockets[transport] = _bind(bind.host, port, transport)
             except OSError as error:
-                raise ListenError(transport, error) from error
+                raise ListenError(transport, bind, error) from error
             port = sockets[transport].getsockname()[1]
     except BaseException:
         for sock in sockets.values():

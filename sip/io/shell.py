@@ -1,12 +1,14 @@
 """The shell around the endpoint: one queue to send, one queue of events, one timer.
 
-The transports (`sip/io/udp.py`, `sip/io/tcp.py`) bring what they receive; what the endpoint
-wants to send goes to the transport that its flow names.
+The transports (`sip/io/udp.py`, `sip/io/tcp.py`, `sip/io/tls.py`), one for each socket that
+listens, bring what they receive; what the endpoint wants to send goes to the one that its flow
+names.
 """
 
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,10 +17,11 @@ from typing import Protocol, Self
 
 from sip.address import Flow, HostPort, Transport
 from sip.endpoint import Endpoint
-from sip.errors import StreamError
+from sip.errors import LocalProtocolError, StreamError
 from sip.events import Event
-from sip.io.listen import listen
+from sip.io.listen import Bind, listen
 from sip.io.tcp import TcpLimits, TcpTransport
+from sip.io.tls import Tls, TlsTransport
 from sip.io.udp import UdpTransport
 
 logger = logging.getLogger("sip.io")
@@ -31,7 +34,7 @@ class _Sender(Protocol):
 
 
 class Shell:
-    """An endpoint on one address, over one or several transports.
+    """An endpoint on one or several addresses, over one or several transports.
 
     The application calls `kick` after each batch of calls to the endpoint; what is received and
     timers are drained by the shell itself. `on_event` may call the endpoint.
@@ -40,26 +43,27 @@ class Shell:
     def __init__(
         self,
         endpoint: Endpoint,
-        bind: HostPort,
+        binds: Sequence[Bind],
         on_event: Callable[[Event], None],
         *,
-        transports: Sequence[Transport] = ("UDP", "TCP"),
+        tls: Tls | None = None,
         limits: TcpLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`tls`: certificates, where one of the `binds` has TLS."""
         self._endpoint = endpoint
-        self._bind = bind
+        self._binds = tuple(binds)
         self._on_event = on_event
-        self._transports = tuple(transports)
+        self._tls = tls
         self._limits = limits or TcpLimits()
         self._clock = clock
-        self._senders: dict[Transport, _Sender] = {}
+        self._senders: dict[tuple[Transport, HostPort], _Sender] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None
         self._draining = False
         self._stack = contextlib.AsyncExitStack()
-        self.local = bind
-        "Where we listen; with its real port once the shell is open."
+        self.local = binds[0].address
+        "Where we listen first; with its real port once the shell is open."
         self.registered_flows: Callable[[], set[Flow]] = set
         "Tells which flows registrations need: their connections are never idle."
         self.on_connection_lost: Callable[[Flow], None] = lambda _flow: None
@@ -67,21 +71,36 @@ class Shell:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        sockets = listen(self._bind, self._transports)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._stop_timer)
-            for sock in sockets.values():
-                stack.callback(sock.close)
-                host, port = sock.getsockname()[:2]
-                self.local = HostPort(host, port)
-            if "UDP" in sockets:
-                udp = UdpTransport(self, sockets["UDP"], self.local)
-                self._senders["UDP"] = stack.enter_context(udp)
-            if "TCP" in sockets:
-                tcp = TcpTransport(self, sockets["TCP"], self.local, self._limits)
-                self._senders["TCP"] = await stack.enter_async_context(tcp)
+            opened = []
+            for bind in self._binds:
+                for transport, sock in listen(bind.address, bind.transports).items():
+                    stack.callback(sock.close)
+                    opened.append((transport, sock, HostPort(*sock.getsockname()[:2])))
+            self.local = opened[0][2]
+            for transport, sock, local in opened:
+                sender = await self._open(stack, transport, sock, local)
+                self._senders[transport, local] = sender
             self._stack = stack.pop_all()
         return self
+
+    async def _open(
+        self,
+        stack: contextlib.AsyncExitStack,
+        transport: Transport,
+        sock: socket.socket,
+        local: HostPort,
+    ) -> _Sender:
+        if transport == "UDP":
+            return stack.enter_context(UdpTransport(self, sock, local))
+        if transport == "TCP":
+            tcp = TcpTransport(self, sock, local, self._limits)
+            return await stack.enter_async_context(tcp)
+        if self._tls is None:
+            raise LocalProtocolError("TLS needs a certificate")
+        tls = TlsTransport(self, sock, local, self._limits, self._tls)
+        return await stack.enter_async_context(tls)
 
     async def __aexit__(
         self,
@@ -96,7 +115,20 @@ class Shell:
     @property
     def counters(self) -> dict[str, int]:
         """Occurrences of the transports since the start."""
-        return {name: n for sender in self._senders.values() for name, n in sender.counters.items()}
+        totals = Counter[str]()
+        for sender in self._senders.values():
+            totals.update(sender.counters)
+        return dict(totals)
+
+    @property
+    def listening(self) -> tuple[tuple[Transport, HostPort], ...]:
+        """Where we listen and over what, in the order of the configuration."""
+        return tuple(self._senders)
+
+    def certificate_names(self, flow: Flow) -> frozenset[str]:
+        """Return whom the certificate of a flow's other end names; it was verified."""
+        sender = self._senders.get((flow.transport, flow.local))
+        return sender.certificate_names(flow) if isinstance(sender, TlsTransport) else frozenset()
 
     # --- the application's side
 
@@ -158,7 +190,7 @@ class Shell:
         return bool(queue or events)
 
     def _send(self, data: bytes, flow: Flow) -> None:
-        sender = self._senders.get(flow.transport)
+        sender = self._senders.get((flow.transport, flow.local)) or self._fitting(flow)
         if sender is None:
             logger.info("no such transport", extra={"remote": str(flow.remote)})
             self.failed(flow)
@@ -168,6 +200,13 @@ class Shell:
         except Exception:
             logger.exception("sending failed", extra={"remote": str(flow.remote)})
             self.failed(flow)
+
+    def _fitting(self, flow: Flow) -> _Sender | None:
+        """Return what can carry a flow whose own end is none of ours any more, or never was."""
+        for (transport, local), sender in self._senders.items():
+            if transport == flow.transport and local.is_ipv6 == flow.remote.is_ipv6:
+                return sender
+        return None
 
     def _set_timer(self) -> None:
         due = self._endpoint.next_timeout()

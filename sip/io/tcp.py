@@ -16,12 +16,13 @@ import contextlib
 import logging
 import socket
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
-from sip.address import Flow, HostPort
+from sip.address import Flow, HostPort, Transport
 from sip.io.connection import Connection
 from sip.io.hub import Hub
 from sip.io.listen import BACKLOG
@@ -43,6 +44,10 @@ class TcpLimits:
     """Bounds of the connections; times in seconds."""
 
     connect_s: float = 4.0
+    handshake_s: float = 5.0
+    "For that of TLS; where we connect it is part of `connect_s`."
+    shutdown_s: float = 1.0
+    "For the other end of TLS to say goodbye."
     message_s: float = 30.0
     idle_s: float = 120.0
     sweep_s: float = 1.0
@@ -57,6 +62,8 @@ class TcpLimits:
 class TcpTransport:
     """The listener and its connections, and those that we open."""
 
+    transport: ClassVar[Transport] = "TCP"
+
     def __init__(self, hub: Hub, sock: socket.socket, local: HostPort, limits: TcpLimits) -> None:
         self._hub = hub
         self._socket = sock
@@ -68,18 +75,31 @@ class TcpTransport:
         "Until the loop has let them go."
         self._accepted = Counter[str]()
         "Open connections that peers made, by their host."
-        self._dials: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        "Connections that are being opened."
         self._one_closed = asyncio.Event()
-        self.counters = Counter({"tcp_accepted": 0, "tcp_refused": 0, "tcp_dial_failed": 0})
+        prefix = self.transport.lower()
+        self._names = {name: f"{prefix}_{name}" for name in ("accepted", "refused", "dial_failed")}
+        self.counters = Counter(dict.fromkeys(self._names.values(), 0))
         "`tcp_refused`: connections beyond a limit."
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        await self._listen()
+        self._sweep_later()
+        return self
+
+    async def _listen(self) -> None:
         self._server = await self._loop.create_server(
             lambda: Connection(self, self._hub), sock=self._socket, backlog=BACKLOG
         )
-        self._sweep_later()
-        return self
+
+    def _stop_listening(self) -> None:
+        self._server.close()
+
+    def count(self, name: str) -> None:
+        """Count under the name of the transport."""
+        self.counters[self._names[name]] += 1
 
     async def __aexit__(
         self,
@@ -87,11 +107,11 @@ class TcpTransport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.close()
+        self._stop_listening()
         self._sweeper.cancel()
-        for task in self._dials:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._dials, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in list(self._open):
             connection.end("the server stops")
         await self._until_closed()
@@ -124,22 +144,20 @@ class TcpTransport:
     def _dial(self, flow: Flow) -> Connection:
         connection = Connection(self, self._hub, flow)
         self._by_flow[flow] = connection
-        task = self._loop.create_task(self._connect(connection), name=f"connect {flow.remote}")
-        self._dials.add(task)
-        task.add_done_callback(self._dials.discard)
+        self._in_background(self._connect(connection), f"connect {flow.remote}")
         return connection
+
+    def _in_background(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, connection: Connection) -> None:
         flow = connection.flow
         reason = "no room for what is to be sent"
         try:
             async with asyncio.timeout(self._limits.connect_s):
-                await self._loop.create_connection(
-                    lambda: connection,
-                    flow.remote.host,
-                    flow.remote.port,
-                    local_addr=_source(flow.local),
-                )
+                await self._dial_out(connection)
         except OSError as error:
             reason = f"can't connect: {str(error) or 'no answer'}"
         except Exception:
@@ -148,9 +166,19 @@ class TcpTransport:
         else:
             if not connection.ended:
                 return
-        self.counters["tcp_dial_failed"] += 1
+        self.count("dial_failed")
         connection.end(reason, abort=True)
         self._hub.connection_lost(flow)
+
+    async def _dial_out(self, connection: Connection) -> None:
+        """Open a connection; raises `OSError`."""
+        flow = connection.flow
+        await self._loop.create_connection(
+            lambda: connection,
+            flow.remote.host,
+            flow.remote.port,
+            local_addr=source_of(self._local),
+        )
 
     # --- the connections' side
 
@@ -159,25 +187,38 @@ class TcpTransport:
         address = transport.get_extra_info("peername")
         if address is None:
             return None
-        return Flow("TCP", self._local, HostPort(address[0], address[1]))
+        return Flow(self.transport, self._local, HostPort(address[0], address[1]))
 
     def opened(self, connection: Connection, transport: asyncio.BaseTransport) -> bool:
         """Take in an open connection; false: there is no room for it."""
-        host = connection.flow.remote.host
         if not connection.dialled:
-            limits = self._limits
-            if (
-                self._accepted.total() >= limits.max_connections
-                or self._accepted[host] >= limits.max_per_source
-            ):
-                self.counters["tcp_refused"] += 1
+            if not self._has_room(connection.flow.remote.host):
                 return False
-            self.counters["tcp_accepted"] += 1
-            self._accepted[host] += 1
             self._by_flow[connection.flow] = connection
         self._open.add(connection)
         _watch(transport.get_extra_info("socket"))
         return True
+
+    def _has_room(self, host: str) -> bool:
+        """Tell whether one more connection of a peer is welcome, and count it."""
+        return self._admit(host)
+
+    def _admit(self, host: str) -> bool:
+        limits = self._limits
+        if (
+            self._accepted.total() >= limits.max_connections
+            or self._accepted[host] >= limits.max_per_source
+        ):
+            self.count("refused")
+            return False
+        self.count("accepted")
+        self._accepted[host] += 1
+        return True
+
+    def _let_go(self, host: str) -> None:
+        self._accepted[host] -= 1
+        if not self._accepted[host]:
+            del self._accepted[host]
 
     def closing(self, connection: Connection) -> None:
         """Send nothing over a connection any more."""
@@ -192,10 +233,7 @@ class TcpTransport:
         self._one_closed.set()
         flow = connection.flow
         if not connection.dialled:
-            host = flow.remote.host
-            self._accepted[host] -= 1
-            if not self._accepted[host]:
-                del self._accepted[host]
+            self._let_go(flow.remote.host)
         if flow not in self._by_flow:
             self._hub.connection_lost(flow)
 
@@ -234,7 +272,7 @@ def _is_request(data: bytes) -> bool:
     return data != b"\r\n" and not data.startswith(b"SIP/2.0 ")
 
 
-def _source(local: HostPort) -> tuple[str, int] | None:
+def source_of(local: HostPort) -> tuple[str, int] | None:
     """Return from where to connect: the address on which we listen, if it is one."""
     return None if ip_address(local.host).is_unspecified else (local.host, 0)
 

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from sip.address import Flow, HostPort, Transport
 from sip.endpoint import Authorized, Endpoint, Refused
 from sip.events import Event, InviteOffered, RequestOffered
+from sip.io.listen import Bind
 from sip.io.shell import Shell
 from sip.io.tcp import TcpLimits
+from sip.io.tls import Tls
 from sip.message import URI, Address, Request
 from sip.timers import Timers
 
@@ -26,15 +28,16 @@ class ShellPhone:
         timers: Timers | None = None,
         transports: Sequence[Transport] = ("UDP", "TCP"),
         limits: TcpLimits | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.endpoint = Endpoint(contact=bind, authorize=self.authorize, timers=timers)
         self.ahead = 0.0
         "Seconds by which the phone's clock runs ahead of the real one."
         self.shell = Shell(
             self.endpoint,
-            bind,
+            [Bind(bind, tuple(transports))],
             self.on_event,
-            transports=transports,
+            tls=tls,
             limits=limits,
             clock=lambda: time.monotonic() + self.ahead,
         )
@@ -100,9 +103,10 @@ async def shell_phone(
     timers: Timers | None = None,
     transports: Sequence[Transport] = ("UDP", "TCP"),
     limits: TcpLimits | None = None,
+    tls: Tls | None = None,
 ) -> AsyncIterator[ShellPhone]:
     """Open a phone's shell."""
-    phone = ShellPhone(bind, timers=timers, transports=transports, limits=limits)
+    phone = ShellPhone(bind, timers=timers, transports=transports, limits=limits, tls=tls)
     async with phone.shell:
         phone.endpoint.contact = phone.local
         yield phone

@@ -9,7 +9,7 @@ from sip.address import Flow, HostPort, Transport
 from sip.endpoint import Endpoint
 from sip.events import Event, InviteFailed
 from sip.io import listen as listening
-from sip.io.listen import ListenError, listen
+from sip.io.listen import Bind, ListenError, listen
 from sip.io.shell import Shell
 from tests.support.shell_phone import LOOPBACK, shell_phone
 from tests.support.sip_pair import authorize_all
@@ -90,7 +90,7 @@ async def test_an_event_handler_that_breaks_does_not_stop_the_others(
         raise RuntimeError("broken")
 
     endpoint = Endpoint(contact=LOOPBACK, authorize=authorize_all)
-    async with Shell(endpoint, LOOPBACK, on_event, transports=("UDP",)) as shell:
+    async with Shell(endpoint, [Bind(LOOPBACK, ("UDP",))], on_event) as shell:
         flow = Flow("UDP", shell.local, HostPort("127.0.0.1", 9))
         for number in (1, 2):
             endpoint.receive(request("OPTIONS", cseq=number), flow, 0.0)
@@ -117,15 +117,15 @@ async def test_a_transport_that_breaks_fails_the_request_alone(
             raise RuntimeError("broken")
 
     async with shell_phone(transports=("UDP",)) as phone:
-        phone.shell._senders["TCP"] = Broken()  # type: ignore[assignment]  # a double
+        phone.shell._senders["TCP", phone.local] = Broken()  # type: ignore[assignment]  # a double
         phone.call(HostPort("127.0.0.1", 9), "TCP")
         assert isinstance(await phone.told(), InviteFailed)
         assert "sending failed" in caplog.text
-        del phone.shell._senders["TCP"]
+        del phone.shell._senders["TCP", phone.local]
 
 
 async def test_a_taken_address_leaves_nothing_open() -> None:
     async with shell_phone() as phone:
-        second = Shell(phone.endpoint, phone.local, phone.on_event)
+        second = Shell(phone.endpoint, [Bind(phone.local)], phone.on_event)
         with pytest.raises(ListenError, match="in use"):
             await second.__aenter__()

@@ -33,7 +33,7 @@ OFTEN = TcpLimits(sweep_s=0.01)
 
 
 def tcp_of(phone: ShellPhone) -> TcpTransport:
-    transport = phone.shell._senders["TCP"]
+    transport = phone.shell._senders["TCP", phone.local]
     assert isinstance(transport, TcpTransport)
     return transport
 
@@ -199,7 +199,7 @@ async def test_closing_while_a_connection_is_being_opened() -> None:
             first.connect(full.getsockname())
             async with shell_phone() as phone:
                 phone.call(HostPort(*full.getsockname()), "TCP")
-                tasks = set(tcp_of(phone)._dials)
+                tasks = set(tcp_of(phone)._tasks)
                 assert len(tasks) == 1
             assert all(task.done() for task in tasks)
 
@@ -468,7 +468,7 @@ async def test_an_answer_for_a_connection_that_is_gone_opens_none() -> None:
         await phone.lost_flow()
         phone.endpoint.reject(offered.usage, 486, phone.now)
         phone.shell.kick()
-        assert not tcp_of(phone)._dials
+        assert not tcp_of(phone)._tasks
         assert phone.endpoint.counters["transport_errors"] == 1
 
 

@@ -22,7 +22,7 @@ from tests.support.sip_raw import request
 
 
 def udp_of(phone: ShellPhone) -> UdpTransport:
-    transport = phone.shell._senders["UDP"]
+    transport = phone.shell._senders["UDP", phone.local]
     assert isinstance(transport, UdpTransport)
     return transport
 

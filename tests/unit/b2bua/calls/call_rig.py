@@ -267,6 +267,7 @@ class House:
             plan=DialPlan(self.config, self.directory, self.trunks),
             voices=voices(),
             media_host=SERVER.host,
+            flow_to=lambda transport, remote: Flow(transport, SERVER, remote),
             recordings=folder,
             clock=self._loop.time,
             attach=self._attach,

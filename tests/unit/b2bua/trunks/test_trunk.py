@@ -80,7 +80,7 @@ def test_names() -> None:
 )
 def test_where_its_calls_go(name: str, flow: Flow, target: str) -> None:
     trunk = named(name)
-    assert trunk.flow(OURS) == flow
+    assert Flow(trunk.settings.sip_transport, OURS, trunk.remote) == flow
     assert str(trunk.target("030")) == target
 
 
