@@ -119,6 +119,14 @@ class InDialogClient:
             self.send_bye(usage, usage.bye_id, now)
         return usage.bye_id
 
+    def send_owed_bye(self, usage: InviteUsage, now: float) -> None:
+        """Send the BYE that waited for the ACK of our 2xx.
+
+        The ACK of a re-INVITE keeps none waiting: then the BYE is under way already.
+        """
+        if usage.bye_id is not None and usage.state is UsageState.ESTABLISHED:
+            self.send_bye(usage, usage.bye_id, now)
+
     def send_bye(self, usage: InviteUsage, request_id: int, now: float) -> None:
         """Send the BYE of a usage."""
         usage.move(UsageInput.BYE)

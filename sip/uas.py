@@ -221,8 +221,7 @@ class InviteServer:
         stop_retransmitting(usage)
         usage.unanswered_offer = False
         usage.move(UsageInput.ACKNOWLEDGE)
-        if usage.bye_id is not None:
-            self._in_dialog.send_bye(usage, usage.bye_id, now)
+        self._in_dialog.send_owed_bye(usage, now)
         self._core.tell(usage, AckMissing(usage.id))
 
     def reject(
@@ -279,8 +278,7 @@ class InviteServer:
         usage.unanswered_offer = False
         usage.move(UsageInput.ACKNOWLEDGE)
         self._core.tell(usage, AckReceived(usage.id, request))
-        if usage.bye_id is not None:
-            self._in_dialog.send_bye(usage, usage.bye_id, now)
+        self._in_dialog.send_owed_bye(usage, now)
 
 
 def ack_key(request: Request) -> tuple[str, str, int]:

@@ -406,6 +406,22 @@ def test_the_missing_ack_of_a_reinvite_is_told(wire: Wire) -> None:
     assert wire.b.endpoint.state(b) is UsageState.ESTABLISHED
 
 
+def test_a_bye_before_the_ack_of_a_reinvite_is_sent_once(wire: Wire) -> None:
+    a, b = established(wire)
+    wire.rule = drop("a ACK", "b BYE")
+    wire.a.endpoint.reinvite(a, NEW_OFFER, wire.now)
+    wire.run()
+    wire.b.endpoint.respond(wire.b.take(ReinviteReceived).transaction, 200, wire.now, body=ANSWER)
+    wire.run(1)
+    wire.b.endpoint.bye(b, wire.now)
+    wire.run(31.5)
+    assert wire.b.take(AckMissing).usage == b
+    assert wire.b.endpoint.counters["failed"] == 0
+    wire.rule = drop()
+    wire.a.endpoint.abandon(a, wire.now)
+    finish(wire)
+
+
 def test_a_late_offer_is_answered_in_the_ack(wire: Wire) -> None:
     a = call(wire, body=b"")
     wire.run()
