@@ -143,6 +143,8 @@ class Asking:
         now = self._c.now
         if event.request.method == "REFER":
             return (PartyLeft(now, Departure.TRANSFER),)
+        if event.request.method == "UPDATE":
+            return self._reinvite(event)
         if event.request.method != "INFO":
             return ()
         key = key_of(event.request)
@@ -150,7 +152,7 @@ class Asking:
             return ()
         return (DigitPressed(key=key, at=now, transport=Transport.INFO),)
 
-    def _reinvite(self, event: ReinviteReceived) -> tuple[Event, ...]:
+    def _reinvite(self, event: ReinviteReceived | InDialogReceived) -> tuple[Event, ...]:
         """Tell a hold from a session refresh (:rfc:`3264#section-8.4`, :rfc:`4028`)."""
         if would_hold(event.request.body):
             return (PartyLeft(self._c.now, Departure.HOLD),)

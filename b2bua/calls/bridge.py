@@ -85,6 +85,16 @@ class Bridge:
         """Return an offer of ours, with what the other side has said in mind."""
         return self.sides[side].offer_alone(self.sides[side.other])
 
+    def news_for(self, side: Side, *, anyway: bool = False) -> bytes | None:
+        """Return the offer that tells a side what the other one has said alone with us.
+
+        None where it knows; `anyway`: also then.
+        """
+        told, said = self.sides[side], self.sides[side.other]
+        if said.heard is None or (told.knows(said) and not anyway):
+            return None
+        return told.relay(said.heard)
+
     def take_answer(self, side: Side, body: bytes) -> None:
         """Take the answer to `offer_to`; joins the legs where both agree; raises `SdpError`."""
         self.sides[side].take_answer(body)

@@ -18,6 +18,7 @@ from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.party import Party
+from b2bua.calls.renegotiation import Renegotiation
 from b2bua.calls.transcodable import transcodable
 from b2bua.config import Config
 from b2bua.directory import Directory
@@ -29,6 +30,7 @@ from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
 from recording.controller import Action
 from sip.address import Flow, HostPort, Transport
+from sip.build import HeaderList
 from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
@@ -98,6 +100,7 @@ class Conversation:
         self._usages = [self.a]
         self._bridge: Bridge | None = None
         self._allows_info = [allows_info(offered.request.headers.getlist("Allow")), False]
+        self.renegotiation = Renegotiation(self)
         self._inbox = Inbox(self.record.uniqueid, services.clock)
 
     # --- events
@@ -130,13 +133,18 @@ class Conversation:
             event.done.set_result(Action.REFUSE)
 
     def respond(
-        self, event: InDialogReceived | ReinviteReceived, code: int, body: bytes = b""
+        self,
+        event: InDialogReceived | ReinviteReceived,
+        code: int,
+        body: bytes = b"",
+        headers: HeaderList = (),
     ) -> None:
         """Answer a request of one of the parties; a body is SDP."""
         self.services.endpoint.respond(
             event.transaction,
             code,
             self.now,
+            headers=headers,
             body=body,
             content_type="application/sdp" if body else None,
         )
@@ -180,6 +188,18 @@ class Conversation:
 
     def usage(self, side: Side) -> int | None:
         return self.a if side is Side.A else self.b
+
+    def partner(self, side: Side) -> int | None:
+        """Return the usage of a side; while the callee still rings, the one that may be it."""
+        usage = self.usage(side)
+        if usage is None and len(self.branches) == 1:
+            (usage,) = self.branches
+        return usage
+
+    def warning(self) -> HeaderList:
+        """Return what goes with a 488: the media is why (:rfc:`3261#section-20.43`)."""
+        host = self.services.endpoint.contact
+        return (("Warning", f'305 {host} "Incompatible media format"'),)
 
     def attach(self, usage: int) -> None:
         """Have a usage's events come here."""

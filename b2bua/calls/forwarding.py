@@ -6,7 +6,8 @@ Offer, progress and answer pass through: the caller is answered when the wanted 
 from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
-from sip.events import InviteAnswered, InviteProgressed
+from b2bua.calls.renegotiation import is_update
+from sip.events import InDialogReceived, InviteAnswered, InviteProgressed, RequestCompleted
 
 
 class Forwarding:
@@ -15,6 +16,10 @@ class Forwarding:
     def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
         self._final = True
+        self._early: dict[int, bytes] = {}
+        "What each branch has described before its answer: some don't say it again."
+        self._promised = b""
+        "What the caller was answered in a reliable response."
 
     @property
     def _offer(self) -> bytes:
@@ -34,10 +39,16 @@ class Forwarding:
 
     def on_event(self, event: CallEvent) -> None:
         """Pass ringing on."""
-        if isinstance(event, InviteProgressed) and event.usage in self._c.branches:
-            self._progress(event)
-        else:
-            self._c.small_talk(event)
+        renegotiation = self._c.renegotiation
+        match event:
+            case InviteProgressed() if event.usage in self._c.branches:
+                self._progress(event)
+            case InDialogReceived() if is_update(event):
+                renegotiation.offered(event)
+            case RequestCompleted():
+                renegotiation.completed(event)
+            case _:
+                self._c.small_talk(event)
 
     def sent_on(self) -> None:
         """Tell the caller that the call is being forwarded (:rfc:`3261#section-21.1.3`)."""
@@ -52,10 +63,13 @@ class Forwarding:
         """
         conversation, answer = self._c, event.response.body
         body = b""
+        if answer:
+            self._early[event.usage] = answer
         if answer and self._offer and len(conversation.branches) == 1 and self._final:
             body = conversation.negotiate(
                 lambda: conversation.bridge.forward_answer(Side.B, answer)
             )
+            self._promised = body
         code = 183 if body else 180
         endpoint = conversation.services.endpoint
         endpoint.provisional(conversation.a, code, conversation.now, body=body)
@@ -64,9 +78,11 @@ class Forwarding:
     def accept(self, answered: InviteAnswered) -> None:
         """Answer the caller, who made the offer or answers ours in its ACK."""
         conversation, bridge = self._c, self._c.bridge
-        answer = answered.response.body
+        answer = answered.response.body or self._early.get(answered.usage, b"")
         if self._offer:
             body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer, join=False))
+            if self._promised not in {b"", body}:
+                conversation.renegotiation.correct(Side.A)
         else:
             body = conversation.negotiate(lambda: self._own_offer(answer))
         conversation.services.endpoint.answer(conversation.a, body, conversation.now)

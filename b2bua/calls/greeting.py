@@ -11,6 +11,7 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NO_ANSWER, CallOver, cancelled
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.renegotiation import is_update
 from b2bua.media.messages import FirstPacket, PlayFinished, PlayPart
 from ivr.consent_menu import Decision, Verdict, prompt_due
 from ivr.prompts import PromptId
@@ -22,7 +23,9 @@ from sip.events import (
     AckReceived,
     InDialogReceived,
     InviteAnswered,
+    RefreshDue,
     ReinviteReceived,
+    RequestCompleted,
     UsageEnded,
 )
 from sip.info import key_of
@@ -186,6 +189,12 @@ class Greeting:
                 self._first_packet_at = self._first_packet_at or event.at
             case ReinviteReceived():
                 self._renegotiate(event)
+            case InDialogReceived() if is_update(event):
+                self._renegotiate(event)
+            case RefreshDue() if event.usage == conversation.a:
+                conversation.renegotiation.refresh(event.usage)
+            case RequestCompleted():
+                conversation.renegotiation.completed(event)
             case AckReceived():
                 conversation.acknowledged(event)
             case InDialogReceived() if key_of(event.request) is not None:
@@ -193,11 +202,11 @@ class Greeting:
             case _:
                 conversation.small_talk(event)
 
-    def _renegotiate(self, event: ReinviteReceived) -> None:
+    def _renegotiate(self, event: ReinviteReceived | InDialogReceived) -> None:
         """Answer a re-INVITE ourselves: a hold, or a refresh of the session."""
         try:
             body = self._described(event.request.body)
         except RemoteProtocolError:
-            self._c.respond(event, 488)
+            self._c.respond(event, 488, headers=self._c.warning())
         else:
             self._c.respond(event, 200, body)

@@ -4,12 +4,14 @@ Nothing changes before an answer: an offer that is refused leaves all as it was.
 """
 
 import secrets
+from dataclasses import replace
 
 from b2bua.media.leg import Law, MediaLeg
 from recording.spec import StreamFormat
 from sip.address import HostPort
 from sip.offer_answer import (
     AudioStream,
+    Direction,
     Origin,
     audio_stream,
     first_offer,
@@ -18,6 +20,7 @@ from sip.offer_answer import (
     own_answer,
     relay_answer,
     relay_offer,
+    revised,
     standing_offer,
 )
 from sip.payload import LAWS, TELEPHONE_EVENT, Payload
@@ -54,13 +57,21 @@ class Negotiation:
         "What that was made of, where the other side had said something."
         self.heard: SessionDescription | None = None
         "What it said last, as agreed."
+        self.wish: Direction = "sendrecv"
+        "The direction that it chose when all were open to it: anything else is a hold of its own."
+        self._agreed: SessionDescription | None = None
+        "What we said last of what was agreed on."
+        self._said: SessionDescription | None = None
+        "`heard`, as it was written."
+        self._asked: SessionDescription | None = None
+        "`_offered`, as it was written."
         self._told: tuple[HostPort, tuple[int, ...], int, int] | None = None
 
     # --- an offer and an answer that pass through
 
     def take_offer(self, body: bytes, *, narrow: bool = False) -> None:
         """Keep an offer of the side, to be answered when the other side has."""
-        offer = SessionDescription.parse(body)
+        offer = self._asked = SessionDescription.parse(body)
         self._offered = narrowed(offer) if narrow else offer
 
     def forward_to(self, other: "Negotiation") -> bytes:
@@ -83,6 +94,7 @@ class Negotiation:
         other.agree_on(answer)
         self._standing = told
         self._agree(told, self._offered)
+        self._said = self._asked
         return bytes(told)
 
     # --- with this side alone
@@ -102,7 +114,9 @@ class Negotiation:
         last, or of nothing: both laws and digits.
         """
         if self._standing is not None:
-            self._standing = self._offering = standing_offer(self._standing)
+            # A hold of the other side stays one; this side's own may end with its answer.
+            direction: Direction = "sendrecv" if other is None else other.wish
+            self._standing = self._offering = standing_offer(self._standing, direction=direction)
         elif other is not None and other.heard is not None:
             return self.relay(narrowed(other.heard))
         else:
@@ -116,7 +130,33 @@ class Negotiation:
     def agree_on(self, answer: SessionDescription) -> None:
         """Take an answer that was read already."""
         assert self._offering is not None
-        self._agree(self._offering, answer)
+        free = audio_stream(self._offering).direction == "sendrecv"
+        self._agree(self._offering, answer, free=free)
+
+    # --- what needs no new agreement
+
+    def again(self, body: bytes) -> bytes | None:
+        """Return what we said last, where the side says again what it has said; else None.
+
+        Whatever its version: some phones count it up with each session refresh, and some not
+        even with a hold. Raises `SdpError`.
+        """
+        said = SessionDescription.parse(body)
+        if self._said is None or replace(said, origin=self._said.origin) != self._said:
+            return None
+        return self.repeat()
+
+    def repeat(self) -> bytes:
+        """Return what was agreed on once more, as an offer or an answer of ours."""
+        assert self._agreed is not None
+        self._standing = self._offering = revised(self._standing, self._agreed)
+        return bytes(self._standing)
+
+    def knows(self, other: "Negotiation") -> bool:
+        """Whether what this side was told still says what `other` sends and wants."""
+        if self._agreed is None or other.stream is None:
+            return True
+        return audio_stream(self._agreed).direction == other.stream.direction
 
     def relay(self, source: SessionDescription) -> bytes:
         """Return an offer to this side, made of what the other side says."""
@@ -165,10 +205,15 @@ class Negotiation:
             return ()
         return tuple(each for each in self._convertible if each.law is not None)
 
-    def _agree(self, ours: SessionDescription, theirs: SessionDescription) -> None:
+    def _agree(
+        self, ours: SessionDescription, theirs: SessionDescription, *, free: bool = True
+    ) -> None:
         """Take over what both descriptions name, and tell the worker where the peer is."""
         self.stream = negotiated(ours, theirs)
-        self.heard = theirs
+        self.heard = self._said = theirs
+        self._agreed = ours
+        if free:
+            self.wish = self.stream.direction
         remote, types = self.stream.remote, tuple(self.stream.incoming())
         port = self.stream.rtcp_port
         rate = next(payload.clock_rate for payload in self._payloads if payload.is_codec)

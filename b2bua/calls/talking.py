@@ -8,7 +8,7 @@ from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent, RecordKeyPressed
 from b2bua.calls.info_keys import InfoKeys
 from b2bua.calls.record_key import RecordKey
-from b2bua.calls.renegotiation import Renegotiation
+from b2bua.calls.renegotiation import is_update
 from b2bua.media.messages import CodeReceived, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start
@@ -16,6 +16,8 @@ from sip.events import (
     AckMissing,
     AckReceived,
     InDialogReceived,
+    InviteCancelled,
+    RefreshDue,
     ReinviteReceived,
     RequestCompleted,
     UsageEnded,
@@ -36,7 +38,7 @@ class Talk:
         self._codes = () if emergency else (conversation.services.config.codes.record,)
         self._key = RecordKey(conversation, decision)
         self._info_keys = InfoKeys(conversation, self._codes)
-        self._renegotiation = Renegotiation(conversation)
+        self._renegotiation = conversation.renegotiation
         self._acknowledged = greeted
         self._silent: set[int] = set()
 
@@ -58,6 +60,7 @@ class Talk:
             if event is None:
                 self._key.time_passed()
                 self._info_keys.time_passed()
+                self._renegotiation.time_passed()
             elif self._key.handle(event):
                 self._acknowledge_answer(event)
             else:
@@ -69,7 +72,11 @@ class Talk:
         return self._decision.start is Start.AFTER_CONSENT and not self._greeted
 
     def _deadline(self) -> float | None:
-        due = (self._key.next_timeout(), self._info_keys.next_timeout())
+        due = (
+            self._key.next_timeout(),
+            self._info_keys.next_timeout(),
+            self._renegotiation.next_timeout(),
+        )
         return min((at for at in due if at is not None), default=None)
 
     def _listen(self) -> None:
@@ -97,13 +104,18 @@ class Talk:
         match event:
             case AckReceived():
                 self._take_ack(event)
-            case UsageEnded():
+            case UsageEnded() | InviteCancelled():
+                # Cancelled: our 2xx waited for a PRACK and never went out.
                 side = "caller" if event.usage == self._c.a else "callee"
                 raise CallOver(0, "", "ANSWERED", side=side)
             case AckMissing():
                 raise CallOver(0, "", "ANSWERED")
             case ReinviteReceived():
                 self._renegotiation.offered(event)
+            case InDialogReceived() if is_update(event):
+                self._renegotiation.offered(event)
+            case RefreshDue():
+                self._renegotiation.refresh(event.usage)
             case RequestCompleted():
                 if self._renegotiation.completed(event):
                     self._renegotiated()
@@ -121,6 +133,7 @@ class Talk:
         answered = self._c.acknowledged(event)
         if answered:
             self._renegotiated()
+            self._renegotiation.tell(self._c.side_of(event.usage).other)
         if event.usage == self._c.a and not self._acknowledged:
             self._acknowledged = True
             if self._decision.start is Start.NOW:

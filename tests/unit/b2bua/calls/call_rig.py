@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
-from b2bua.authentication import ALLOW_IN_CALLS
+from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
 from b2bua.calls.call_record import MICROSECONDS
 from b2bua.calls.conversation import Attachable, CallServices
 from b2bua.calls.switchboard import Switchboard
@@ -34,6 +34,7 @@ from sip.events import (
     AckReceived,
     Authorized,
     Event,
+    InDialogReceived,
     InviteAnswered,
     InviteOffered,
     InviteProgressed,
@@ -42,6 +43,7 @@ from sip.events import (
     RequestCompleted,
 )
 from sip.message import URI, Address, Request
+from sip.session_timer import SessionPolicy
 from tests.unit.b2bua.calls.fake_plane import FakeJournal, FakePlane, RecordingAsked
 
 E = TypeVar("E")
@@ -114,8 +116,16 @@ def extension(
 class Phone:
     """A telephone on the wire: an extension, or somebody behind the trunk."""
 
-    def __init__(self, house: "House", number: str, host: str, *, info: bool = True) -> None:
-        """`info`: it says that it knows INFO."""
+    def __init__(
+        self,
+        house: "House",
+        number: str,
+        host: str,
+        *,
+        info: bool = True,
+        supported: tuple[str, ...] = (),
+    ) -> None:
+        """`info`: it says that it knows INFO, PRACK and UPDATE; `supported`: option tags."""
         self.number = number
         self.host = host
         self.endpoint = Endpoint(
@@ -123,6 +133,8 @@ class Phone:
             authorize=lambda _request, _flow, _now: Authorized(None),
             user_agent="",
             allow=ALLOW_IN_CALLS if info else ("INVITE", "ACK", "CANCEL", "BYE"),
+            supported=supported,
+            session=SessionPolicy() if "timer" in supported else None,
         )
         self.usage = 0
         "Of its newest call."
@@ -176,7 +188,17 @@ class Phone:
         self._house.kick()
         return request
 
-    def accept(self, event: ReinviteReceived, code: int = 200, body: bytes | None = None) -> None:
+    def update(self, body: bytes) -> int:
+        """Offer anew by UPDATE."""
+        request = self.endpoint.request(
+            self.usage, "UPDATE", self._house.now, body=body, content_type="application/sdp"
+        )
+        self._house.kick()
+        return request
+
+    def accept(
+        self, event: ReinviteReceived | InDialogReceived, code: int = 200, body: bytes | None = None
+    ) -> None:
         answer = (sdp(self.host) if body is None else body) if code < 300 else b""
         kind = "application/sdp" if answer else None
         self.endpoint.respond(
@@ -246,7 +268,12 @@ class House:
         self.journal = FakeJournal()
         self.plane = FakePlane(voices().messages())
         self.endpoint = Endpoint(
-            contact=SERVER, authorize=self._authorize, allow=ALLOW_IN_CALLS, user_agent=""
+            contact=SERVER,
+            authorize=self._authorize,
+            allow=ALLOW_IN_CALLS,
+            user_agent="",
+            supported=SUPPORTED,
+            session=SessionPolicy(),
         )
         self.lose: Callable[[bytes, HostPort], bool] = lambda _data, _to: False
         "Decides which message is lost on its way to an address."
@@ -283,9 +310,18 @@ class House:
 
     # --- phones
 
-    def phone(self, number: str, *, registered: bool = True, host: str = "") -> Phone:
+    def phone(
+        self,
+        number: str,
+        *,
+        registered: bool = True,
+        host: str = "",
+        info: bool = True,
+        supported: tuple[str, ...] = (),
+    ) -> Phone:
         """An extension's telephone."""
-        phone = Phone(self, number, host or f"192.0.2.{len(self._nodes)}")
+        host = host or f"192.0.2.{len(self._nodes)}"
+        phone = Phone(self, number, host, info=info, supported=supported)
         self._nodes[phone.endpoint.contact] = phone
         if registered:
             self.registrar.restore([self._binding(phone)])

@@ -43,10 +43,14 @@ async def test_a_change_is_told_while_a_recording_runs_and_only_of_the_side_that
 ) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await internal(house)
-        await renegotiate(alice, bob, sdp(alice.host, version=2), sdp(bob.host, version=2))
+        await renegotiate(
+            alice, bob, sdp(alice.host, version=2, port=4002), sdp(bob.host, version=2)
+        )
         house.plane.dial_code(A)
         await asyncio.sleep(3)
-        await renegotiate(alice, bob, sdp(alice.host, version=3), sdp(bob.host, version=3))
+        await renegotiate(
+            alice, bob, sdp(alice.host, version=3, port=4004), sdp(bob.host, version=3)
+        )
         assert changes(house) == [], "nothing has changed so far"
         await renegotiate(alice, bob, own_numbers(alice.host, version=4), sdp(bob.host, version=4))
         [(leg, format_)] = changes(house)

@@ -425,11 +425,11 @@ async def test_an_asker_who_hangs_up_takes_the_question_back(tmp_path: Path) -> 
 async def test_a_refresh_passes_while_the_question_is_asked(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await question(house)
-        outside.reinvite(sdp(TRUNK_HOST, version=2))
+        outside.reinvite(sdp(TRUNK_HOST, version=2, port=4002))
         alice.accept(await alice.take(ReinviteReceived))
         assert (await outside.take(RequestCompleted)).code == 200
         assert not house.joined, "the question is not over"
-        alice.reinvite(sdp(alice.host, version=2))
+        alice.reinvite(sdp(alice.host, version=2, port=4002))
         outside.accept(await outside.take(ReinviteReceived))
         assert (await alice.take(RequestCompleted)).code == 200
         assert house.evidence == []
@@ -679,7 +679,7 @@ async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offere
 ) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await internal(house)
-        alice.reinvite(sdp(alice.host, version=2))
+        alice.reinvite(sdp(alice.host, version=2, port=4002))
         bob.accept(await bob.take(ReinviteReceived), body=b"nonsense")
         assert (await alice.take(RequestCompleted)).code == 488
         await ended(house, alice, bob)
@@ -727,12 +727,12 @@ async def test_a_refresh_without_an_offer_gets_what_stands(tmp_path: Path) -> No
         answered = await alice.take(RequestCompleted)
         assert answered.response is not None
         assert SessionDescription.parse(answered.response.body).media[0].port == 20002
-        bob.reinvite(sdp(bob.host, version=2))
+        bob.reinvite(sdp(bob.host, version=2, port=4002))
         assert (await bob.take(RequestCompleted)).code == 491, "Alice's answer is under way"
         alice.ack(sdp(alice.host, port=4444, version=2))
         await asyncio.sleep(0.1)
         assert house.remotes(A) == [*told, 4444]
-        bob.reinvite(sdp(bob.host, version=2))
+        bob.reinvite(sdp(bob.host, version=2, port=4002))
         alice.accept(await alice.take(ReinviteReceived))
         assert (await bob.take(RequestCompleted)).code == 200
         await ended(house, alice, bob)
