@@ -6,7 +6,7 @@ we listen, whoever is outside reaches the address that the NAT before us forward
 
 import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Final, Literal
 
 from b2bua.settings.sip import SipConfig
 from b2bua.settings.values import is_wildcard
@@ -34,6 +34,11 @@ class Addresses:
         self._routes: dict[str, str] = {}
         self.listening: Listening = ()
         "Set once the sockets are open: with their real ports."
+
+    @property
+    def families(self) -> tuple[Literal[4, 6], ...]:
+        """Of the Internet protocol, in the order of the configuration."""
+        return tuple(dict.fromkeys(6 if each.is_ipv6 else 4 for each in self._listen))
 
     # --- SIP
 

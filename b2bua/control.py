@@ -199,6 +199,19 @@ class PromptReplaced(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     "Description of the recording before; None where that was the shipped one."
 
 
+class TrunkStatus(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """How things stand with one trunk."""
+
+    name: str
+    registration: Literal["", "registered", "not registered"]
+    "Empty: it wants none."
+    server: str = ""
+    "The registrar that took us."
+    expires_in_s: int = 0
+    trouble: str = ""
+    "Why the last try to register failed."
+
+
 class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """What the server is doing now."""
 
@@ -214,6 +227,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     "Whether new calls are taken: not while starting and stopping."
     journal_healthy: bool
     counters: dict[str, float]
+    trunks: tuple[TrunkStatus, ...] = ()
 
 
 Reply = Done | Refused | PromptReplaced | Status

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -28,6 +29,8 @@ from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.settings.values import TRANSPORTS
 from b2bua.status import Status
+from b2bua.trunks.asking import Office
+from b2bua.trunks.desk import TrunkDesk
 from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
 from b2bua.web.child import WebPages, open_web
@@ -40,15 +43,21 @@ from recording.storage import check as check_storage
 from sip.address import HostPort
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
-from sip.events import Event
+from sip.events import Event, RequestCompleted
+from sip.io.dns import Dns
 from sip.io.listen import Bind, ListenError
+from sip.io.resolver import Resolver
 from sip.io.shell import Shell
 from sip.io.tls import Tls, TlsError
+from sip.locating import Answer, RecordType
 from sip.session_timer import SessionPolicy
 
 logger = logging.getLogger("b2bua.service")
 
 HOUSEKEEPING_S = 1.0
+
+NAMES_PATIENCE_S = 3.0
+"For the trunks' names at the start; what takes longer is looked up while calls go on."
 
 
 class Service:
@@ -60,10 +69,17 @@ class Service:
         self._recordings = folder.recordings(config.storage.folder)
         self._lock_fd = lock_fd
         self._directory = Directory()
-        self._trunks = Trunks(config.trunk)
+        self._addresses = Addresses(config.sip)
+        self._names = Resolver(
+            self._ask_name_servers,
+            transports=[TRANSPORTS[name] for name in config.sip.transports],
+            families=self._addresses.families,
+        )
+        self._name_servers: Dns | None = None
+        self._trunks = Trunks(config.trunk, self._names)
+        self._desk: TrunkDesk | None = None
         self._voices = VoiceBook(config.consent.language, folder.prompts)
         self._version = package_version("mitschnitt")
-        self._addresses = Addresses(config.sip)
         self._tls: Tls | None = None
         self._switchboard: Switchboard | None = None
 
@@ -82,6 +98,8 @@ class Service:
             await self._load(registrations)
             transport.registered_flows = registrations.registrar.flows
             transport.on_connection_lost = registrations.connection_lost
+            await enter(self._open_names())
+            self._desk = TrunkDesk(self._trunks, self._office(endpoint, transport))
             services = self._services(endpoint, transport, plane, journal, registrations)
             pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
@@ -94,6 +112,7 @@ class Service:
                 registrations=registrations,
                 pages=pages,
                 switchboard=self._switchboard,
+                trunks=self._trunks,
             )
             prompts = PromptChanges(self._folder, journal, lambda: self._read_prompts(plane))
             handler = _handler(administration, prompts, status)
@@ -101,6 +120,7 @@ class Service:
             await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
             await plane.ready()
             await enter(self._switchboard.open())
+            await enter(self._desk.open())
             for warning in self._config.warnings():
                 logger.warning(warning)
             logger.info("ready", extra={"sip": str(endpoint.contact)})
@@ -218,6 +238,32 @@ class Service:
         assert self._switchboard is not None
         return self._switchboard
 
+    @contextlib.asynccontextmanager
+    async def _open_names(self) -> AsyncIterator[None]:
+        """Know where the trunks' names are, before the first call if that goes quickly."""
+        for trunk in self._trunks:
+            for target in trunk.names:
+                self._names.watch(target)
+        async with self._names.open():
+            await self._names.settle(NAMES_PATIENCE_S)
+            yield
+
+    def _office(self, endpoint: Endpoint, transport: Shell) -> Office:
+        return Office(
+            endpoint=endpoint,
+            kick=transport.kick,
+            clock=time.monotonic,
+            way=lambda place: self._addresses.flow_to(
+                place.transport, place.address, place.server_name
+            ),
+            dice=random.random,
+        )
+
+    async def _ask_name_servers(self, name: str, kind: RecordType) -> Answer:
+        if self._name_servers is None:
+            self._name_servers = Dns(self._config.sip.nameservers)
+        return await self._name_servers.ask(name, kind)
+
     # --- running
 
     def _read_prompts(self, plane: MediaPlane) -> None:
@@ -226,7 +272,10 @@ class Service:
         plane.load_sounds()
 
     def _on_event(self, event: Event) -> None:
-        if self._switchboard is not None:
+        if isinstance(event, RequestCompleted) and event.usage is None:
+            if self._desk is not None:
+                self._desk.completed(event)
+        elif self._switchboard is not None:
             self._switchboard.on_event(event)
 
     async def reload(self) -> None:

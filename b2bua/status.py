@@ -1,12 +1,14 @@
 """What the server says about itself: `mitschnitt status`, the pages, and the metrics."""
 
 import os
+import time
 from dataclasses import dataclass
 
 from b2bua import control
 from b2bua.calls.switchboard import Switchboard
 from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
+from b2bua.trunks.trunk import Trunk, Trunks
 from b2bua.web.child import WebPages
 from cdr.journal import Journal
 from sip.endpoint import Endpoint
@@ -25,6 +27,7 @@ class Status:
     registrations: Registrations
     pages: WebPages
     switchboard: Switchboard
+    trunks: Trunks
 
     def now(self) -> control.Status:
         """Return how things are."""
@@ -41,4 +44,21 @@ class Status:
             accepting=self.switchboard.accepting,
             journal_healthy=self.journal.healthy,
             counters={**sip_counters, **self.plane.counters(), **self.pages.counters()},
+            trunks=tuple(trunk_status(trunk, time.monotonic()) for trunk in self.trunks),
         )
+
+
+def trunk_status(trunk: Trunk, now: float) -> control.TrunkStatus:
+    """Return how things stand with a trunk."""
+    registering = trunk.registering
+    if registering is None:
+        return control.TrunkStatus(name=trunk.name, registration="")
+    granted = registering.granted
+    holds = registering.holds and granted is not None
+    return control.TrunkStatus(
+        name=trunk.name,
+        registration="registered" if holds else "not registered",
+        server=str(trunk.home.address) if holds and trunk.home is not None else "",
+        expires_in_s=max(0, round(granted.expires_at - now)) if granted else 0,
+        trouble=registering.trouble,
+    )

@@ -9,6 +9,15 @@ from sip.errors import LocalProtocolError
 Transport = Literal["UDP", "TCP", "TLS"]
 
 
+def is_numeric(host: str) -> bool:
+    """Tell whether a host is an address, without brackets, and no name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class HostPort:
     """A numeric host and a port; IPv6 without brackets inside, with brackets in `str`."""

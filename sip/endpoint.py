@@ -29,6 +29,7 @@ from sip.in_dialog_client import InDialogClient
 from sip.in_dialog_server import InDialogServer
 from sip.invite_usage import InviteUsage
 from sip.message import URI, Address
+from sip.outside_client import OutsideClient, OutsideRequest, Series
 from sip.receiver import Authorize, Receiver
 from sip.refer import Refer
 from sip.refer_server import ReferServer
@@ -81,6 +82,7 @@ class Endpoint:
         self._max_usages = max_usages
         self._client = InDialogClient(self._core)
         self._uac = InviteClient(self._core, self._client)
+        self._outside = OutsideClient(self._core)
         self._uas = InviteServer(self._core, self._client)
         self._refers = ReferServer(self._core, self._client)
         self._server = InDialogServer(self._core, self._uas, self._refers)
@@ -321,6 +323,16 @@ class Endpoint:
         found = self._living(usage, *TALKING)
         if found is not None:
             self._client.ack(found, body)
+
+    # --- requests outside of calls
+
+    def series(self) -> Series:
+        """Return what makes requests outside of dialogs belong together."""
+        return Series(call_id=self._core.token(), local_tag=self._core.token())
+
+    def ask(self, request: OutsideRequest, now: float) -> int:
+        """Send a request outside of any dialog; `RequestCompleted` without a usage follows."""
+        return self._outside.request(request, now)
 
     # --- calls that stand
 

@@ -23,6 +23,7 @@ from functools import lru_cache
 import sipmessage
 from sipmessage import URI, Address, CSeq, MediaType, Parameters, Via
 
+from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.headers import CANONICAL, HeaderTable
 from sip.via import TopVia, parse_top_via
@@ -143,6 +144,8 @@ class Response(_Message, sipmessage.Response):
     """A response; `head` holds the parsed mandatory headers."""
 
     headers: Headers
+    source: HostPort | None = None
+    "Where it came from, once it has."
 
     def __init__(self, code: int, phrase: str, body: bytes = b"") -> None:
         super().__init__(code, phrase, body)

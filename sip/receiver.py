@@ -67,7 +67,9 @@ class Receiver:
             return
         if isinstance(message, Request):
             self._receive_request(message, flow, now)
-        elif not core.transactions.receive_response(message, now) and not (
+            return
+        message.source = flow.remote
+        if not core.transactions.receive_response(message, now) and not (
             self._uac.receive_stray(message, now)
         ):
             core.count("stray_responses")

@@ -1,7 +1,7 @@
 """`serve`, `init`, `check-config` and `status`: the server itself."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from b2bua.commands.common import (
 )
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError
+
+if TYPE_CHECKING:
+    from b2bua import control
 
 
 def serve(
@@ -72,6 +75,16 @@ def check_config(
         typer.secho(f"WARNING: {warning}", fg=typer.colors.RED, bold=True, err=True)
 
 
+def trunk_line(trunk: "control.TrunkStatus") -> str:
+    """Return one trunk's state as a line."""
+    words = [trunk.name, trunk.registration or "no registration"]
+    if trunk.server:
+        words.append(f"with {trunk.server} for {trunk.expires_in_s} s")
+    if trunk.trouble:
+        words.append(f"({trunk.trouble})")
+    return " ".join(words)
+
+
 def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
     """Say what the running server is doing."""
     from b2bua import control
@@ -89,3 +102,5 @@ def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> N
         return
     for key in ("version", "sip", "web", "calls", "recordings", "registrations", "journal_healthy"):
         typer.echo(f"{key:16} {values[key]}")
+    for trunk in reply.trunks:
+        typer.echo(f"{'trunk':16} {trunk_line(trunk)}")

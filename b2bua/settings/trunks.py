@@ -1,15 +1,25 @@
 """`[[trunk]]`, `[[route]]`, `[emergency]`: the ways outside."""
 
+import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.settings.section import Section
 from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number
-from sip.address import HostPort, Transport
+from sip.address import HostPort, Transport, is_numeric
 from sip.errors import LocalProtocolError
+
+_NAME: Final = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.?",
+    re.ASCII | re.IGNORECASE,
+)
+_USER: Final = r"^[A-Za-z0-9\-_.!~*'()&=+$,;?/%]{1,80}$"
+"What may stand before the @ of a SIP URI (RFC 3261 section 25.1)."
+
+_QUOTABLE: Final = r"^[^\x00-\x1f\x7f]{1,128}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +27,39 @@ class TrunkAddress:
     """Where a trunk is, and what its requests come from."""
 
     host: str
+    "A numeric address, or a name in lower case."
     port: int | None
-    "None: they may come from any port, and ours go to 5060."
+    "None: they may come from any port, and ours go where its name says, or to the usual port."
 
     def __str__(self) -> str:
         return self.host if self.port is None else str(HostPort(self.host, self.port))
 
 
+def _is_name(host: str) -> bool:
+    """Tell whether a host is a name; one that ends in a number means an address (RFC 1123)."""
+    last = host.rstrip(".").rpartition(".")[2]
+    return _NAME.fullmatch(host) is not None and not last.isdigit()
+
+
 def _trunk_address(value: object) -> object:
     if not isinstance(value, str):
         return value
+    host, colon, port = value.partition(":")
+    if _is_name(host):
+        if not colon:
+            return TrunkAddress(host.lower().rstrip("."), None)
+        if not (port.isascii() and port.isdigit() and 0 < int(port) <= 0xFFFF):
+            raise ValueError(f"not a port: {value!r}")
+        return TrunkAddress(host.lower().rstrip("."), int(port))
     try:
         parsed = HostPort.parse(value, default_port=0)
     except LocalProtocolError as error:
         raise ValueError(str(error)) from error
     return TrunkAddress(parsed.host, parsed.port or None)
+
+
+def _one_or_several(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _dial_pattern(value: object) -> object:
@@ -41,6 +69,22 @@ def _dial_pattern(value: object) -> object:
         return DialPattern.parse(value)
     except DialPatternError as error:
         raise ValueError(str(error)) from error
+
+
+Address = Annotated[TrunkAddress, BeforeValidator(_trunk_address)]
+
+Addresses = Annotated[
+    tuple[Address, ...], BeforeValidator(_one_or_several), Field(min_length=1, max_length=8)
+]
+
+
+def _domain(value: str) -> str:
+    if not is_numeric(value) and not _is_name(value):
+        raise ValueError(f"not a domain: {value!r}")
+    return value.lower().rstrip(".")
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
 
 
 class EmergencyConfig(Section):
@@ -53,22 +97,81 @@ class EmergencyConfig(Section):
     "Name of the trunk that takes them; empty: the first one."
 
 
+class AccountConfig(Section):
+    """`[trunk.account]`: what a provider gave us to prove who we are."""
+
+    username: str = Field(pattern=_QUOTABLE)
+    "Of the digest."
+    password: SecretStr = Field(min_length=1, max_length=256)
+    user: str = Field(default="", pattern=rf"{_USER}|^$")
+    "Before the @ of our own address; empty: the username."
+    realm: Annotated[
+        tuple[Annotated[str, Field(pattern=_QUOTABLE)], ...], BeforeValidator(_one_or_several)
+    ] = ()
+    "Whose challenges are answered; empty: those of the trunk's domain."
+    register_: bool = Field(default=True, alias="register")
+    "Whether we register, or only answer challenges to our calls."
+    registrars: Annotated[
+        tuple[Address, ...], BeforeValidator(_one_or_several), Field(max_length=8)
+    ] = ()
+    "Tried in this order; empty: the trunk's addresses."
+    expires_s: int = Field(default=600, ge=30, le=86_400)
+    gin: bool = False
+    "Register all numbers at once (RFC 6140)."
+
+    @property
+    def aor_user(self) -> str:
+        """The user part of our address with the provider."""
+        return self.user or self.username
+
+
 class TrunkConfig(Section):
-    """`[[trunk]]`: a peer that is known by its address."""
+    """`[[trunk]]`: a provider, or another telephone system."""
 
     name: str = Field(min_length=1, max_length=40, pattern=r"^[!-~]+$")
-    address: Annotated[TrunkAddress, BeforeValidator(_trunk_address)]
-    "`192.0.2.1`, or `192.0.2.1:5080`: then only what comes from that port is the trunk."
+    address: Addresses
+    """`192.0.2.1`, `sip.example.com` or several; with a port (`192.0.2.1:5080`) only what comes
+    from that port is the trunk."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
+    domain: Domain = ""
+    "Behind the @ of what we call, and of our own address there; empty: the first address."
+    outbound_proxy: Address | None = None
+    "Where our requests go instead of the address (RFC 3261 section 8.1.2)."
+    account: AccountConfig | None = None
     dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
 
+    @model_validator(mode="after")
+    def _account_fits(self) -> "TrunkConfig":
+        account = self.account
+        if account is None:
+            return self
+        if not account.realm and is_numeric(self.sip_domain):
+            raise ValueError(
+                "an account needs its realm, or the trunk its domain, where the address is a number"
+            )
+        if not re.fullmatch(_USER, account.aor_user):
+            raise ValueError("the account's username is no part of an address: give its user too")
+        return self
+
     @property
     def sip_transport(self) -> Transport:
         """The transport as Via names it."""
         return TRANSPORTS[self.transport]
+
+    @property
+    def sip_domain(self) -> str:
+        """The domain, without brackets."""
+        return self.domain or self.address[0].host
+
+    @property
+    def realms(self) -> frozenset[str]:
+        """Whose challenges are answered."""
+        return frozenset(self.account.realm if self.account else ()) or frozenset(
+            (self.sip_domain,)
+        )
 
 
 class RouteConfig(Section):

@@ -53,6 +53,18 @@ class StatusCollector(Collector):
             ("accepting", status.accepting, "Whether new calls are taken."),
         ):
             yield GaugeMetricFamily(f"{PREFIX}_{name}", text, value=float(value))
+        yield from self._trunks()
+
+    def _trunks(self) -> Iterator[Metric]:
+        registered = GaugeMetricFamily(
+            f"{PREFIX}_trunk_registered",
+            "Whether we are registered with a trunk that wants it.",
+            labels=["trunk"],
+        )
+        for trunk in self._status.trunks:
+            if trunk.registration:
+                registered.add_metric([trunk.name], float(trunk.registration == "registered"))
+        yield registered
 
 
 def _with_units(name: str) -> str:

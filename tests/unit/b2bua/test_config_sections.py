@@ -1,8 +1,10 @@
 """Trunks, routes, consent, codes, emergency and the web in the file: read, or refused by line."""
 
+import json
+
 import pytest
 
-from b2bua.config import Config, parse
+from b2bua.config import Config, describe, parse
 from b2bua.errors import ConfigError
 from b2bua.settings.trunks import TrunkAddress
 from ivr.prompts import PromptId
@@ -10,6 +12,8 @@ from sip.address import HostPort
 
 GROUP = '[[group]]\nnumber = "600"\nmembers = ["101"]\n'
 TRUNK = '[[trunk]]\nname = "provider"\naddress = "192.0.2.1"\n'
+NAMED = TRUNK.replace("192.0.2.1", "sip.example.com")
+ACCOUNT = '[trunk.account]\nusername = "u1"\npassword = "secret"\n'
 ROUTE = '[[route]]\npattern = "0Z."\ntrunk = "provider"\n'
 
 
@@ -42,7 +46,7 @@ def test_a_trunk_and_a_route() -> None:
         "f",
     )
     (trunk,), (route,) = config.trunk, config.route
-    assert (trunk.address, trunk.sip_transport) == (TrunkAddress("192.0.2.1", None), "TCP")
+    assert (trunk.address, trunk.sip_transport) == ((TrunkAddress("192.0.2.1", None),), "TCP")
     assert (trunk.dids, trunk.caller_id) == ({"+4930123450": "101"}, "+4930123450")
     assert (str(route.pattern), route.strip, route.prepend) == ("0Z.", 1, "+49")
     assert route.extensions == ("101",)
@@ -55,12 +59,42 @@ def test_a_trunk_and_a_route() -> None:
         ("192.0.2.1:5080", TrunkAddress("192.0.2.1", 5080)),
         ("2001:db8::1", TrunkAddress("2001:db8::1", None)),
         ("[2001:db8::1]:5080", TrunkAddress("2001:db8::1", 5080)),
+        ("sip.example.com", TrunkAddress("sip.example.com", None)),
+        ("sip-1.example.com:5080", TrunkAddress("sip-1.example.com", 5080)),
     ],
 )
 def test_a_trunk_with_and_without_its_port(text: str, address: TrunkAddress) -> None:
     config = parse(TRUNK.replace("192.0.2.1", text), "f")
-    assert config.trunk[0].address == address
+    assert config.trunk[0].address == (address,)
     assert str(address) == text
+
+
+def test_a_trunk_with_an_account() -> None:
+    (trunk,) = parse(NAMED + ACCOUNT, "f").trunk
+    assert trunk.account is not None
+    assert (trunk.account.register_, trunk.account.expires_s, trunk.account.gin) == (
+        True,
+        600,
+        False,
+    )
+    assert (trunk.account.aor_user, trunk.realms) == ("u1", frozenset({"sip.example.com"}))
+    text = NAMED.replace('"sip.example.com"', '["192.0.2.1", "192.0.2.2:5080"]') + (
+        'domain = "example.com"\noutbound_proxy = "edge.example.com:5062"\n'
+        + ACCOUNT
+        + 'user = "4930123450"\nrealm = ["a", "b"]\nregister = false\nregistrars = "r.example"\n'
+    )
+    (trunk,) = parse(text, "f").trunk
+    assert trunk.account is not None
+    assert [str(each) for each in trunk.address] == ["192.0.2.1", "192.0.2.2:5080"]
+    assert (trunk.account.aor_user, trunk.realms) == ("4930123450", frozenset({"a", "b"}))
+    assert trunk.account.registrars == (TrunkAddress("r.example", None),)
+    assert trunk.outbound_proxy == TrunkAddress("edge.example.com", 5062)
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    config = parse(NAMED + ACCOUNT, "f")
+    assert "secret" not in json.dumps(describe(config))
+    assert "secret" not in repr(config)
 
 
 def test_the_longer_announcement() -> None:
@@ -89,14 +123,28 @@ def test_the_longer_announcement() -> None:
         ('[[trunk]]\naddress = "192.0.2.1"\n', "f:1: trunk.0.name: "),
         ('[[trunk]]\nname = "a"\n', "f:1: trunk.0.address: "),
         ('[[trunk]]\nname = "a b"\naddress = "192.0.2.1"\n', "f:2: trunk.0.name: "),
-        ('[[trunk]]\nname = "a"\naddress = "sip.example"\n', "f:3: trunk.0.address: not a numeric"),
+        ('[[trunk]]\nname = "a"\naddress = "sip..example"\n', "f:3: trunk.0.address.0: not a num"),
+        ('[[trunk]]\nname = "a"\naddress = "192.0.2"\n', "f:3: trunk.0.address.0: not a numeric"),
+        ('[[trunk]]\nname = "a"\naddress = "h:0"\n', "f:3: trunk.0.address.0: not a port"),
+        ('[[trunk]]\nname = "a"\naddress = []\n', "f:3: trunk.0.address: "),
+        (TRUNK + 'domain = "a b"\n', "f:4: trunk.0.domain: not a domain"),
+        (TRUNK + ACCOUNT, "f:1: trunk.0: an account needs its realm"),
+        (
+            TRUNK + 'domain = "x.example"\n' + ACCOUNT + "regster = true\n",
+            "f:8: trunk.0.account.reg",
+        ),
+        (
+            TRUNK + 'domain = "x.example"\n' + ACCOUNT + "expires_s = 5\n",
+            "f:8: trunk.0.account.exp",
+        ),
+        (NAMED + ACCOUNT.replace("u1", "u 1"), "f:1: trunk.0: the account's username is no part"),
         (TRUNK + 'address2 = "x"\n', "f:4: trunk.0.address2: unknown key"),
-        (TRUNK + 'transport = "tls"\n', "f:4: trunk.0.transport: "),
+        (TRUNK + 'transport = "sctp"\n', "f:4: trunk.0.transport: "),
         (TRUNK + 'caller_id = "Firma"\n', "f:4: trunk.0.caller_id: "),
         (TRUNK + 'dids = { "abc" = "101" }\n', "f:4: trunk.0.dids.abc"),
         (TRUNK + 'dids = { "030" = "Anna" }\n', "f:4: trunk.0.dids.030: "),
         (TRUNK + '[trunk.dids]\n"030" = "Anna"\n', "f:5: trunk.0.dids.030: "),
-        (TRUNK + '[[trunk]]\nname = "b"\naddress = "x"\n', "f:6: trunk.1.address: not a numeric"),
+        (TRUNK + '[[trunk]]\nname = "provider"\naddress = "x"\n', "f:5: trunk.1.name: there"),
         (TRUNK + "\n" + '[[trunk]]\nname = "b"\n', "f:5: trunk.1.address: "),
         (
             TRUNK + ROUTE + "pattern = 5\n".replace("pattern", "strip2"),
