@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from b2bua.commands import accounts, demo, ext, prompt, records, server, storage
+from b2bua.commands import accounts, demo, ext, music, prompt, records, server, storage
 from b2bua.errors import MitschnittError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.add_typer(records.app, name="rec")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
 app.add_typer(prompt.app, name="prompt")
+app.add_typer(music.app, name="music")
 
 
 def main() -> None:

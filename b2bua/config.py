@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from b2bua.errors import ConfigError
 from b2bua.settings.groups import GroupConfig
 from b2bua.settings.media import MediaConfig
+from b2bua.settings.music import MusicConfig
 from b2bua.settings.recording import CodesConfig, ConsentConfig, RecordingConfig, StorageConfig
 from b2bua.settings.section import Section
 from b2bua.settings.sip import SipConfig
@@ -52,6 +53,7 @@ class Config(Section):
     recording: RecordingConfig = RecordingConfig()
     consent: ConsentConfig = ConsentConfig()
     codes: CodesConfig = CodesConfig()
+    music: MusicConfig = MusicConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()

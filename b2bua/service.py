@@ -78,7 +78,7 @@ class Service:
         self._name_servers: Dns | None = None
         self._trunks = Trunks(config.trunk, self._names)
         self._desk: TrunkDesk | None = None
-        self._voices = VoiceBook(config.consent.language, folder.prompts)
+        self._voices = VoiceBook(config.consent.language, folder.prompts, config.music.file)
         self._version = package_version("mitschnitt")
         self._tls: Tls | None = None
         self._switchboard: Switchboard | None = None

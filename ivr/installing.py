@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ivr import conditioning
+from ivr import conditioning, hold_music
 from ivr.prompt_folder import stage
 from ivr.prompts import LONGEST_S, QUESTIONS, PromptError, PromptId
 from ivr.sound import SAMPLE_RATE, SAMPLES_PER_MS
@@ -23,6 +23,9 @@ CLIPPED_RUNS: Final = 3
 
 SHORTEST_MS: Final = 200
 QUIETEST_DBFS: Final = -45.0
+
+MUSIC_PEAK_DBFS: Final = -9.0
+"One waits to it, and may be spoken to in the middle of it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,22 @@ def convert(octets: bytes) -> tuple[conditioning.Audio, float]:
     if len(audio) < SHORTEST_MS * SAMPLE_RATE // 1000:
         raise PromptError(f"the recording is shorter than {SHORTEST_MS} ms")
     return audio, level
+
+
+def convert_music(octets: bytes) -> bytes:
+    """Return a piece of music as `ivr.hold_music` takes it, no louder than the shipped one.
+
+    Its ends stay as they are: it may have been cut so that it loops. Raises `PromptError`.
+    """
+    if len(octets) > MAX_OCTETS:
+        raise PromptError(f"the file is larger than {MAX_OCTETS >> 20} MB")
+    audio, rate = conditioning.read(octets)
+    if len(audio) > hold_music.LONGEST_S * rate:
+        raise PromptError(f"the piece is longer than {hold_music.LONGEST_S} s")
+    if not len(audio) or conditioning.level_dbfs(audio) < QUIETEST_DBFS:
+        raise PromptError("the piece is empty or much too quiet")
+    band = conditioning.telephone_band(conditioning.resample(audio, rate))
+    return conditioning.to_wav(conditioning.normalise(band, MUSIC_PEAK_DBFS))
 
 
 def _clipped_runs(audio: conditioning.Audio) -> int:

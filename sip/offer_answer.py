@@ -67,6 +67,7 @@ __all__ = [
     "revised",
     "routes",
     "standing_offer",
+    "told_direction",
 ]
 
 
@@ -94,8 +95,11 @@ def relay_offer(
     origin: Origin,
     standing: SessionDescription | None = None,
     fallback: tuple[Payload, ...] = (),
+    entertained: bool = False,
 ) -> SessionDescription:
     """Make the offer for the other leg out of one that came in.
+
+    `entertained`: whoever is put on hold by it hears us meanwhile.
 
     Payload numbers and codecs that we don't know stay as they are. The other law of G.711 is
     added where one is there, and telephone-event where there is none. An answer serves as
@@ -104,15 +108,14 @@ def relay_offer(
     """
     stream = audio_stream(offer)
     payloads = with_fallback(_offered(stream.payloads), fallback)
+    direction = told_direction(stream.direction, entertained=entertained)
     source = offer.media[audio_index(offer)]
     if standing is None:
-        media: tuple[MediaDescription, ...] = (
-            _audio_line(payloads, local, stream.direction, source),
-        )
+        media: tuple[MediaDescription, ...] = (_audio_line(payloads, local, direction, source),)
     else:
         index = audio_index(standing)
         payloads = renumber(payloads, read_payloads(standing.media[index]))
-        line = _audio_line(payloads, local, stream.direction, source)
+        line = _audio_line(payloads, local, direction, source)
         line = replace(line, profile=standing.media[index].profile)
         media = _in_place(standing.media, index, line)
     return revised(standing, SessionDescription(origin=origin, connection=local.host, media=media))
@@ -126,8 +129,11 @@ def relay_answer(
     origin: Origin,
     standing: SessionDescription | None = None,
     convertible: tuple[Payload, ...] = (),
+    entertained: bool = False,
 ) -> SessionDescription:
     """Make the answer for A out of B's: as many m-lines as A offered, in A's order.
+
+    `entertained`: where B holds, A hears us meanwhile.
 
     Only what A offered is answered, with A's numbers and in B's order of preference. All
     m-lines but the one audio line are refused with port 0. See :rfc:`3264#section-6`.
@@ -139,7 +145,7 @@ def relay_answer(
         _audio_line(
             _answered(a.payloads, b.payloads, convertible),
             local,
-            _answer_direction(a.direction, b.direction),
+            _answer_direction(a.direction, told_direction(b.direction, entertained=entertained)),
             answer_from_b.media[audio_index(answer_from_b)],
         ),
         profile=a.profile,
@@ -380,6 +386,11 @@ def _offered(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
 
 def _any_law(payloads: tuple[Payload, ...] | list[Payload]) -> Payload | None:
     return next((each for each in payloads if each.law is not None), None)
+
+
+def told_direction(direction: Direction, *, entertained: bool) -> Direction:
+    """Return `sendonly` for `inactive` where the one who is told hears us."""
+    return "sendonly" if entertained and direction == "inactive" else direction
 
 
 def _answer_direction(offered: Direction, answered: Direction) -> Direction:

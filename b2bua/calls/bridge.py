@@ -52,6 +52,11 @@ class Bridge:
         """Whether either side has put the call on hold."""
         return any(side.holds for side in self.sides)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the sides are kept apart, whatever is negotiated."""
+        return self._closed
+
     # --- through to the other side
 
     def forward_offer(self, side: Side, body: bytes, *, narrow: bool = False) -> bytes:

@@ -22,6 +22,7 @@ from sip.offer_answer import (
     relay_offer,
     revised,
     standing_offer,
+    told_direction,
 )
 from sip.payload import LAWS, TELEPHONE_EVENT, Payload
 from sip.sdp import SdpError, SessionDescription
@@ -65,6 +66,8 @@ class Negotiation:
         "`heard`, as it was written."
         self._asked: SessionDescription | None = None
         "`_offered`, as it was written."
+        self.entertained = False
+        "Where its partner holds, it hears us meanwhile."
         self._told: tuple[HostPort, tuple[int, ...], int, int] | None = None
 
     # --- an offer and an answer that pass through
@@ -90,6 +93,7 @@ class Negotiation:
             origin=self._origin,
             standing=self._standing,
             convertible=self._convertible,
+            entertained=self._hears_us,
         )
         other.agree_on(answer)
         self._standing = told
@@ -116,6 +120,7 @@ class Negotiation:
         if self._standing is not None:
             # A hold of the other side stays one; this side's own may end with its answer.
             direction: Direction = "sendrecv" if other is None else other.wish
+            direction = told_direction(direction, entertained=self._hears_us)
             self._standing = self._offering = standing_offer(self._standing, direction=direction)
         elif other is not None and other.heard is not None:
             return self.relay(narrowed(other.heard))
@@ -156,7 +161,8 @@ class Negotiation:
         """Whether what this side was told still says what `other` sends and wants."""
         if self._agreed is None or other.stream is None:
             return True
-        return audio_stream(self._agreed).direction == other.stream.direction
+        told = told_direction(other.stream.direction, entertained=self._hears_us)
+        return audio_stream(self._agreed).direction == told
 
     def relay(self, source: SessionDescription) -> bytes:
         """Return an offer to this side, made of what the other side says."""
@@ -184,6 +190,7 @@ class Negotiation:
             origin=self._origin,
             standing=self._standing,
             fallback=self._fallback(source),
+            entertained=self._hears_us,
         )
         return bytes(self._offering)
 
@@ -266,6 +273,10 @@ class Negotiation:
         if codec is None or codec.law is None:
             return None
         return 8 if codec.law == "PCMA" else 0
+
+    @property
+    def _hears_us(self) -> bool:
+        return self.entertained and self.law is not None
 
     @property
     def _payloads(self) -> tuple[Payload, ...]:

@@ -5,6 +5,7 @@ from typing import NoReturn
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.hold_music import HoldMusic
 from b2bua.calls.inbox import CallEvent, RecordKeyPressed
 from b2bua.calls.info_keys import InfoKeys
 from b2bua.calls.record_key import RecordKey
@@ -39,6 +40,7 @@ class Talk:
         self._key = RecordKey(conversation, decision)
         self._info_keys = InfoKeys(conversation, self._codes)
         self._renegotiation = conversation.renegotiation
+        self._music = HoldMusic(conversation)
         self._acknowledged = greeted
         self._silent: set[int] = set()
 
@@ -55,16 +57,24 @@ class Talk:
         self._listen()
         if self._greeted and agreed and self._decision.start is Start.AFTER_CONSENT:
             self._key.begin()
-        while True:
-            event = await self._c.next_event(self._deadline())
-            if event is None:
-                self._key.time_passed()
-                self._info_keys.time_passed()
-                self._renegotiation.time_passed()
-            elif self._key.handle(event):
-                self._acknowledge_answer(event)
-            else:
-                self._handle(event)
+        self._music.follow()
+        try:
+            while True:
+                await self._next()
+        finally:
+            self._music.end()
+
+    async def _next(self) -> None:
+        event = await self._c.next_event(self._deadline())
+        if event is None:
+            self._key.time_passed()
+            self._info_keys.time_passed()
+            self._renegotiation.time_passed()
+        elif self._key.handle(event):
+            self._acknowledge_answer(event)
+        else:
+            self._handle(event)
+        self._music.follow(event)
 
     @property
     def _to_be_asked(self) -> bool:

@@ -151,9 +151,9 @@ class MediaLeg:
         self.plane.to_worker(self, Play(self.leg_id, play_id, parts, law))
         return play_id
 
-    def stop_play(self) -> None:
-        """End what the party hears from us."""
-        self.plane.to_worker(self, StopPlay(self.leg_id))
+    def stop_play(self, play_id: int | None = None) -> None:
+        """End what the party hears from us, or only that one play."""
+        self.plane.to_worker(self, StopPlay(self.leg_id, play_id))
 
     def collect_digits(
         self, payload_types: tuple[int, ...], *, codes: tuple[str, ...] = (), forward: bool

@@ -143,6 +143,9 @@ class TrunkConfig(Section):
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
 
+    hold_music: bool = True
+    "Whoever is behind it hears our music when an extension holds."
+
     @model_validator(mode="after")
     def _account_fits(self) -> "TrunkConfig":
         account = self.account

@@ -19,7 +19,7 @@ def test_the_shipped_file_states_exactly_the_defaults() -> None:
 
 def test_the_shipped_file_names_every_setting() -> None:
     text = SHIPPED.read_text()
-    for section in ("sip", "media", "recording", "storage", "web"):
+    for section in ("sip", "media", "recording", "storage", "music", "web"):
         for key in type(getattr(Config(), section)).model_fields:
             assert f"{key} =" in text, f"[{section}] {key}"
 

@@ -3,13 +3,17 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from b2bua.errors import StartError
+from b2bua.media.channel import MAX_FRAME
 from b2bua.media.messages import PlayPart
 from b2bua.voice_book import VoiceBook
+from ivr.hold_music import NAME as MUSIC
 from ivr.prompts import SHIPPED, PromptId
 from ivr.tones import Tone
+from tests.support.wav import tone_wav
 
 NOWHERE = Path("/nonexistent")
 
@@ -17,7 +21,7 @@ NOWHERE = Path("/nonexistent")
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_a_worker_gets_every_prompt_and_tone(language: str) -> None:
     sounds = {sound.name: sound for sound in VoiceBook(language, NOWHERE).messages()}
-    assert set(sounds) == {f"{language}/{prompt}" for prompt in PromptId} | set(Tone)
+    assert set(sounds) == {f"{language}/{prompt}" for prompt in PromptId} | {*Tone, MUSIC}
     for sound in sounds.values():
         assert len(sound.pcma) == len(sound.pcmu) > 0
 
@@ -77,3 +81,26 @@ def test_a_reload_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(StartError):
         voices.reload()
     assert voices.question(PromptId.CONSENT) == before
+
+
+def test_an_own_piece_takes_the_place_of_the_shipped_music(tmp_path: Path) -> None:
+    own = tmp_path / "own.wav"
+    own.write_bytes(tone_wav(500, 900, rate=8000, seconds=2.0))
+    shipped, mine = (
+        next(each for each in VoiceBook("de", NOWHERE, music).messages() if each.name == MUSIC)
+        for music in (None, own)
+    )
+    assert len(mine.pcma) == len(mine.pcmu) == 16_000 < len(shipped.pcma)
+    assert VoiceBook("de", NOWHERE, own).music() == PlayPart(sound=MUSIC, loop=True)
+
+
+def test_a_piece_that_can_not_be_played_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"\[music\] file: .*No such file"):
+        VoiceBook("de", NOWHERE, tmp_path / "absent.wav")
+
+
+def test_the_longest_piece_fits_into_a_message(tmp_path: Path) -> None:
+    own = tmp_path / "own.wav"
+    own.write_bytes(tone_wav(500, 900, rate=8000, seconds=60.0))
+    sounds = VoiceBook("de", NOWHERE, own).messages()
+    assert max(len(msgspec.msgpack.encode(sound)) for sound in sounds) < MAX_FRAME

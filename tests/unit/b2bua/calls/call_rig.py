@@ -258,9 +258,11 @@ class Phone:
 class House:
     """The server's calls, and the phones around it."""
 
-    def __init__(self, folder: Path, toml: str, extensions: tuple[Extension, ...]) -> None:
+    def __init__(
+        self, folder: Path, toml: str, extensions: tuple[Extension, ...], trunk: str
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.config = parse(TRUNK + toml, "test")
+        self.config = parse(TRUNK.replace("[[route]]", f"{trunk}\n[[route]]") + toml, "test")
         self.directory = Directory()
         for each in extensions:
             self.directory._by_number[each.number] = each
@@ -454,9 +456,14 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def open_house(folder: Path, *extensions: Extension, toml: str = "") -> AsyncIterator[House]:
-    """Open the switchboard; when it closes nothing may be left of any call."""
-    house = House(folder, toml, extensions)
+async def open_house(
+    folder: Path, *extensions: Extension, toml: str = "", trunk: str = ""
+) -> AsyncIterator[House]:
+    """Open the switchboard; when it closes nothing may be left of any call.
+
+    `trunk`: more settings of the one trunk.
+    """
+    house = House(folder, toml, extensions, trunk)
     failure: BaseException | None = None
     async with house.switchboard.open():
         try:

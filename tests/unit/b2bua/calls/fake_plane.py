@@ -114,7 +114,7 @@ class FakePlane:
         self.sent.append(message)
         if isinstance(message, Play):
             self._play(leg, message)
-        elif isinstance(message, StopPlay):
+        elif isinstance(message, StopPlay) and self._is_played(leg, message.play_id):
             self._end_play(leg)
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
@@ -233,6 +233,10 @@ class FakePlane:
     def _played(self, leg: MediaLeg, play_id: int) -> None:
         if leg.leg_id in self._playing and self._playing[leg.leg_id].play_id == play_id:
             self._finish(leg, completed=True)
+
+    def _is_played(self, leg: MediaLeg, play_id: int | None) -> bool:
+        playing = self._playing.get(leg.leg_id)
+        return playing is not None and play_id in (None, playing.play_id)
 
     def _end_play(self, leg: MediaLeg) -> None:
         if leg.leg_id in self._playing:

@@ -30,6 +30,7 @@ ATTESTING = extension("102", "manual", consent="attested")
 RECORDING = extension("102", "automatic")
 
 BEEP, TWO_BEEPS, WAITING = "tone/beep", "tone/two-beeps", "tone/waiting"
+MUSIC = "music/hold"
 
 
 async def internal(house: House) -> tuple[Phone, Phone]:
@@ -470,10 +471,10 @@ async def test_pressed_on_hold_the_question_waits_for_the_end_of_the_hold(tmp_pa
         assert await alice.request("INFO", ("Record", "on")) == 200
         await asyncio.sleep(4)
         assert house.plane.heard(A) == ["de/recording-asked"] * 2
-        assert house.plane.heard(B) == []
+        assert house.plane.heard(B) == [MUSIC]
         await hold(alice, outside, "sendrecv", 3)
         await asyncio.sleep(5)
-        assert house.plane.heard(B) == ["de/consent-ask"]
+        assert house.plane.heard(B) == [MUSIC, "de/consent-ask"]
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert (await ended(house, alice, outside)).outcome == "recorded"
@@ -492,7 +493,7 @@ async def test_a_question_that_waits_can_be_taken_back(tmp_path: Path) -> None:
         assert house.plane.heard(A) == ["de/recording-asked", TWO_BEEPS]
         await hold(alice, outside, "sendrecv", 3)
         await asyncio.sleep(5)
-        assert house.plane.heard(B) == []
+        assert house.plane.heard(B) == [MUSIC]
         assert (await ended(house, alice, outside)).outcome == "not_wanted"
 
 
@@ -868,11 +869,11 @@ async def test_dialled_it_means_the_call_that_is_held(tmp_path: Path) -> None:
         held = alice.usage
         await hold(alice, outside, "sendonly", 2)
         assert await dialled(house, alice, 3) == "de/recording-asked"
-        assert house.plane.heard(B) == []
+        assert house.plane.heard(B) == [MUSIC]
         alice.usage = held
         await hold(alice, outside, "sendrecv", 3)
         await asyncio.sleep(5)
-        assert house.plane.heard(B) == ["de/consent-ask"]
+        assert house.plane.heard(B) == [MUSIC, "de/consent-ask"]
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert (await ended(house, alice, outside)).outcome == "recorded"

@@ -1,0 +1,240 @@
+"""Music on hold: who hears it, what it is told, and when it ends."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from b2bua.media.messages import StopPlay
+from sip.events import (
+    InviteAnswered,
+    InviteOffered,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
+from sip.offer_answer import Direction, audio_stream
+from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.virtual_time import virtual
+
+A, B = 1, 2
+"Leg ids of the first call."
+
+ALICE, BOB = extension("102"), extension("103")
+
+MUSIC = "music/hold"
+
+
+def direction(body: bytes) -> Direction:
+    return audio_stream(SessionDescription.parse(body)).direction
+
+
+def held(phone: Phone, spelling: str, version: int) -> bytes:
+    """What a telephone says to hold: in words, or by the address of old."""
+    if spelling == "0.0.0.0":  # noqa: S104 - no address to bind to
+        body = sdp(phone.host, version=version)
+        return body.replace(f"c=IN IP4 {phone.host}".encode(), b"c=IN IP4 0.0.0.0")
+    return sdp(phone.host, direction=spelling, version=version)
+
+
+ANSWERS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "inactive": "inactive"}
+
+
+async def changes(
+    holder: Phone, other: Phone, body: bytes, answer: str | None = None
+) -> tuple[Direction, Direction]:
+    """Let one side hold or resume; returns what the other was told and what it was answered."""
+    holder.reinvite(body)
+    event = await other.take(ReinviteReceived)
+    told = direction(event.request.body)
+    version = int(body.split()[2])
+    other.accept(event, body=sdp(other.host, direction=answer or ANSWERS[told], version=version))
+    completed = await holder.take(RequestCompleted)
+    assert completed.response is not None
+    await asyncio.sleep(1)
+    return told, direction(completed.response.body)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "answered"),
+    [("sendonly", "recvonly"), ("inactive", "inactive"), ("0.0.0.0", "recvonly")],  # noqa: S104
+)
+def test_the_held_party_hears_it_until_the_call_is_resumed(
+    tmp_path: Path, spelling: str, answered: str
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            await house.connect(alice, "103", bob)
+            assert not house.plane.hears(B)
+            told = await changes(alice, bob, held(alice, spelling, 2))
+            assert told == ("sendonly", answered)
+            assert house.plane.heard(B) == [MUSIC]
+            assert house.plane.hears(B)
+            await asyncio.sleep(100)  # it loops
+            assert house.plane.hears(B)
+            assert await changes(alice, bob, sdp(alice.host, version=3)) == ("sendrecv", "sendrecv")
+            assert not house.plane.hears(B)
+            assert house.joined
+            assert house.plane.heard(A) == []
+            alice.bye()
+            await bob.take(UsageEnded)
+
+    run()
+
+
+@virtual
+async def test_the_callee_may_hold_as_well(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(bob, alice, held(bob, "inactive", 2))
+        assert (house.plane.heard(A), house.plane.hears(A)) == ([MUSIC], True)
+        bob.reinvite(held(bob, "inactive", 2))  # a refresh, which is nobody else's business
+        assert (await bob.take(RequestCompleted)).code == 200
+        await asyncio.sleep(1)
+        assert (house.plane.heard(A), house.plane.hears(A)) == ([MUSIC], True)
+        bob.bye()
+        await alice.take(UsageEnded)
+
+
+@virtual
+async def test_a_refresh_of_the_held_party_is_told_to_go_on_listening(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(alice, bob, held(alice, "inactive", 2))
+        bob.reinvite(sdp(bob.host, direction="recvonly", version=3))
+        refreshed = (await bob.take(RequestCompleted)).response
+        assert refreshed is not None
+        assert direction(refreshed.body) == "sendonly"
+        moved = sdp(bob.host, direction="recvonly", version=4, port=4444)
+        assert await changes(bob, alice, moved, "inactive") == ("recvonly", "sendonly")
+        assert (house.plane.heard(B), house.plane.hears(B)) == ([MUSIC], True)
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+@virtual
+async def test_where_both_hold_nobody_hears_anything(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(alice, bob, held(alice, "sendonly", 2))
+        await changes(bob, alice, held(bob, "inactive", 3), "inactive")
+        assert not house.plane.hears(A)
+        assert not house.plane.hears(B)
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+@virtual
+async def test_a_party_that_will_not_listen_is_not_played_to(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(alice, bob, held(alice, "sendonly", 2), "inactive")
+        assert house.plane.heard(B) == []
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+async def outgoing(house: House) -> tuple[Phone, Phone]:
+    """Have an extension talk to somebody behind the trunk."""
+    alice, outside = house.phone("102"), house.outside()
+    alice.dial("0301234")
+    outside.answer(await outside.take(InviteOffered))
+    await alice.take(InviteAnswered)
+    await asyncio.sleep(1)
+    return alice, outside
+
+
+@virtual
+async def test_somebody_outside_hears_it_too(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await outgoing(house)
+        told = await changes(alice, outside, held(alice, "inactive", 2))
+        assert told == ("sendonly", "inactive")
+        assert house.plane.hears(B)
+        alice.bye()
+        await outside.take(UsageEnded)
+
+
+@pytest.mark.parametrize("where", ["trunk", "everywhere"])
+def test_but_not_where_it_is_off(tmp_path: Path, where: str) -> None:
+    @virtual
+    async def run() -> None:
+        toml = "[music]\non_hold = false\n" if where == "everywhere" else ""
+        async with open_house(
+            tmp_path, ALICE, toml=toml, trunk="hold_music = false" if where == "trunk" else ""
+        ) as house:
+            alice, outside = await outgoing(house)
+            told = await changes(alice, outside, held(alice, "inactive", 2))
+            assert told == ("inactive", "inactive")
+            assert house.plane.heard(B) == []
+            alice.bye()
+            await outside.take(UsageEnded)
+
+    run()
+
+
+@virtual
+async def test_what_others_play_when_they_hold_is_not_ours_to_replace(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await outgoing(house)
+        told = await changes(outside, alice, held(outside, "sendonly", 2))
+        assert told == ("sendonly", "recvonly")
+        assert house.plane.heard(A) == []
+        alice.bye()
+        await outside.take(UsageEnded)
+
+
+@virtual
+async def test_a_sound_in_the_middle_of_it_goes_first_and_the_music_goes_on(tmp_path: Path) -> None:
+    """The held extension presses its key: it hears what came of that, and then music again."""
+    async with open_house(tmp_path, ALICE, extension("103", "manual")) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(alice, bob, held(alice, "sendonly", 2))
+        house.plane.dial_code(B)
+        await asyncio.sleep(5)
+        assert house.plane.heard(B) == [MUSIC, "tone/beep", MUSIC]
+        assert house.plane.hears(B)
+        await changes(alice, bob, sdp(alice.host, version=3))
+        assert not house.plane.hears(B)
+        bob.bye()
+        await alice.take(UsageEnded)
+
+
+@virtual
+async def test_whoever_is_being_asked_hears_the_question(tmp_path: Path) -> None:
+    """Our side holds in the middle of it: first the question ends, then there is music."""
+    async with open_house(tmp_path, extension("102", "manual")) as house:
+        alice, outside = await outgoing(house)
+        house.plane.dial_code(A)
+        await asyncio.sleep(1)
+        await changes(alice, outside, held(alice, "sendonly", 2))
+        assert house.plane.heard(B) == ["de/consent-ask"]
+        await asyncio.sleep(4)
+        house.plane.press(B, "5")
+        await asyncio.sleep(1)
+        assert house.plane.heard(B) == ["de/consent-ask", "de/consent-refused"]
+        await asyncio.sleep(10)
+        assert house.plane.heard(B)[-1] == MUSIC
+        assert house.plane.hears(B)
+        alice.bye()
+        await outside.take(UsageEnded)
+
+
+@virtual
+async def test_the_end_of_the_talk_is_the_end_of_the_music(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await changes(alice, bob, held(alice, "sendonly", 2))
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over()
+        assert [stop.leg_id for stop in house.plane.of(StopPlay)] == [B]
