@@ -10,6 +10,7 @@ from sip.address import Flow, HostPort
 from sip.build import HeaderList, response
 from sip.errors import RemoteProtocolError
 from sip.events import Event
+from sip.hops import LoopMarks
 from sip.invite_usage import InviteUsage, UsageTable
 from sip.message import Request
 from sip.session_timer import SessionPolicy
@@ -70,6 +71,7 @@ class Core:
         self._supported = (("Supported", ", ".join(supported)),) if supported else ()
         self._user_agent = user_agent
         self._secret = token().encode()
+        self.loops = LoopMarks(self._secret)
         self._ids = count(1)
         self.heap = TimerHeap()
         self.outbox: list[tuple[bytes, Flow]] = []

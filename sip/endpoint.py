@@ -28,7 +28,7 @@ from sip.events import Authorized, Event, InviteFailed, Refused
 from sip.in_dialog_client import InDialogClient
 from sip.in_dialog_server import InDialogServer
 from sip.invite_usage import InviteUsage
-from sip.message import URI, Address
+from sip.message import URI, Address, Request
 from sip.outside_client import OutsideClient, OutsideRequest, Series
 from sip.receiver import Authorize, Receiver
 from sip.refer import Refer
@@ -284,9 +284,12 @@ class Endpoint:
         body: bytes,
         now: float,
         headers: HeaderList = (),
-        max_forwards: int = 70,
+        caused_by: Request | None = None,
     ) -> int:
-        """Call `target` over `flow`; without a body the 2xx has the offer and `ack` the answer."""
+        """Call `target` over `flow`; without a body the 2xx has the offer and `ack` the answer.
+
+        `caused_by`: the INVITE on whose behalf, which must have hops left (`sip/hops.py`).
+        """
         if len(self._core.usages) >= self._max_usages:
             self._core.count("overloaded")
             usage = self._core.new_id()
@@ -299,7 +302,7 @@ class Endpoint:
             to=to,
             body=body,
             headers=headers,
-            max_forwards=max_forwards,
+            caused_by=caused_by,
             now=now,
         ).id
 

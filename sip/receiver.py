@@ -159,6 +159,8 @@ class Receiver:
             return Refused(400, "")
         if request.method not in TARGET_REFRESH:
             return None
+        if self._core.loops.is_loop(request):
+            return Refused(482, "")
         session = self._core.session
         if session is not None and is_too_small(request, session):
             return Refused(422, "", (("Min-SE", str(session.min_se_s)),))

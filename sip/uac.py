@@ -8,9 +8,10 @@ from sip.build import HeaderList, OutgoingRequest, with_tag
 from sip.core import Core
 from sip.dialog import Dialog
 from sip.events import InviteAnswered, InviteFailed, InviteProgressed
+from sip.hops import MAX_FORWARDS, hops_left
 from sip.in_dialog_client import InDialogClient, ignore
 from sip.invite_usage import MAX_ACKS, InviteUsage
-from sip.message import URI, Address, Response
+from sip.message import URI, Address, Request, Response
 from sip.reliable import ReliableClient
 from sip.reliable_state import Fork
 from sip.timers import Timer
@@ -58,12 +59,16 @@ class InviteClient:
         to: Address,
         body: bytes,
         headers: HeaderList,
-        max_forwards: int,
+        caused_by: Request | None,
         now: float,
     ) -> InviteUsage:
         """Call somebody (section 13.2.1)."""
         core = self._core
         branch, local_tag = core.branch(), core.token()
+        hops = MAX_FORWARDS
+        if caused_by is not None:
+            branch += core.loops.mark(caused_by)
+            hops = min(hops, hops_left(caused_by) - 1)
         sent = OutgoingRequest(
             method="INVITE",
             uri=str(target),
@@ -73,7 +78,7 @@ class InviteClient:
             to=str(to),
             call_id=core.token(),
             cseq=1,
-            max_forwards=max_forwards,
+            max_forwards=hops,
             headers=(
                 *core.request_headers(flow, headers, secure=target.scheme == "sips"),
                 *self._in_dialog.sessions.request_headers(None),

@@ -4,7 +4,7 @@ A call is a coroutine with an inbox. It reads top to bottom as the call goes: fi
 ask the caller where that is due, ring, talk, end (`life.py`).
 """
 
-from b2bua.calls.call_over import CallOver
+from b2bua.calls.call_over import CallOver, nobody
 from b2bua.calls.conversation import CallServices, Conversation
 from b2bua.calls.diversion import diverted_by
 from b2bua.calls.exchange import Exchange
@@ -18,6 +18,7 @@ from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from recording.policy import Decision, Direction, Start
 from sip.events import InviteOffered
+from sip.hops import hops_left
 
 
 class Call(CallLife):
@@ -47,6 +48,8 @@ class Call(CallLife):
         conversation, destination = self._c, self._destination
         if isinstance(destination, CallOver):
             raise destination
+        if not hops_left(conversation.request):
+            raise nobody(483, "Too Many Hops", self._dialled)
         search = Search(
             self._s.plan,
             self._exchange,

@@ -4,6 +4,7 @@ The first 2xx wins, all other branches are cancelled. What the caller hears mean
 business of whoever rings: see `on_event`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 from b2bua.calls.bridge import Side
@@ -15,12 +16,18 @@ from b2bua.calls.party import Party
 from b2bua.routing import ToTrunk
 from recording.reasons import ReasonKey
 from sip.address import Flow, HostPort, Transport
+from sip.build import HeaderList
 from sip.events import InviteAnswered, InviteCancelled, InviteFailed, UsageEnded
 from sip.message import URI, Address
 from sip.registrar import Binding
 
 NO_COMMON_CODEC = frozenset({488, 606})
 ":rfc:`3261#section-21.4.26`: not acceptable here, or anywhere."
+
+ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
+"With it a telephone counts no missed call (:rfc:`3326`)."
+
+_ANSWERED_ELSEWHERE = re.compile(r"\s*SIP\s*;.*\bcause\s*=\s*200\b", re.IGNORECASE)
 
 Targets = list[tuple[URI, Flow]]
 "Where an INVITE goes, and over what."
@@ -99,10 +106,13 @@ class Ringing:
         conversation.record.join(self.party, side=Side.B, call_id=conversation.sip_call_id(Side.B))
         conversation.record.answered(self.party)
 
-    def lose_patience(self) -> None:
-        """Ring no longer; a 200 that crosses is ended by the endpoint."""
+    def lose_patience(self, why: HeaderList = ()) -> None:
+        """Ring no longer; a 200 that crosses is ended by the endpoint.
+
+        `why`: what the CANCEL says (:rfc:`3326`).
+        """
         for usage in tuple(self._branches):
-            self._c.services.endpoint.cancel(usage, self._c.now)
+            self._c.services.endpoint.cancel(usage, self._c.now, why)
             self._drop(usage)
         self._c.kick()
 
@@ -117,6 +127,7 @@ class Ringing:
             to=_called(self.party, target, host),
             body=offer,
             now=conversation.now,
+            caused_by=conversation.request,
             headers=diversion_headers(self._diversions, self._names(), host),
         )
         self._branches[usage] = target, flow
@@ -154,6 +165,7 @@ async def first_answer(
         if not ringing.rings
     ]
     deadline = conversation.now + patience_s
+    why: HeaderList = ()
     try:
         while waiting:
             event = await conversation.next_event(deadline)
@@ -162,6 +174,7 @@ async def first_answer(
                     raise no_answer(ReasonKey.NOT_ANSWERED, waiting[0].party.number)
                 case InviteAnswered() if ringing := _whose(waiting, event.usage):
                     ringing.answered(event)
+                    why = ELSEWHERE
                     return event
                 case InviteFailed() if ringing := _whose(waiting, event.usage):
                     over = ringing.refused(event)
@@ -169,13 +182,20 @@ async def first_answer(
                         waiting.remove(ringing)
                         refusals.append(over)
                 case InviteCancelled() | UsageEnded() if event.usage == conversation.a:
+                    why = _passed_on(event)
                     raise cancelled()
                 case _:
                     on_event(event)
         raise likeliest(refusals)
     finally:
         for ringing in waiting:
-            ringing.lose_patience()
+            ringing.lose_patience(why)
+
+
+def _passed_on(event: InviteCancelled | UsageEnded) -> HeaderList:
+    """Return why a caller gave up, where that matters to telephones: no call was missed."""
+    reason = event.reason if isinstance(event, InviteCancelled) else ""
+    return ELSEWHERE if _ANSWERED_ELSEWHERE.match(reason) else ()
 
 
 def _whose(ringings: Sequence[Ringing], usage: int) -> Ringing | None:

@@ -144,9 +144,18 @@ class Phone:
     # --- what it does
 
     def dial(
-        self, number: str, body: bytes | None = None, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        number: str,
+        body: bytes | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        hops: int | None = None,
     ) -> int:
-        """Call a number of the server."""
+        """Call a number of the server; `hops`: as one that may go only so far."""
+        caused_by = None
+        if hops is not None:
+            caused_by = Request("INVITE", URI(scheme="sip", user=number, host=self.host))
+            caused_by.headers.set("Max-Forwards", str(hops + 1))
         self.usage = self.endpoint.invite(
             target=URI(scheme="sip", user=number, host=SERVER.host),
             flow=self._house.flow(self.endpoint.contact, SERVER),
@@ -154,6 +163,7 @@ class Phone:
             to=Address(uri=URI(scheme="sip", user=number, host=SERVER.host)),
             body=sdp(self.host) if body is None else body,
             headers=headers,
+            caused_by=caused_by,
             now=self._house.now,
         )
         self._house.kick()
