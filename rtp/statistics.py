@@ -151,10 +151,16 @@ class Drops:
     rtcp_source: int = 0
     "On the RTCP port, from an address that is not the peer's."
 
+    forged: int = 0
+    "SRTP: not encrypted, or not by whoever has the peer's key; SRTCP as well."
+    replayed: int = 0
+    "SRTP: a packet that had come before, or so old that nobody can tell."
+
     @property
     def packets(self) -> int:
         """Packets that came and were not good for anything."""
-        return self.malformed + self.wrong_type + self.wrong_source + self.wrong_ssrc
+        plain = self.malformed + self.wrong_type + self.wrong_source + self.wrong_ssrc
+        return plain + self.forged + self.replayed
 
     def add(self, other: "Drops") -> None:
         """Add the figures of `other`."""

@@ -25,6 +25,9 @@ MAX_LINES = 1024
 MAX_NUMBER_DIGITS = 20
 "Session id and version: 64 bits. `int` on unbounded digits costs quadratic time."
 
+SECRET = frozenset({"crypto"})
+"Attributes that carry keys (:rfc:`4568`): never shown, and kept no longer than the description."
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 "Without LF, which ends lines; the CR before it is gone when this is looked for."
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
@@ -62,6 +65,11 @@ class Attribute:
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}:{self.value}"
+
+    def __repr__(self) -> str:
+        """Show all but a key: what is printed for a human may be kept by somebody."""
+        value = "..." if self.name in SECRET else self.value
+        return f"Attribute(name={self.name!r}, value={value!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,13 +248,21 @@ def _attributes(section: list[Line]) -> tuple[Attribute, ...]:
     return tuple(each for each in attributes if each is not None)
 
 
-@lru_cache(maxsize=1024)
 def _attribute(text: str) -> Attribute | None:
     """Read what stands after `a=`. A telephone says the same in each of its calls."""
+    if text.partition(":")[0] in SECRET:
+        return _read_attribute(text)
+    return _known_attribute(text)
+
+
+def _read_attribute(text: str) -> Attribute | None:
     name, colon, value = text.partition(":")
     if _TOKEN.fullmatch(name) is None:
         return None
     return Attribute(name=name, value=value if colon else None)
+
+
+_known_attribute = lru_cache(maxsize=1024)(_read_attribute)
 
 
 def _number(text: str, highest: int) -> int:

@@ -26,6 +26,7 @@ from b2bua.media.messages import (
     Route,
     SendDigits,
     SetRemote,
+    SrtpKeys,
     StopPlay,
     Unbridge,
 )
@@ -98,6 +99,7 @@ class MediaLeg:
         *,
         rtcp_port: int = 0,
         clock_rate: int = 8000,
+        srtp: SrtpKeys | None = None,
     ) -> None:
         """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
         self.plane.to_worker(
@@ -110,6 +112,7 @@ class MediaLeg:
                 payload_types=types,
                 rtcp_port=rtcp_port,
                 clock_rate=clock_rate,
+                srtp=srtp,
             ),
         )
 

@@ -60,6 +60,25 @@ class AllocateLeg(msgspec.Struct, frozen=True, tag=True):
     host: str
 
 
+class MasterKey(msgspec.Struct, frozen=True):
+    """With what one side encrypts (:rfc:`4568`)."""
+
+    suite: str
+    key: bytes
+    mki: bytes = b""
+
+    def __repr__(self) -> str:
+        """Show all but the key: what is printed for a human may be kept by somebody."""
+        return f"MasterKey({self.suite!r})"
+
+
+class SrtpKeys(msgspec.Struct, frozen=True):
+    """SRTP of one leg."""
+
+    ours: MasterKey
+    theirs: MasterKey
+
+
 class SetRemote(msgspec.Struct, frozen=True, tag=True):
     """Where the leg's peer receives, as its SDP says; opens the latch anew."""
 
@@ -73,6 +92,8 @@ class SetRemote(msgspec.Struct, frozen=True, tag=True):
     "Where the SDP names one (RFC 3605); 0: the one above."
     clock_rate: int = 8000
     "Hz of the audio, to read jitter from timestamps."
+    srtp: SrtpKeys | None = None
+    "None: plain RTP."
 
 
 class Bridge(msgspec.Struct, frozen=True, tag=True):

@@ -41,6 +41,7 @@ from b2bua.media.messages import (
     ToMediaWorker,
     Unbridge,
 )
+from b2bua.media.securing import secure
 from b2bua.media.tally import Tally
 from b2bua.media.tap import Tap, TapRefusedError
 from b2bua.media.transcoder import Transcoders, UnknownCodecError
@@ -157,6 +158,7 @@ class Worker:
 
     def _set_remote(self, message: SetRemote, now: int) -> None:
         leg, mode = self._leg(message.leg_id), LatchMode(message.latch)
+        secure(leg, message.srtp)
         leg.set_remote((message.host, message.port), mode, message.payload_types, now)
         leg.rtcp.agree(message.rtcp_port, message.clock_rate)
 

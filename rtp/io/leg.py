@@ -20,6 +20,7 @@ from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair, disconnect, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
 from rtp.relay import OutgoingStream, Recoder, Relay
+from rtp.srtp import ForgedError, Keys, Lock
 from rtp.statistics import NO_SSRC
 
 SETTLING_NS: Final = 100_000_000
@@ -57,10 +58,12 @@ class Leg:
     """One party's media. All times are ns of the monotonic clock."""
 
     __slots__ = (
+        "_bare_send",
         "_connected",
         "_connected_ns",
         "_heard",
         "_latch",
+        "_lock",
         "_loop",
         "_mode",
         "_observer",
@@ -99,10 +102,12 @@ class Leg:
         self._mode = LatchMode.EXACT
         self._signalled: Source | None = None
         self._latch: Latch | None = None
+        self._lock: Lock | None = None
         self._connected: Source | None = None
         self._connected_ns = 0
         self._state = State.UNREAD
         self._heard = False
+        self._bare_send: Send = _nowhere
         self._send: Send = _nowhere
         self._silence_from = 0
         self._silence_told = False
@@ -162,6 +167,24 @@ class Leg:
         self._connected_ns = self._silence_from = now
         self._heard = self._silence_told = False
         self._learn_from_now_on()
+
+    def secure(self, keys: Keys | None) -> None:
+        """Take and send nothing but SRTP under these keys from now on, or plain RTP for None.
+
+        Raises `SrtpUnavailableError`; the leg is as it was before then.
+        """
+        before = self._lock
+        if keys is None:
+            self._lock = None
+        elif before is None or not before.fits(keys):
+            self._lock = Lock(keys, self.relay.drops, before)
+        if self._lock is before:
+            return
+        receive = self._pair.rtp.recv_into
+        self.relay.receive = self._lock.opener.receiving(receive) if self._lock else receive
+        self.rtcp.secure(self._lock)
+        self._use_send(self._bare_send)
+        self.wire()
 
     def part(self) -> None:
         """Undo `join`, for both legs."""
@@ -284,10 +307,16 @@ class Leg:
                 relay.receive_failed(error)
                 return
             source = (address[0].partition("%")[0], address[1])
+            if self._connected not in (None, source):
+                relay.drops.wrong_source += 1
+                continue
+            if self._lock is not None:
+                try:
+                    length = self._lock.opener.open_in(relay.buffer.octets, length)
+                except ForgedError:
+                    continue
             if self._connected is None:
                 self._offer(source, length, now)
-            elif source != self._connected:
-                relay.drops.wrong_source += 1
             else:
                 self._take(length, now)
 
@@ -362,7 +391,8 @@ class Leg:
 
     def _use_send(self, send: Send) -> None:
         """Let the joined leg send with `send` from now on."""
-        self._send = send
+        self._bare_send = send
+        self._send = send if self._lock is None else self._lock.sealer.sending(send)
         if self._peer is not None:
             self.take_over(self._peer)
 

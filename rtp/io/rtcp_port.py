@@ -20,6 +20,7 @@ from rtp.latch import Source
 from rtp.relay import OutgoingStream
 from rtp.reporting import Figures, Reporter, Sent
 from rtp.rtcp import MalformedRtcpError, parse
+from rtp.srtp import ForgedError, Lock
 from rtp.statistics import Drops, ReceivedStream
 
 MOST_PER_TURN: Final = 8
@@ -36,6 +37,7 @@ class RtcpPort:
         "_buffer",
         "_destination",
         "_drops",
+        "_lock",
         "_outgoing",
         "_patience",
         "_peer",
@@ -56,6 +58,7 @@ class RtcpPort:
         self._buffer = buffer
         self._outgoing = outgoing
         self._drops = drops
+        self._lock: Lock | None = None
         self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
@@ -84,6 +87,10 @@ class RtcpPort:
         self._reporter.clock_rate = clock_rate
         self._send_to_port(port or self._peer[1] + 1)
 
+    def secure(self, lock: Lock | None) -> None:
+        """Take and send SRTCP from now on, or plain RTCP without `lock`."""
+        self._lock = lock
+
     def _send_to_port(self, port: int) -> None:
         self._destination = (self._peer[0], port) if port < 0x10000 else None
 
@@ -101,8 +108,11 @@ class RtcpPort:
         if self._patience < 0 or length > MAX_PACKET:
             self._drops.rtcp += 1
             return
+        compound = bytes(octets[:length])
         try:
-            packets = parse(octets[:length])
+            packets = parse(self._lock.opener.rtcp(compound) if self._lock else compound)
+        except ForgedError:
+            return
         except MalformedRtcpError:
             self._drops.rtcp += 1
             return
@@ -135,4 +145,5 @@ class RtcpPort:
         """Send if there is somebody; a report that is lost is not missed."""
         if compound is not None and self._destination is not None:
             with contextlib.suppress(OSError):
-                self._socket.sendto(compound, self._destination)
+                sealed = self._lock.sealer.rtcp(compound) if self._lock else compound
+                self._socket.sendto(sealed, self._destination)

@@ -1,0 +1,88 @@
+"""SRTP in the real media worker: keys come with the remote, the recorder gets plain packets."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from b2bua.media.messages import (
+    Bridge,
+    Counters,
+    LogLine,
+    MasterKey,
+    SetRemote,
+    SrtpKeys,
+)
+from rtp import srtp
+from rtp.header import RtpHeader
+from rtp.srtp import Opener, Sealer
+from rtp.statistics import Drops
+from sip.sdes import fresh
+from tests.unit.b2bua.test_media_worker import ALAW, HOST, Worker, end, start, tap
+
+SUITE = "AEAD_AES_256_GCM"
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = start()
+    yield worker
+    end(worker)
+
+
+def a_key(suite: str = SUITE) -> MasterKey:
+    return MasterKey(suite=suite, key=fresh(1, suite).inline.key)
+
+
+def as_rtp(key: MasterKey) -> srtp.MasterKey:
+    return srtp.MasterKey(suite=key.suite, key=key.key)
+
+
+def test_a_leg_with_keys_hears_and_is_heard_by_a_plain_one(worker: Worker) -> None:
+    keys = SrtpKeys(ours=a_key(), theirs=a_key())
+    alice, bob = worker.phone(11), worker.phone(22)
+    port_a, port_b = worker.leg(1), worker.leg(2)
+    worker.send(
+        SetRemote(1, HOST, alice.port, srtp=keys),
+        SetRemote(2, HOST, bob.port),
+        Bridge(1, 2, ALAW, ALAW),
+        tap(1),
+    )
+    worker.barrier()
+    plain = RtpHeader(payload_type=8, sequence=1, timestamp=0, ssrc=11).serialize() + b"a" * 160
+    alice.say(port_a)  # in the clear
+    alice.socket.sendto(Sealer(as_rtp(keys.theirs)).rtp(plain), (HOST, port_a))
+    assert bob.hear() == (RtpHeader.parse(plain), b"a" * 160)
+    bob.say(port_b)
+    sealed = alice.socket.recv(2048)
+    buffer = bytearray(sealed)
+    Opener(as_rtp(keys.ours), Drops()).open_in(buffer, len(sealed))
+    assert bytes(buffer[12:172]) == b"a" * 160
+    worker.expect(Counters, lambda m: m.values["dropped_forged"] == 1)
+    worker.barrier()
+    assert [each.data for each in worker.ring() if each.sequence == 1] == [plain]
+
+
+def test_no_word_goes_out_in_the_clear_where_there_is_no_such_suite(worker: Worker) -> None:
+    alice, bob = worker.phone(11), worker.phone(22)
+    worker.leg(1)
+    port_b = worker.leg(2)
+    unknown = msgspec.structs.replace(a_key(), suite="F8_128_HMAC_SHA1_80")
+    worker.send(
+        SetRemote(1, HOST, alice.port, srtp=SrtpKeys(ours=unknown, theirs=unknown)),
+        SetRemote(2, HOST, bob.port),
+        Bridge(1, 2, ALAW, ALAW),
+    )
+    line = worker.expect(LogLine)
+    assert "no suite F8_128_HMAC_SHA1_80" in line.text
+    assert repr(unknown.key)[2:-1] not in line.text
+    bob.say(port_b)
+    worker.counters()
+    assert alice.hears_nothing()
+
+
+def test_keys_are_not_shown() -> None:
+    keys = SrtpKeys(ours=a_key(), theirs=a_key())
+    shown = repr(SetRemote(1, HOST, 4000, srtp=keys))
+    assert SUITE in shown
+    assert repr(keys.ours.key) not in shown
