@@ -114,7 +114,7 @@ def _as_trunk(request: Request, trunk: Trunk) -> Authorized | Refused:
     """Let a trunk call and ask whether we live; it has nothing to register here."""
     if request.method == "REGISTER":
         return Refused(403, "Forbidden")
-    return Authorized(trunk)
+    return Authorized(trunk, trunk)
 
 
 def _not_here(method: str) -> Refused:

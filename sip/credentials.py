@@ -132,26 +132,43 @@ class Attempt:
         self._again: set[tuple[str, str]] = set()
         "Answered twice."
 
-    def answer(self, response: Response, method: str, uri: str) -> tuple[tuple[str, str], ...]:
-        """Return the headers with which to send the request again; none: it is refused.
-
-        `uri`: the Request-URI. A challenge by another proxy on the way is answered together
-        with those that were answered before (:rfc:`3261#section-22.3`).
-        """
+    def take(self, response: Response) -> bool:
+        """Take the challenges of a response; false: none that we answer, it is a refusal."""
         challenges = _challenges(response, self._credentials.account.realms)
         if not challenges or any(self._spent(each) for each in challenges):
-            return ()
+            return False
         for each in challenges:
             if each.place in self._answered:
                 self._again.add(each.place)
             self._answered[each.place] = each
+        return True
+
+    def headers(self, method: str, uri: str) -> tuple[tuple[str, str], ...]:
+        """Return what answers all challenges so far, for a request that is sent again.
+
+        `uri`: the Request-URI. Several proxies on the way may each have challenged
+        (:rfc:`3261#section-22.3`).
+        """
         return tuple(
             self._credentials.authorization(each, method, uri) for each in self._answered.values()
         )
 
+    def answer(self, response: Response, method: str, uri: str) -> tuple[tuple[str, str], ...]:
+        """Return the headers with which to send the request again; none: it is refused."""
+        return self.headers(method, uri) if self.take(response) else ()
+
     def _spent(self, challenge: _Challenge) -> bool:
         place = challenge.place
         return place in self._answered and (not challenge.stale or place in self._again)
+
+
+VOUCHING: Final = frozenset(answering for _, answering in _KINDS)
+"Names of the headers that answer."
+
+
+def vouching(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return those headers of a request that answer challenges."""
+    return tuple(header for header in headers if header[0] in VOUCHING)
 
 
 def asked_realms(response: Response) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from sip.in_dialog_server import InDialogServer
 from sip.invite_usage import InviteUsage
 from sip.message import URI, Address, Request
 from sip.outside_client import OutsideClient, OutsideRequest, Series
+from sip.peer import Peer
 from sip.receiver import Authorize, Receiver
 from sip.refer import Refer
 from sip.refer_server import ReferServer
@@ -285,10 +286,15 @@ class Endpoint:
         now: float,
         headers: HeaderList = (),
         caused_by: Request | None = None,
+        routes: tuple[str, ...] = (),
+        peer: Peer | None = None,
+        silence_s: float | None = None,
     ) -> int:
         """Call `target` over `flow`; without a body the 2xx has the offer and `ack` the answer.
 
         `caused_by`: the INVITE on whose behalf, which must have hops left (`sip/hops.py`).
+        `peer`: with whose credentials challenges are answered, and who may speak from which
+        other addresses; `silence_s`: how long nothing at all may come back, None: 64*T1.
         """
         if len(self._core.usages) >= self._max_usages:
             self._core.count("overloaded")
@@ -304,6 +310,9 @@ class Endpoint:
             headers=headers,
             caused_by=caused_by,
             now=now,
+            routes=routes,
+            peer=peer,
+            silence_s=silence_s,
         ).id
 
     def cancel(self, usage: int, now: float, headers: HeaderList = ()) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from sip.address import Flow
 from sip.message import Request, Response
+from sip.peer import Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Authorized:
     """The request may go on; `identity` comes back in the event."""
 
     identity: object | None = None
+    peer: Peer | None = None
+    "Of a call: whose other addresses are its own as well, and with whom we have an account."
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,12 @@ def hops_left(request: Request) -> int:
     return int(request.headers.get("Max-Forwards") or MAX_FORWARDS)
 
 
+def mark_of(branch: str) -> str:
+    """Return the mark that a branch of ours ends with; empty for none."""
+    _, dot, mark = branch.partition(".")
+    return dot + mark
+
+
 class LoopMarks:
     """Marks in the branches of our requests."""
 

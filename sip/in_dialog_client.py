@@ -1,16 +1,19 @@
 """Our requests inside a dialog: BYE, re-INVITE, ACK and the rest (RFC 3261 12.2.1, 14.1, 15)."""
 
 import re
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from sip.build import HeaderList, OutgoingRequest
 from sip.core import Core
+from sip.credentials import Attempt, vouching
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError
 from sip.events import RequestCompleted, UsageEnded
 from sip.invite_usage import InviteUsage
 from sip.message import Response
+from sip.peer import attempt_for, may_answer
 from sip.session_keeper import TRY_AGAIN_S, SessionKeeper
 from sip.transaction import State
 from sip.transaction_layer import ClientTransaction
@@ -25,6 +28,22 @@ def ignore(
     _transaction: ClientTransaction, _response: Response | None, _code: int, _now: float
 ) -> None:
     """Report of a request whose result changes nothing: CANCEL, the BYE of a fork."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request of ours has to be sent again with."""
+
+    id: int | None
+    "By which the application knows it; None: it does not."
+    headers: tuple[tuple[str, str], ...]
+    attempt: Attempt | None
+
+
+def _vouch(usage: InviteUsage, asked: _Asked, response: Response) -> bool:
+    """Take a challenge of the peer; true when the request is to be sent again (22.2)."""
+    attempt = asked.attempt
+    return attempt is not None and may_answer(usage.peer, response) and attempt.take(response)
 
 
 class InDialogClient:
@@ -93,10 +112,7 @@ class InDialogClient:
             return self._glare(usage, request_id)
         usage.reinviting = request_id
         usage.late_offer = not body
-        transaction = self._open(usage, "INVITE", request_id, now, headers, body=body)
-        # Provisional responses stop Timer B for good: bound the wait for a final one.
-        when = now + self._core.timers.give_up
-        self._core.heap.start(when, partial(self._cancel_reinvite, transaction))
+        self._open(usage, "INVITE", request_id, now, headers, body=body)
         return request_id
 
     def _cancel_reinvite(self, transaction: ClientTransaction, now: float) -> None:
@@ -143,7 +159,9 @@ class InDialogClient:
         *,
         body: bytes = b"",
         content_type: str | None = None,
-    ) -> ClientTransaction:
+        attempt: Attempt | None = None,
+    ) -> None:
+        """Send a request; `attempt` holds what its challenges were answered with so far."""
         if usage.dialog is None:
             raise LocalProtocolError(f"usage {usage.id} has no dialog: {usage.state.name}")
         session = self.sessions.request_headers(usage) if method in TARGET_REFRESH else ()
@@ -154,8 +172,18 @@ class InDialogClient:
             body=body,
             content_type=content_type,
         )
-        report = partial(self._completed, usage, request_id, tuple(headers))
-        return self._core.transactions.open_client(request, usage.dialog.flow, report, now)
+        attempt = attempt or attempt_for(usage.peer)
+        if attempt is not None:
+            answers = attempt.headers(method, request.uri)
+            request = replace(request, headers=(*request.headers, *answers))
+        asked = _Asked(request_id, tuple(headers), attempt)
+        core, report = self._core, partial(self._completed, usage, asked)
+        transaction = core.transactions.open_client(request, usage.dialog.flow, report, now)
+        if method == "INVITE":
+            usage.vouching = vouching(request.headers)
+            # Provisional responses stop Timer B for good: bound the wait for a final one.
+            when = now + core.timers.give_up
+            core.heap.start(when, partial(self._cancel_reinvite, transaction))
 
     def build(
         self,
@@ -187,8 +215,7 @@ class InDialogClient:
     def _completed(  # noqa: PLR0917 - a bound `Report`
         self,
         usage: InviteUsage,
-        request_id: int | None,
-        headers: HeaderList,
+        asked: _Asked,
         transaction: ClientTransaction,
         response: Response | None,
         code: int,
@@ -197,13 +224,9 @@ class InDialogClient:
         if code < 200:
             return
         sent, method = transaction.sent, transaction.sent.method
-        if method in TARGET_REFRESH and response is not None:
-            if method == "INVITE" and code < 300 and self._acknowledged(usage, sent.cseq, response):
-                return
-            if code == 422 and self.sessions.longer(usage, response):
-                body, kind = sent.body, sent.content_type
-                self._open(usage, method, request_id, now, headers, body=body, content_type=kind)
-                return
+        request_id = asked.id
+        if response is not None and self._goes_on(usage, asked, sent, response, now):
+            return
         wait = self._wait(usage, response, code)
         if method == "BYE":
             self._core.forget(usage, now)
@@ -217,6 +240,39 @@ class InDialogClient:
             self.lose(usage, "gone", now)
         elif code == 408 and method in TARGET_REFRESH:
             self.lose(usage, "timeout", now)
+
+    def _goes_on(
+        self,
+        usage: InviteUsage,
+        asked: _Asked,
+        sent: OutgoingRequest,
+        response: Response,
+        now: float,
+    ) -> bool:
+        """Take a final response; true where it is no result: seen before, or asked again."""
+        code, refreshes = response.code, sent.method in TARGET_REFRESH
+        if sent.method == "INVITE" and code < 300:
+            return self._acknowledged(usage, sent.cseq, response)
+        if not (refreshes and code == 422 and self.sessions.longer(usage, response)) and not (
+            _vouch(usage, asked, response)
+        ):
+            return False
+        self._send_again(usage, asked, sent, now)
+        return True
+
+    def _send_again(
+        self, usage: InviteUsage, asked: _Asked, sent: OutgoingRequest, now: float
+    ) -> None:
+        self._open(
+            usage,
+            sent.method,
+            asked.id,
+            now,
+            asked.headers,
+            body=sent.body,
+            content_type=sent.content_type,
+            attempt=asked.attempt,
+        )
 
     def _refreshed(
         self,
@@ -293,7 +349,7 @@ class InDialogClient:
     def acknowledge(self, usage: InviteUsage, cseq: int, body: bytes) -> None:
         """Send the ACK of a 2xx and keep it for its retransmissions."""
         assert usage.dialog is not None
-        ack = bytes(self.build(usage.dialog, "ACK", body=body, cseq=cseq))
+        ack = bytes(self.build(usage.dialog, "ACK", headers=usage.vouching, body=body, cseq=cseq))
         usage.keep_ack((usage.dialog.remote_tag, cseq), ack)
         self._core.outbox.append((ack, usage.dialog.flow))
 

@@ -38,7 +38,7 @@ class InDialogServer:
         """Return the usage that a request with a To-tag belongs to."""
         head = request.head
         usage = self._core.usages.by_dialog((head.call_id, head.to_tag, head.from_tag))
-        if usage is None or usage.flow.remote.host != flow.remote.host:
+        if usage is None or not usage.is_from(flow):
             return None
         return usage
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from sip.address import Flow
 from sip.build import HeaderList, OutgoingRequest
+from sip.credentials import Attempt
 from sip.dialog import Dialog, DialogId, header_values
 from sip.message import URI, Request, Response
+from sip.peer import Peer
 from sip.reliable_state import Fork, ReliableState
 from sip.session_timer import SessionState
 from sip.timers import Timer
@@ -51,6 +53,8 @@ class InviteUsage:
     local_tag: str
     dialog: Dialog | None = None
     "Confirmed once there was a 2xx; before that the early dialog of the last provisional."
+    peer: Peer | None = None
+    "Whose addresses and challenges are as good as the flow's own."
     keys: list[DialogId] = field(default_factory=list)
     "Dialog ids under which the usage is found."
 
@@ -76,6 +80,10 @@ class InviteUsage:
     sent: OutgoingRequest | None = None
     target: URI | None = None
     calling: ClientTransaction | None = None
+    attempt: Attempt | None = None
+    "What answers challenges to the INVITE."
+    vouching: tuple[tuple[str, str], ...] = ()
+    "Credentials of the newest INVITE of ours, which its ACK repeats (section 22.1)."
     late_offer: bool = False
     cancel_sent: bool = False
     cancel_headers: tuple[tuple[str, str], ...] = ()
@@ -118,6 +126,11 @@ class InviteUsage:
     def secure(self) -> bool:
         """Whether our Contact is to be a `sips` URI."""
         return self.dialog is not None and self.dialog.secure
+
+    def is_from(self, flow: Flow) -> bool:
+        """Tell whether what came over a flow can be the peer's."""
+        host = flow.remote.host
+        return host == self.flow.remote.host or (self.peer is not None and self.peer.is_at(host))
 
     def keep_ack(self, key: tuple[str, int], ack: bytes) -> None:
         """Keep an ACK for retransmissions of its 2xx, the last few only."""

@@ -9,7 +9,7 @@ from sip.core import Core
 from sip.credentials import Attempt
 from sip.events import RequestCompleted
 from sip.message import URI, Address, Response
-from sip.peer import Peer, may_answer
+from sip.peer import Peer, attempt_for, may_answer
 from sip.transaction_layer import ClientTransaction
 
 
@@ -81,13 +81,11 @@ class OutsideClient:
             routes=request.routes,
             headers=core.request_headers(flow, (self._contact(request), *request.headers)),
         )
-        peer = request.peer
-        credentials = peer.credentials if peer is not None else None
         asking = _Asking(
             id=core.new_id(),
             request=request,
             sent=sent,
-            attempt=credentials.attempt() if credentials is not None else None,
+            attempt=attempt_for(request.peer),
             headers=sent.headers,
         )
         self._open(asking, now)

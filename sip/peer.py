@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from sip.credentials import Credentials
+from sip.credentials import Attempt, Credentials
 from sip.message import Response
 
 
@@ -15,6 +15,12 @@ class Peer(Protocol):
 
     def is_at(self, host: str) -> bool:
         """Tell whether a numeric address is one of its own."""
+
+
+def attempt_for(peer: Peer | None) -> Attempt | None:
+    """Return what answers the challenges of one request to a peer."""
+    credentials = peer.credentials if peer is not None else None
+    return credentials.attempt() if credentials is not None else None
 
 
 def may_answer(peer: Peer | None, response: Response) -> bool:

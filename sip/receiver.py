@@ -138,7 +138,7 @@ class Receiver:
         if refusal is not None:
             core.respond(transaction, refusal.code, now, headers=refusal.headers)
         elif request.method == "INVITE":
-            self._uas.offer(transaction, flow, verdict.identity, now)
+            self._uas.offer(transaction, flow, verdict, now)
         else:
             core.events.append(RequestOffered(transaction.id, request, flow, verdict.identity))
 

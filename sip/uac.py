@@ -6,12 +6,14 @@ from functools import partial
 from sip.address import Flow
 from sip.build import HeaderList, OutgoingRequest, with_tag
 from sip.core import Core
+from sip.credentials import VOUCHING, vouching
 from sip.dialog import Dialog
 from sip.events import InviteAnswered, InviteFailed, InviteProgressed
-from sip.hops import MAX_FORWARDS, hops_left
+from sip.hops import MAX_FORWARDS, hops_left, mark_of
 from sip.in_dialog_client import InDialogClient, ignore
 from sip.invite_usage import MAX_ACKS, InviteUsage
 from sip.message import URI, Address, Request, Response
+from sip.peer import Peer, attempt_for, may_answer
 from sip.reliable import ReliableClient
 from sip.reliable_state import Fork
 from sip.timers import Timer
@@ -61,8 +63,14 @@ class InviteClient:
         headers: HeaderList,
         caused_by: Request | None,
         now: float,
+        routes: tuple[str, ...] = (),
+        peer: Peer | None = None,
+        silence_s: float | None = None,
     ) -> InviteUsage:
-        """Call somebody (section 13.2.1)."""
+        """Call somebody (section 13.2.1).
+
+        `silence_s`: how long nothing at all may come back, not even 100; None: 64*T1.
+        """
         core = self._core
         branch, local_tag = core.branch(), core.token()
         hops = MAX_FORWARDS
@@ -78,6 +86,7 @@ class InviteClient:
             to=str(to),
             call_id=core.token(),
             cseq=1,
+            routes=routes,
             max_forwards=hops,
             headers=(
                 *core.request_headers(flow, headers, secure=target.scheme == "sips"),
@@ -92,12 +101,27 @@ class InviteClient:
             local_tag=local_tag,
             sent=sent,
             target=target,
+            peer=peer,
+            attempt=attempt_for(peer),
             late_offer=not body,
         )
         core.usages.add(usage)
-        report = partial(self._report, usage)
-        usage.calling = core.transactions.open_client(sent, flow, report, now)
+        self._open(usage, sent, now)
+        if silence_s is not None:
+            core.heap.start(now + silence_s, partial(self._silence, usage))
         return usage
+
+    def _open(self, usage: InviteUsage, sent: OutgoingRequest, now: float) -> None:
+        usage.sent = sent
+        usage.vouching = vouching(sent.headers)
+        report = partial(self._report, usage)
+        usage.calling = self._core.transactions.open_client(sent, usage.flow, report, now)
+
+    def _silence(self, usage: InviteUsage, now: float) -> None:
+        """Give up a call that nobody has answered in any way, so that another server may."""
+        calling = usage.calling
+        if usage.state is UsageState.CALLING and calling and calling.state is State.CALLING:
+            self._core.transactions.give_up(calling, now)
 
     # --- cancelling
 
@@ -146,28 +170,36 @@ class InviteClient:
             code == 422
             and usage.state in WAITING
             and (self._in_dialog.sessions.longer(usage, response))
-        ):
+        ) or (usage.state in WAITING and self._vouch(usage, response)):
             self._invite_again(usage, now)
         else:
             self._fail(usage, code, response.phrase, response, now)
 
+    @staticmethod
+    def _vouch(usage: InviteUsage, response: Response) -> bool:
+        """Take a challenge of the peer; true when the INVITE is to be sent again (22.2)."""
+        attempt = usage.attempt
+        return attempt is not None and may_answer(usage.peer, response) and attempt.take(response)
+
     def _invite_again(self, usage: InviteUsage, now: float) -> None:
-        """Send the INVITE anew with the longer session that was asked for (RFC 4028 7.3)."""
-        assert usage.sent is not None
-        core, branch = self._core, self._core.branch()
+        """Send the INVITE anew: with credentials, or with a longer session (RFC 4028 7.3)."""
+        sent = usage.sent
+        assert sent is not None
+        core = self._core
+        branch = core.branch() + mark_of(sent.branch)
         session = dict(self._in_dialog.sessions.request_headers(usage))
-        kept = [header for header in usage.sent.headers if header[0] not in session]
-        usage.sent = replace(
-            usage.sent,
-            via=core.via(usage.flow, branch),
-            branch=branch,
-            cseq=usage.sent.cseq + 1,
-            headers=(*kept, *session.items()),
-        )
+        answers = usage.attempt.headers("INVITE", sent.uri) if usage.attempt is not None else ()
+        kept = [header for header in sent.headers if header[0] not in session.keys() | VOUCHING]
         usage.dialog = None
         usage.forks.clear()
-        report = partial(self._report, usage)
-        usage.calling = core.transactions.open_client(usage.sent, usage.flow, report, now)
+        again = replace(
+            sent,
+            via=core.via(usage.flow, branch),
+            branch=branch,
+            cseq=sent.cseq + 1,
+            headers=(*kept, *session.items(), *answers),
+        )
+        self._open(usage, again, now)
 
     def _fail(
         self, usage: InviteUsage, code: int, reason: str, response: Response | None, now: float

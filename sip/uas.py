@@ -10,7 +10,7 @@ from sip.build import HeaderList
 from sip.core import Core, with_defaults
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError, RemoteProtocolError
-from sip.events import AckMissing, AckReceived, InviteCancelled, InviteOffered
+from sip.events import AckMissing, AckReceived, Authorized, InviteCancelled, InviteOffered
 from sip.in_dialog_client import InDialogClient
 from sip.invite_usage import InviteUsage, Unacknowledged, stop_retransmitting
 from sip.message import Request
@@ -37,7 +37,7 @@ class InviteServer:
         self._reliable = ReliableServer(core, self._never_acknowledged)
 
     def offer(
-        self, transaction: ServerTransaction, flow: Flow, identity: object | None, now: float
+        self, transaction: ServerTransaction, flow: Flow, authorized: Authorized, now: float
     ) -> None:
         """Make a usage of a new INVITE and show it to the application."""
         core = self._core
@@ -54,6 +54,7 @@ class InviteServer:
             flow=flow,
             local_tag=local_tag,
             dialog=dialog,
+            peer=authorized.peer,
             invite=transaction,
         )
         usage.note_allow(transaction.request)
@@ -61,7 +62,9 @@ class InviteServer:
         core.usages.add(usage)
         core.usages.add_dialog(usage, dialog.id)
         replaces = replaced.id if replaced is not None else None
-        core.tell(usage, InviteOffered(usage.id, transaction.request, flow, identity, replaces))
+        core.tell(
+            usage, InviteOffered(usage.id, transaction.request, flow, authorized.identity, replaces)
+        )
 
     def provisional(
         self, usage: InviteUsage, code: int, now: float, body: bytes, headers: HeaderList
@@ -268,7 +271,7 @@ class InviteServer:
     def receive_ack(self, request: Request, flow: Flow, now: float) -> None:
         """Take the ACK of a 2xx, whatever its To-tag and branch say (pyVoIP makes them up)."""
         usage = self._core.usages.by_ack(ack_key(request))
-        if usage is None or usage.flow.remote.host != flow.remote.host:
+        if usage is None or not usage.is_from(flow):
             self._core.count("stray_acks")
             return
         if usage.unacknowledged is None:
