@@ -18,8 +18,8 @@ from sip.message import Request
 
 logger = logging.getLogger("b2bua.authentication")
 
-ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "OPTIONS")
-SUPPORTED = ("100rel", "timer")
+ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "OPTIONS", "REFER")
+SUPPORTED = ("100rel", "timer", "replaces", "norefersub")
 "Extensions of SIP that we speak, and that a peer may require."
 ALLOW = ", ".join((*ALLOW_IN_CALLS, "REGISTER"))
 

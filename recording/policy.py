@@ -9,7 +9,7 @@ the first row that fits decides. Two principles stand behind the rows:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from recording.outcome import Outcome
@@ -225,6 +225,33 @@ def decide(
         may_stop=frozenset() if locked else may_use_key,
         outcome=None if starting else _idle_outcome(rule, situation),
         reason=_reason(rule.why, direction, own),
+    )
+
+
+def carried_on(
+    decision: Decision, own: Sequence[OwnParty], *, outside_agreed: bool, outside_can_be_asked: bool
+) -> Decision:
+    """Return what follows for a call that was being recorded until it was transferred.
+
+    A recording belongs to the call and not to a telephone: it goes on between those who talk
+    now, unless one of them is `never` or none of them is ours. Whoever has not agreed is silence
+    in it; an outside party who can be asked is asked.
+    """
+    if decision.start is not Start.NOT or decision.reason.key is ReasonKey.EMERGENCY or not own:
+        return decision
+    never = next((party.number for party in own if party.mode is Mode.NEVER), None)
+    if never is not None:
+        why = because(ReasonKey.NEVER, number=never)
+        return replace(decision, outcome=Outcome.BLOCKED, reason=why)
+    outside = len(own) == 1
+    asks = outside and not outside_agreed and outside_can_be_asked
+    return replace(
+        decision,
+        start=Start.AFTER_CONSENT if asks else Start.NOW,
+        outside_basis=Basis.CONSENT if asks else None,
+        may_stop=decision.may_stop or frozenset(party.number for party in own),
+        outcome=None,
+        reason=because(ReasonKey.RECORDED),
     )
 
 

@@ -36,16 +36,24 @@ class Bridge:
     """The media of one call between two parties."""
 
     def __init__(
-        self, leg_a: MediaLeg, leg_b: MediaLeg, convertible: tuple[Payload, ...] = ()
+        self,
+        leg_a: MediaLeg,
+        leg_b: MediaLeg,
+        convertible: tuple[Payload, ...] = (),
+        sides: tuple[Negotiation | None, Negotiation | None] = (None, None),
     ) -> None:
-        """Begin with nothing agreed.
+        """Begin with nothing agreed, but for what `sides` bring from another call.
 
         `convertible`: codecs that we may transcode into each other; none: never.
         """
         self.legs = (leg_a, leg_b)
-        self.sides = (Negotiation(leg_a, convertible), Negotiation(leg_b, convertible))
+        self.sides = (
+            sides[0] or Negotiation(leg_a, convertible),
+            sides[1] or Negotiation(leg_b, convertible),
+        )
         self._convertible = convertible
         self._closed = False
+        self._lent = False
 
     @property
     def held(self) -> bool:
@@ -133,9 +141,19 @@ class Bridge:
 
     def open(self) -> None:
         """Let the sides hear each other again."""
-        if self._closed:
+        if self._closed and not self._lent:
             self._closed = False
             self.join()
+
+    def lend(self) -> None:
+        """Let one side go into another call: nothing here joins the two until `take_back`."""
+        self.close()
+        self._lent = True
+
+    def take_back(self) -> None:
+        """Have both sides here again; raises `SdpError` where they have nothing in common now."""
+        self._lent = False
+        self.open()
 
 
 def _route(plan: RoutePlan, sink: AudioStream) -> Route:

@@ -17,7 +17,7 @@ from b2bua.calls.search import Search, Step
 from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from recording.policy import Decision, Direction, Start
-from sip.events import InviteOffered
+from sip.events import InviteCancelled, InviteOffered
 from sip.hops import hops_left
 
 
@@ -40,6 +40,16 @@ class Call(CallLife):
         self._dialled = offered.request.uri.user or ""
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
         self._c.record.open(offered, caller, self._direction.value)
+
+    def give_up(self, usage: int, number: str) -> Reachable | None:
+        """Return whom the caller is having rung, and ring them no longer."""
+        conversation, caller = self._c, self._caller
+        ours = caller.extension is not None and caller.number == number and usage == conversation.a
+        if not ours or conversation.answered_a or isinstance(self._destination, CallOver):
+            return None
+        self._s.endpoint.reject(usage, 487, conversation.now)
+        conversation.deliver(InviteCancelled(usage, "transferred"))
+        return self._destination
 
     # --- the call
 
@@ -151,7 +161,14 @@ class Call(CallLife):
         outside = conversation.outside
         can_be_asked = outside is None or conversation.can_be_asked(outside)
         decision = self._decide(conversation.callee, outside_has_keys=can_be_asked)
-        talk = Talk(conversation, decision, greeted=self._greeted, emergency=self._emergency)
+        talk = Talk(
+            conversation,
+            decision,
+            call=self,
+            exchange=self._exchange,
+            greeted=self._greeted,
+            emergency=self._emergency,
+        )
         await talk.run(agreed=conversation.recording.agreed)
 
 

@@ -46,6 +46,10 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         "Where the telephone itself sends the call (3xx)."
 
 
+class CutOff(CallOver):
+    """The ground is gone: the media worker died, or the server stops."""
+
+
 class Unanswered(CallOver):
     """Whoever was rung did not answer: somebody else may be rung."""
 

@@ -54,6 +54,8 @@ class CallRecord:
         self.started_at = wall_us()
         self.id = new_id(self.started_at)
         self.uniqueid = f"{self.started_at / MICROSECONDS:.6f}-{secrets.token_hex(4)}"
+        self.linkedid = self.uniqueid
+        "The `uniqueid` of the first call of a chain of transfers."
         self._journal = journal
         self._clock = clock
         self._began = clock()
@@ -63,21 +65,32 @@ class CallRecord:
     def open(self, offered: InviteOffered, caller: Party, direction: Direction) -> None:
         """Write the row at once: a crash loses no call."""
         dialled = offered.request.uri.user or ""
+        self._open(caller, dialled, direction, did=dialled if direction == "incoming" else "")
+        self.join(caller, side=0, call_id=offered.request.call_id, remote=str(offered.flow.remote))
+
+    def open_transferred(
+        self, caller: Party, wanted: str, direction: Direction, *, linkedid: str, call_id: str
+    ) -> None:
+        """Write the row of a call that begins with a party of another one."""
+        self.linkedid = linkedid
+        self._open(caller, wanted, direction)
+        self.join(caller, side=0, call_id=call_id)
+
+    def _open(self, caller: Party, wanted: str, direction: Direction, did: str = "") -> None:
         self._put(
             CallOpened(
                 id=self.id,
                 uniqueid=self.uniqueid,
-                linkedid=self.uniqueid,
+                linkedid=self.linkedid,
                 calldate=self.started_at,
                 clid=f'"{caller.name}" <{caller.number}>',
                 src=caller.number,
-                dst=dialled,
-                did=dialled if direction == "incoming" else "",
+                dst=wanted,
+                did=did,
                 channel=caller.channel,
                 direction=direction,
             )
         )
-        self.join(caller, side=0, call_id=offered.request.call_id, remote=str(offered.flow.remote))
 
     def routed(self, dst: str, direction: Direction, did: str = "") -> None:
         """Note where the call goes; `did`: the number that a trunk dialled."""

@@ -8,7 +8,8 @@ have their names.
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from recording.codecs import refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
-from recording.policy import Decision, Direction, Mode, OwnParty, decide
+from recording.policy import Decision, Direction, Mode, OwnParty, carried_on, decide
 from recording.reasons import Reason, ReasonKey, because
 from recording.spec import RecordingSpec, StreamFormat, TapSpec
 
@@ -45,6 +46,9 @@ class _Segment:
     open: OpenRecording
     formats: list[tuple[StreamFormat, ...]]
     "What each side may send, as the recorder knows it."
+    spec: RecordingSpec | None = None
+    tapped: set[Side] = field(default_factory=set)
+    "Sides that are in it; the others are silence."
     stopped: bool = False
     result: RecordingClosed | None = None
 
@@ -79,6 +83,8 @@ class CallRecording:
         self._failure: Reason | None = None
         self._refused: Reason | None = None
         self._blocked: Reason | None = None
+        self.carries_on = False
+        "It began before the call was transferred here: who has not agreed is silence in it."
         self.decision: Decision | None = None
 
     # --- may it be?
@@ -99,10 +105,37 @@ class CallRecording:
         )
         return self.decision
 
+    def carry_on(
+        self,
+        direction: Direction,
+        parties: tuple[Party, Party],
+        *,
+        emergency: bool = False,
+        outside_has_keys: bool = True,
+    ) -> Decision:
+        """Settle whether a recording that another call began goes on in this one."""
+        usual = self.decide(
+            direction, parties, emergency=emergency, outside_has_keys=outside_has_keys
+        )
+        own = [own_party(party) for party in parties if party.extension is not None]
+        self.decision = carried_on(
+            usual, own, outside_agreed=self.agreed, outside_can_be_asked=outside_has_keys
+        )
+        self.carries_on = self.decision is not usual
+        return self.decision
+
     def agree(self, side: Side, agreement: Agreement) -> None:
         """Take over an outside party's yes."""
         self._agreements[side] = agreement
         self._refused = None
+
+    def agreement(self, side: Side) -> Agreement | None:
+        """Return an outside party's yes, if it has given one."""
+        return self._agreements.get(side)
+
+    def carry(self, side: Side, agreement: Agreement, earlier: str) -> None:
+        """Take over the yes that a party gave in an `earlier` call (its `uniqueid`)."""
+        self.agree(side, self._evidence.carried(side, agreement, earlier))
 
     @property
     def agreed(self) -> bool:
@@ -127,6 +160,7 @@ class CallRecording:
     def start(self, bridge: Bridge, *, started_by: str) -> bool:
         """Open the taps; false where it can't be, which the outcome will say."""
         if self.running:
+            self.resume(bridge)
             return True
         formats = tuple(side.formats for side in bridge.sides)
         if not all(formats):
@@ -136,32 +170,78 @@ class CallRecording:
             self._failure = refused[0]
             return False
         try:
-            permits = [self._permit(side) for side in Side]
+            permits = self._permits()
         except EvidenceError as error:
             # Fail closed: without evidence there is no permit.
             logger.error("nothing recorded", extra={"reason": str(error)})
             self._failure = because(ReasonKey.NO_EVIDENCE)
             return False
         try:
-            spec = self._open(bridge, started_by, list(formats))
+            self._open(bridge, started_by, list(formats))
         except RecorderBusyError:
             logger.warning("not recorded: no recorder takes a new recording")
             self._failure = because(ReasonKey.RECORDER_BUSY)
             return False
-        for side, permit in zip(Side, permits, strict=True):
+        self._let_in(bridge, permits)
+        return True
+
+    def suspend(self, bridge: Bridge) -> None:
+        """Let neither side be heard in the file until `resume`; its time goes on."""
+        if self.running:
+            for side in self._segments[-1].tapped:
+                bridge.legs[side].close_tap()
+            self._segments[-1].tapped.clear()
+
+    def resume(self, bridge: Bridge) -> None:
+        """Let everybody who may be heard into the file that is open, from here on."""
+        if not self.running:
+            return
+        try:
+            permits = self._permits(without=self._segments[-1].tapped)
+        except EvidenceError as error:
+            logger.error("not resumed", extra={"reason": str(error)})
+            self._failure = because(ReasonKey.NO_EVIDENCE)
+        else:
+            self._let_in(bridge, permits)
+
+    def _let_in(self, bridge: Bridge, permits: dict[Side, RecordingPermit]) -> None:
+        segment = self._segments[-1]
+        assert segment.spec is not None
+        for side, permit in permits.items():
             leg = bridge.legs[side]
+            segment.formats[side] = bridge.sides[side].formats
+            segment.tapped.add(side)
             leg.open_tap(
                 permit,
-                self._segments[-1].open.recorder,
+                segment.open.recorder,
                 TapSpec(
-                    recording=spec,
+                    recording=segment.spec,
                     leg_id=leg.leg_id,
                     side=int(side),
-                    formats=formats[side],
+                    formats=segment.formats[side],
                     permit=encode(permit),
                 ),
             )
-        return True
+
+    def _permits(self, *, without: Collection[Side] = ()) -> dict[Side, RecordingPermit]:
+        """Return the permit of each party who may be heard; raises `EvidenceError`.
+
+        Both have to, where the recording is this call's own. One that goes on from another call
+        begins with whoever has agreed.
+        """
+        sides = [side for side in Side if side not in without]
+        if self.carries_on:
+            sides = [side for side in sides if self._has_agreed(side)]
+            if not sides and not without:
+                raise EvidenceError("nobody has agreed")
+        return {side: self._permit(side) for side in sides}
+
+    def _has_agreed(self, side: Side) -> bool:
+        assert self._parties is not None
+        extension = self._parties[side].extension
+        if extension is not None:
+            return extension.opt_in_at is not None
+        return side in self._agreements
 
     def _permit(self, side: Side) -> RecordingPermit:
         """Return the permit of one party; raises `EvidenceError`."""
@@ -175,7 +255,7 @@ class CallRecording:
 
     def _open(
         self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
-    ) -> RecordingSpec:
+    ) -> None:
         assert self._parties is not None
         caller, callee = self._parties
         number = len(self._segments) + 1
@@ -191,7 +271,7 @@ class CallRecording:
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
         self._record.segment_opened(segment.segment_id, number, path, started_by)
-        return RecordingSpec(
+        segment.spec = RecordingSpec(
             recording_id=opened.recording_id,
             relative_path=path,
             started_at=time.time(),

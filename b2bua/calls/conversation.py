@@ -9,15 +9,17 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.call_record import CallRecord
 from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
-from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
+from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
+from b2bua.calls.line import Line
 from b2bua.calls.party import Party
+from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
 from b2bua.calls.transcodable import transcodable
 from b2bua.config import Config
@@ -31,7 +33,7 @@ from cdr.journal import Journal
 from recording.controller import Action
 from sip.address import Flow, HostPort, Transport
 from sip.build import HeaderList
-from sip.endpoint import Endpoint
+from sip.endpoint import Endpoint, UsageState
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
@@ -39,13 +41,9 @@ from sip.registrar import Registrar
 
 logger = logging.getLogger("b2bua.calls.call")
 
+STANDING = frozenset({UsageState.ANSWERED, UsageState.ESTABLISHED})
+
 T = TypeVar("T")
-
-
-class Attachable(Protocol):
-    """Who takes a usage's events."""
-
-    def deliver(self, event: CallEvent) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +60,12 @@ class CallServices:
     plan: DialPlan
     voices: VoiceBook
     media_host: str
-    flow_to: Callable[[Transport, HostPort], Flow | None]
-    "The way from us to an address; None where we don't speak its family."
     recordings: Path
     clock: Callable[[], float]
     attach: Callable[[int, Attachable], None]
     "Have a usage's events delivered to a call."
+    flow_to: Callable[[Transport, HostPort], Flow | None]
+    "The way from us to an address; None where we don't speak its family."
 
 
 class Conversation:
@@ -88,6 +86,11 @@ class Conversation:
         "The caller has got its 2xx."
         self.owed: set[Side] = set()
         "Sides whose ACK will hold the answer to an offer of ours."
+        self.lent: dict[Side, Attachable] = {}
+        "Sides that are in another conversation, and in which."
+        self.closed = False
+        "The call is over."
+        self.refreshing = Refreshing(self)
         self.record = CallRecord(services.journal, services.clock)
         self.evidence = Evidence(services.journal, self.record)
         self.recording = CallRecording(
@@ -99,8 +102,11 @@ class Conversation:
         )
         self._usages = [self.a]
         self._bridge: Bridge | None = None
+        self._lines: dict[Side, Line] = {}
+        "Parties who came from other conversations."
         self._allows_info = [allows_info(offered.request.headers.getlist("Allow")), False]
         self.renegotiation = Renegotiation(self)
+        self._convertible = transcodable(services.config.media)
         self._inbox = Inbox(self.record.uniqueid, services.clock)
 
     # --- events
@@ -115,8 +121,25 @@ class Conversation:
         self._inbox.deliver(event)
 
     async def next_event(self, deadline: float | None = None) -> CallEvent | None:
-        """Return the next event; None once the clock is past `deadline`; raises `CallOver`."""
-        return await self._inbox.next_event(deadline)
+        """Return the next event; None once the clock is past `deadline`; raises `CallOver`.
+
+        What concerns a party that is in another conversation goes on to that one.
+        """
+        while True:
+            event = await self._inbox.next_event(deadline)
+            borrower = self._borrower(event)
+            if event is None or borrower is None:
+                return event
+            borrower.deliver(event)
+
+    def _borrower(self, event: CallEvent | None) -> Attachable | None:
+        usage, leg_id = getattr(event, "usage", None), getattr(event, "leg_id", None)
+        for side, borrower in self.lent.items():
+            if usage is not None and usage == self.usage(side):
+                return borrower
+            if leg_id is not None and side < len(self.legs) and leg_id == self.legs[side].leg_id:
+                return borrower
+        return None
 
     def small_talk(self, event: CallEvent) -> None:
         """Answer what needs an answer and changes nothing."""
@@ -201,6 +224,17 @@ class Conversation:
         host = self.services.endpoint.contact
         return (("Warning", f'305 {host} "Incompatible media format"'),)
 
+    @property
+    def own_usages(self) -> list[int]:
+        """The parties' usages, but for those that are in another conversation."""
+        usages = ((side, self.usage(side)) for side in Side if side not in self.lent)
+        return [usage for _, usage in usages if usage is not None]
+
+    @property
+    def own_legs(self) -> list[MediaLeg]:
+        """The legs, but for those that are in another conversation."""
+        return [leg for side, leg in enumerate(self.legs) if side not in self.lent]
+
     def attach(self, usage: int) -> None:
         """Have a usage's events come here."""
         self._usages.append(usage)
@@ -227,23 +261,118 @@ class Conversation:
         """Have the endpoint's words sent."""
         self.services.kick()
 
+    # --- lending
+
+    def lend(self, side: Side, *, to: Callable[[Line], Attachable]) -> None:
+        """Give a party away into the conversation that `to` makes for it."""
+        usage, bridge, known = self.usage(side), self._bridge, self._lines.get(side)
+        negotiation = bridge.sides[side] if bridge is not None else None
+        if negotiation is None and known is not None:
+            negotiation = known.negotiation
+        assert usage is not None
+        assert negotiation is not None
+        line = Line(
+            party=self.parties[side],
+            usage=usage,
+            leg=negotiation.leg,
+            negotiation=negotiation,
+            allows_info=self._allows_info[side],
+            agreement=self.recording.agreement(side),
+            recorded=self.recording.running,
+            calling=side is Side.A,
+            uniqueid=self.record.uniqueid,
+            linkedid=self.record.linkedid,
+        )
+        if bridge is not None:
+            bridge.lend()
+            self.recording.suspend(bridge)
+        self._usages.remove(usage)
+        self.lent[side] = to(line)
+
+    def take_back(self, side: Side) -> None:
+        """Have a party again that was lent."""
+        del self.lent[side]
+        usage = self.usage(side)
+        assert usage is not None
+        self.attach(usage)
+        self._listen_to(self.legs[side])
+        _begin_anew(self.legs[side])
+        try:
+            self.bridge.take_back()
+        except RemoteProtocolError as error:
+            # The next offer of either side brings them together again.
+            self._log("no common codec yet", str(error))
+        self.recording.resume(self.bridge)
+
+    def stands(self, side: Side) -> bool:
+        """Whether a side's dialog stands, though its end may be about to be told."""
+        usage = self.usage(side)
+        return usage is not None and self.services.endpoint.state(usage) in STANDING
+
+    def adopt(self, side: Side, line: Line) -> None:
+        """Take in the dialog of a party that comes from another conversation."""
+        if side is Side.B:
+            self.b = line.usage
+        if line.usage in self._usages:
+            self.services.attach(line.usage, self)
+        else:
+            self.attach(line.usage)
+        self._lines[side] = line
+        self._allows_info[side] = line.allows_info
+        if line.agreement is not None:
+            self.recording.carry(side, line.agreement, line.uniqueid)
+        _begin_anew(line.leg)
+
+    async def lend_leg_beside(self, line: Line) -> None:
+        """Get a leg for whoever is to talk to a party on loan; raises `CallOver`."""
+        self._adopt(line.leg)
+        leg = await self._lent_leg(line.leg)
+        self._adopt(leg)
+        self._bridge = Bridge(line.leg, leg, self._convertible, (line.negotiation, None))
+
+    def join_lines(self, first: Line, second: Line) -> None:
+        """Take the legs of two parties of other conversations; both are on one worker."""
+        self._adopt(first.leg)
+        self._adopt(second.leg)
+        lines = (first.negotiation, second.negotiation)
+        self._bridge = Bridge(first.leg, second.leg, self._convertible, lines)
+
+    async def move_beside(self, first: Line, second: Line) -> None:
+        """Take two lines whose legs are on different workers; raises `CallOver`.
+
+        The second gets a leg beside the first, and has to be told its address.
+        """
+        self._adopt(first.leg)
+        leg = await self._lent_leg(first.leg)
+        self._adopt(leg)
+        lines = (first.negotiation, second.negotiation.moved_to(leg))
+        self._bridge = Bridge(first.leg, leg, self._convertible, lines)
+        second.leg.on_event = second.leg.on_lost = None
+        second.leg.release()
+
     # --- media
 
     async def lend_legs(self) -> None:
         """Get both legs before anybody is answered; raises `CallOver` (503)."""
-        plane, host = self.services.plane, self.services.media_host
+        first = await self._lent_leg()
+        self._adopt(first)
+        second = await self._lent_leg(first)
+        self._adopt(second)
+        self._bridge = Bridge(first, second, self._convertible)
+
+    async def _lent_leg(self, beside: MediaLeg | None = None) -> MediaLeg:
+        services = self.services
         try:
-            first = await plane.lend(host)
-            self._adopt(first)
-            second = await plane.lend(host, beside=first)
-            self._adopt(second)
+            return await services.plane.lend(services.media_host, beside=beside)
         except NoPortError as error:
             self._log("no media leg", str(error))
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error
-        self._bridge = Bridge(first, second, transcodable(self.services.config.media))
 
     def _adopt(self, leg: MediaLeg) -> None:
         self.legs.append(leg)
+        self._listen_to(leg)
+
+    def _listen_to(self, leg: MediaLeg) -> None:
         leg.on_event = self.deliver
         leg.on_lost = self._leg_lost
 
@@ -270,12 +399,19 @@ class Conversation:
 
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""
-        law = self.bridge.sides[side].law
+        law = self.bridge.sides[side].law if side not in self.lent else None
         return None if law is None else self.legs[side].play(parts, law)
 
     def hush(self, side: Side) -> None:
         """End what a side hears from us: it hears the other one again."""
-        self.legs[side].stop_play()
+        if side not in self.lent:
+            self.legs[side].stop_play()
 
     def _log(self, what: str, reason: str) -> None:
         logger.info(what, extra={"call_id": self.record.uniqueid, "reason": reason})
+
+
+def _begin_anew(leg: MediaLeg) -> None:
+    """End what another conversation played to a leg, and listened for."""
+    leg.stop_play()
+    leg.collect_digits((), forward=True)

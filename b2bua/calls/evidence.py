@@ -77,6 +77,18 @@ class Evidence:
         self._record.evidence(row)
         return Agreement(Basis.ATTESTED, row.id)
 
+    def carried(self, side: Side, agreement: Agreement, earlier: str) -> Agreement:
+        """Store that a party who was transferred here had agreed before.
+
+        `earlier`: the `uniqueid` of that call, where its answer stands in full.
+        """
+        row = replace(
+            self._row(side, agreement.basis, "granted", self._record.now_us()),
+            note=f"agreed in call {earlier}",
+        )
+        self._record.evidence(row)
+        return Agreement(agreement.basis, row.id)
+
     def opt_in(self, side: Side, extension: Extension) -> RecordingPermit:
         """Make an own party's permit from its stored opt-in; raises `EvidenceError`."""
         if extension.opt_in_at is None:

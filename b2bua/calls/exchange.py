@@ -1,10 +1,15 @@
 """What a call may ask of the house it is in: who can be rung, and who is in how many calls."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
-from b2bua.calls.inbox import CallEvent
+from b2bua.calls.inbox import Attachable, CallEvent
+from b2bua.calls.line import Line
+from b2bua.calls.loan import Loan
+from b2bua.calls.party import Party
+from b2bua.routing import Reachable
 from sip.binding import Binding
+from sip.message import Request
 
 
 class Running(Protocol):
@@ -28,8 +33,46 @@ class Talkable(Running, Protocol):
         """Tell whether an extension talks in the call, or makes it."""
 
 
+class Transferable(Talkable, Protocol):
+    """A call whose parties can go into another one."""
+
+    @property
+    def linkedid(self) -> str: ...
+    def talks_with(self, usage: int, number: str) -> Party | None:
+        """Return whom an extension talks to on its `usage`; None where it is not its, or alone."""
+
+    def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
+        """Let that party go into the conversation that `to` makes for it; the call ends."""
+
+    def give_up(self, usage: int, number: str) -> Reachable | None:
+        """Return whom an extension is having rung on its `usage`, and ring them no longer."""
+
+
+class Meeting(Attachable, Protocol):
+    """A call in which a party waits for the one of another call."""
+
+    def meet(self, line: Line) -> Attachable:
+        """Take the other party in; returns where its events go from now on."""
+
+
 class Exchange(Protocol):
     """The switchboard as calls see it."""
+
+    @property
+    def accepting(self) -> bool: ...
+    def begin(self, call: Talkable) -> None:
+        """Run a call that another one has made."""
+
+    def transfer(
+        self, line: Line, *, loan: Loan, referrer: Party, destination: Reachable, request: Request
+    ) -> Attachable:
+        """Begin the call of a party and the target to which it is transferred."""
+
+    def join(self, line: Line, *, second: Party, request: Request, linkedid: str) -> Meeting:
+        """Begin the call of two parties of other calls; the second one is still to come."""
+
+    def call_of(self, usage: int) -> Transferable | None:
+        """Return the call between two parties to which a dialog belongs."""
 
     def engage(self, call: Talkable, numbers: Collection[str]) -> None:
         """Note which extensions are in a call, in place of those that were."""

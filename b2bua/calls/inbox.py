@@ -5,8 +5,9 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from b2bua.calls.call_over import NOBODY, CallOver
+from b2bua.calls.call_over import NOBODY, CutOff
 from b2bua.media.leg import LegEvent
 from recording.controller import Action, Wish
 from sip.events import Event
@@ -37,7 +38,45 @@ class RecordKeyPressed:
     "What came of it, for whoever asked to say it."
 
 
-CallEvent = Event | LegEvent | LegLost | Shutdown | RecordKeyPressed
+@dataclass(frozen=True, slots=True)
+class LineReturned:
+    """A party that was lent for a transfer is back: the target could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineKept:
+    """A party that was lent for a transfer talks to the target now."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineEnded:
+    """A party that was lent for a transfer has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surrendered:
+    """An attended transfer has taken a party away: the referrer is left, and wants to leave."""
+
+    side: int
+    "The referrer's."
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAgain:
+    """It is time to try a re-INVITE of ours again (RFC 3261 section 14.1)."""
+
+    side: int
+
+
+LineEvent = LineReturned | LineKept | LineEnded | Surrendered
+
+CallEvent = Event | LegEvent | LegLost | Shutdown | RecordKeyPressed | LineEvent | OfferAgain
+
+
+class Attachable(Protocol):
+    """Who takes events."""
+
+    def deliver(self, event: CallEvent) -> None: ...
 
 
 class Inbox:
@@ -61,7 +100,7 @@ class Inbox:
     async def next_event(self, deadline: float | None = None) -> CallEvent | None:
         """Return the next event; None once the clock is past `deadline`.
 
-        What ends a call in every phase is raised here, as `CallOver`.
+        What ends a call in every phase is raised here, as `CutOff`.
         """
         if self._queue.empty() and deadline is not None:
             try:
@@ -72,5 +111,5 @@ class Inbox:
         else:
             event = await self._queue.get()
         if isinstance(event, LegLost | Shutdown):
-            raise CallOver(503, "Service Unavailable", "FAILED", NOBODY)
+            raise CutOff(503, "Service Unavailable", "FAILED", NOBODY)
         return event

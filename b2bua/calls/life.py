@@ -8,12 +8,16 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.conversation import CallServices, Conversation
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.inbox import CallEvent
+from b2bua.calls.inbox import Attachable, CallEvent, Surrendered
+from b2bua.calls.line import Line
+from b2bua.calls.party import Party
+from b2bua.routing import Reachable
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -57,6 +61,35 @@ class CallLife(ABC):
         parties = self._c.parties if self._connected else self._c.parties[:1]
         return any(party.number == number and party.extension is not None for party in parties)
 
+    # --- parties who go into other calls
+
+    @property
+    def linkedid(self) -> str:
+        """The `uniqueid` of the first call of the chain of transfers."""
+        return self._c.record.linkedid
+
+    def talks_with(self, usage: int, number: str) -> Party | None:
+        """Return whom an extension talks to on its `usage`; None where it is not its, or alone."""
+        conversation = self._c
+        side = conversation.side_of(usage)
+        whose = conversation.parties[side]
+        standing = self._connected and not conversation.lent and not conversation.owed
+        if not standing or conversation.closed or conversation.usage(side) != usage:
+            return None
+        if whose.extension is None or whose.number != number or not conversation.stands(side.other):
+            return None
+        return conversation.parties[side.other]
+
+    def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
+        """Let the party beside `usage` go into the conversation that `to` makes for it."""
+        side = self._c.side_of(usage)
+        self._c.lend(side.other, to=to)
+        self._c.deliver(Surrendered(int(side)))
+
+    def give_up(self, usage: int, number: str) -> Reachable | None:  # noqa: ARG002 - see `Call`
+        """Return whom an extension is having rung on its `usage`: nobody here."""
+        return None
+
     def deliver(self, event: CallEvent) -> None:
         """Put an event into the inbox."""
         self._c.deliver(event)
@@ -92,14 +125,16 @@ class CallLife(ABC):
         """
         conversation, endpoint = self._c, self._s.endpoint
         now = self._s.clock()
+        conversation.closed = True
         with contextlib.ExitStack() as steps:
-            for leg in conversation.legs:
+            for leg in conversation.own_legs:
                 steps.callback(leg.release)
             steps.callback(self._s.kick)
-            for usage in (conversation.a, conversation.b, *conversation.branches):
-                if usage is not None:
-                    steps.callback(endpoint.abandon, usage, now)
-            if not conversation.answered_a and over.code != 487:
+            for usage in (*conversation.own_usages, *conversation.branches):
+                steps.callback(endpoint.abandon, usage, now)
+            if Side.A in conversation.lent:
+                pass
+            elif not conversation.answered_a and over.code != 487:
                 steps.callback(endpoint.reject, conversation.a, over.code, now, reason=over.phrase)
             elif conversation.answered_a and over.cause is not None:
                 reason = ("Reason", f"Q.850;cause={over.cause}")
@@ -110,10 +145,11 @@ class CallLife(ABC):
         conversation = self._c
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_PATIENCE_S):
-                for leg in conversation.legs:
+                for leg in conversation.own_legs:
                     await leg.released.wait()
         for side, leg in enumerate(conversation.legs):
-            leg.on_event = leg.on_lost = None
+            if leg in conversation.own_legs:
+                leg.on_event = leg.on_lost = None
             g711 = conversation.speaks_g711(Side(side))
             conversation.record.leave(side, leg.statistics, g711=g711)
         verdict = await conversation.recording.verdict(

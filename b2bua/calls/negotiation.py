@@ -9,6 +9,7 @@ from dataclasses import replace
 from b2bua.media.leg import Law, MediaLeg
 from recording.spec import StreamFormat
 from sip.address import HostPort
+from sip.audio_stream import audio_index
 from sip.offer_answer import (
     AudioStream,
     Direction,
@@ -163,6 +164,34 @@ class Negotiation:
             return True
         told = told_direction(other.stream.direction, entertained=self._hears_us)
         return audio_stream(self._agreed).direction == told
+
+    @property
+    def is_open(self) -> bool:
+        """Whether we have told the side that both may speak, in a codec in which we can."""
+        told = self._standing
+        return (
+            told is not None and audio_stream(told).direction == "sendrecv" and self.law is not None
+        )
+
+    def offer_again(self) -> bytes:
+        """Return an offer that takes the side back from hold, in G.711 where it knows it."""
+        assert self._standing is not None
+        self._standing = self._offering = standing_offer(narrowed(self._standing))
+        return bytes(self._offering)
+
+    def moved_to(self, leg: MediaLeg) -> "Negotiation":
+        """Return the same session at another leg; the side has to be offered it (`offer_again`)."""
+        moved = Negotiation(leg, self._convertible)
+        moved._origin = replace(self._origin, host=leg.local.host)
+        moved._offered, moved.heard = self._offered, self.heard
+        standing = self._standing
+        if standing is not None:
+            index = audio_index(standing)
+            line = replace(standing.media[index], port=leg.local.port)
+            media = (*standing.media[:index], line, *standing.media[index + 1 :])
+            new = replace(standing, connection=leg.local.host, media=media)
+            moved._standing = revised(standing, new)
+        return moved
 
     def relay(self, source: SessionDescription) -> bytes:
         """Return an offer to this side, made of what the other side says."""

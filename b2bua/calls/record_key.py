@@ -76,6 +76,11 @@ class RecordKey:
         if not self._c.bridge.held and self._controller.resumed() is Action.ASK:
             self._ask(PromptId.CONSENT_ASK)
 
+    def drop_question(self) -> None:
+        """Ask no longer: the conversation changes."""
+        if self._asking is not None:
+            self._judge(self._asking.cancel())
+
     # --- what happens meanwhile
 
     def handle(self, event: CallEvent) -> bool:

@@ -97,10 +97,17 @@ class Renegotiation:
             return endpoint.reinvite(usage, offer, now)
         return None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way with either side."""
+        usages = ((side, self._c.usage(side)) for side in Side)
+        return any(usage is not None and self._is_busy(side, usage) for side, usage in usages)
+
     def _is_busy(self, side: Side, usage: int) -> bool:
         """Tell whether an offer or answer with a side is still under way (section 14.2)."""
         unacknowledged = self._c.services.endpoint.state(usage) is UsageState.ANSWERED
-        under_way = bool(self._passed) or bool(self._own)
+        own = bool(self._own) or self._c.refreshing.is_busy(side)
+        under_way = bool(self._passed) or own
         return unacknowledged or side in self._c.owed or under_way
 
     def completed(self, event: RequestCompleted) -> bool:

@@ -11,17 +11,23 @@ from collections.abc import AsyncIterator, Collection
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
 from b2bua.calls.call_over import nobody
-from b2bua.calls.conversation import Attachable, CallServices
+from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Running, Talkable
-from b2bua.calls.inbox import RecordKeyPressed, Shutdown
+from b2bua.calls.inbox import Attachable, RecordKeyPressed, Shutdown
+from b2bua.calls.joined_call import JoinedCall, TakenCall
+from b2bua.calls.life import CallLife
+from b2bua.calls.line import Line
+from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
+from b2bua.calls.transferred_call import TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
-from b2bua.routing import Destination, NoRoute, ToRecordKey, ToTrunk
+from b2bua.routing import Destination, NoRoute, Reachable, ToRecordKey, ToTrunk
 from b2bua.trunks.trunk import Trunk, caller_of
 from sip.binding import Binding
 from sip.events import Event, InviteOffered, RequestOffered
+from sip.message import Request
 
 logger = logging.getLogger("b2bua.calls.switchboard")
 
@@ -82,8 +88,7 @@ class Switchboard:
     def _offered(self, event: InviteOffered) -> None:
         services = self._services
         if event.replaces is not None:
-            services.endpoint.reject(event.usage, 403, services.clock())
-            services.kick()
+            self._take_over(event, event.replaces)
             return
         caller, destination = self._route(event)
         emergency = isinstance(destination, ToTrunk) and destination.emergency
@@ -105,6 +110,28 @@ class Switchboard:
             self.engage(call, {caller.number} if caller.extension is not None else ())
         self.attach(event.usage, call)
         self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
+
+    def _take_over(self, event: InviteOffered, usage: int) -> None:
+        """Let an extension go on at another telephone of its own (:rfc:`3891`)."""
+        services, taker, call = self._services, event.identity, self.call_of(usage)
+        if (
+            not isinstance(taker, Extension)
+            or call is None
+            or not self.accepting
+            or not event.request.body
+            or call.talks_with(usage, taker.number) is None
+        ):
+            services.endpoint.reject(event.usage, 403, services.clock())
+            services.kick()
+            return
+        party = Party.own(taker)
+
+        def begin(line: Line) -> TakenCall:
+            taken = TakenCall(services, self, line, offered=event, taker=party)
+            self.begin(taken)
+            return taken
+
+        call.surrender(usage, to=begin)
 
     def _route(self, event: InviteOffered) -> tuple[Party, Destination]:
         """Return who calls, and where that goes."""
@@ -133,6 +160,40 @@ class Switchboard:
             self._empty.set()
 
     # --- what calls ask of the house
+
+    def begin(self, call: Talkable) -> None:
+        """Run a call that another one has made."""
+        assert self._group is not None
+        self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
+
+    def transfer(
+        self, line: Line, *, loan: Loan, referrer: Party, destination: Reachable, request: Request
+    ) -> TransferredCall:
+        """Begin the call of a party and the target to which it is transferred."""
+        call = TransferredCall(
+            self._services,
+            self,
+            line,
+            loan=loan,
+            referrer=referrer,
+            destination=destination,
+            request=request,
+        )
+        self.begin(call)
+        return call
+
+    def join(self, line: Line, *, second: Party, request: Request, linkedid: str) -> JoinedCall:
+        """Begin the call of two parties of other calls; the second one is still to come."""
+        call = JoinedCall(
+            self._services, self, line, second=second, request=request, linkedid=linkedid
+        )
+        self.begin(call)
+        return call
+
+    def call_of(self, usage: int) -> CallLife | None:
+        """Return the call between two parties to which a dialog belongs."""
+        found = next((call for call in self._calls if usage in call.usages), None)
+        return found if isinstance(found, CallLife) else None
 
     def engage(self, call: Talkable, numbers: Collection[str]) -> None:
         """Note which extensions are in a call, in place of those that were."""

@@ -1,18 +1,22 @@
 """The conversation itself: from the answer of the wanted party to whatever ends the call."""
 
+import contextlib
 from typing import NoReturn
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.exchange import Exchange, Talkable
 from b2bua.calls.hold_music import HoldMusic
-from b2bua.calls.inbox import CallEvent, RecordKeyPressed
+from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Surrendered
 from b2bua.calls.info_keys import InfoKeys
 from b2bua.calls.record_key import RecordKey
+from b2bua.calls.referring import Referring
 from b2bua.calls.renegotiation import is_update
 from b2bua.media.messages import CodeReceived, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start
+from sip.errors import RemoteProtocolError
 from sip.events import (
     AckMissing,
     AckReceived,
@@ -30,9 +34,21 @@ class Talk:
     """Two parties who hear each other."""
 
     def __init__(
-        self, conversation: Conversation, decision: Decision, *, greeted: bool, emergency: bool
+        self,
+        conversation: Conversation,
+        decision: Decision,
+        *,
+        call: Talkable,
+        exchange: Exchange,
+        emergency: bool,
+        greeted: bool = False,
+        transferred: bool = False,
     ) -> None:
-        """`greeted`: the caller has answered our questions and acknowledged our 2xx already."""
+        """`call`: whose conversation it is.
+
+        `greeted`: the caller has answered our questions and acknowledged our 2xx already;
+        `transferred`: they have talked before, if not to each other.
+        """
         self._c = conversation
         self._decision = decision
         self._greeted = greeted
@@ -41,7 +57,18 @@ class Talk:
         self._info_keys = InfoKeys(conversation, self._codes)
         self._renegotiation = conversation.renegotiation
         self._music = HoldMusic(conversation)
-        self._acknowledged = greeted
+        self._referring = Referring(
+            conversation,
+            exchange,
+            call,
+            allowed=not emergency,
+            on_lend=self._key.drop_question,
+        )
+        self._wish: InDialogReceived | None = None
+        "A REFER that has to wait."
+        self._due = False
+        "A recording is to begin by itself, and has not yet."
+        self._acknowledged = greeted or transferred
         self._silent: set[int] = set()
 
     async def run(self, *, agreed: bool) -> NoReturn:
@@ -53,10 +80,10 @@ class Talk:
             self._key.consented()
         elif self._to_be_asked and Side.A not in self._c.owed:
             self._key.ask_first()
-        self._c.bridge.join()
+        self._join()
         self._listen()
-        if self._greeted and agreed and self._decision.start is Start.AFTER_CONSENT:
-            self._key.begin()
+        self._due = self._acknowledged and self._begins_now(agreed=agreed)
+        self._begin()
         self._music.follow()
         try:
             while True:
@@ -70,11 +97,30 @@ class Talk:
             self._key.time_passed()
             self._info_keys.time_passed()
             self._renegotiation.time_passed()
+        elif self._referring.under_way:
+            if self._referring.handle(event):
+                self._renegotiated()
         elif self._key.handle(event):
             self._acknowledge_answer(event)
         else:
             self._handle(event)
+            self._refer_at_last()
         self._music.follow(event)
+
+    def _join(self) -> None:
+        """Let them hear each other, at once or when both have answered our offers."""
+        with contextlib.suppress(RemoteProtocolError):
+            self._c.bridge.join()
+
+    def _begin(self) -> None:
+        """Start what begins by itself, as soon as it is known what the parties send."""
+        if self._due:
+            self._key.begin()
+            self._due = not self._c.recording.running
+
+    def _begins_now(self, *, agreed: bool) -> bool:
+        start = self._decision.start
+        return start is Start.NOW or (start is Start.AFTER_CONSENT and agreed)
 
     @property
     def _to_be_asked(self) -> bool:
@@ -107,6 +153,13 @@ class Talk:
                 self._press(self._c.side_of_leg(event.leg_id), Wish.TOGGLE)
             case RecordKeyPressed() if not event.done.done():
                 event.done.set_result(self._key.press(event.number, event.wish))
+            case Surrendered():
+                self._key.drop_question()
+                raise CallOver(0, "", "ANSWERED", side=("caller", "callee")[event.side])
+            case InDialogReceived() if event.request.method == "REFER":
+                self._refer(event)
+            case _ if self._c.refreshing.handle(event):
+                self._renegotiated()
             case _:
                 self._handle_sip(event)
 
@@ -155,7 +208,22 @@ class Talk:
         """Go on with what both sides have agreed on now."""
         self._listen()
         self._c.recording.follow(self._c.bridge)
+        self._begin()
         self._key.resumed()
+
+    # --- transfers
+
+    def _refer(self, event: InDialogReceived) -> None:
+        """Take a REFER; one that overtakes the end of a hold has to wait for it."""
+        if self._wish is not None:
+            self._c.respond(event, 491)
+        else:
+            self._wish = event
+
+    def _refer_at_last(self) -> None:
+        if self._wish is not None and not self._renegotiation.is_busy:
+            wish, self._wish = self._wish, None
+            self._referring.offered(wish)
 
     def _fall_silent(self, event: MediaTimeout) -> None:
         self._silent.add(event.leg_id)

@@ -146,6 +146,9 @@ class TrunkConfig(Section):
     hold_music: bool = True
     "Whoever is behind it hears our music when an extension holds."
 
+    may_transfer: bool = False
+    "Take its REFER: it may then send whom we talk to through it to the numbers that it can call."
+
     @model_validator(mode="after")
     def _account_fits(self) -> "TrunkConfig":
         account = self.account

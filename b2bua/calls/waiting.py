@@ -1,0 +1,26 @@
+"""A party of another call who waits for whoever is rung: it hears the ringing tone, or why not."""
+
+from collections.abc import Callable
+
+from b2bua.calls.conversation import Conversation
+from b2bua.calls.greeting import Greeting
+from b2bua.calls.inbox import CallEvent
+from sip.events import InviteProgressed
+
+Progress = Callable[[int], None]
+
+
+class Waiting(Greeting):
+    """The side of a party who was transferred, while nobody else is there yet."""
+
+    def __init__(self, conversation: Conversation, progress: Progress) -> None:
+        """`progress` is told each status of the telephone that is rung."""
+        super().__init__(conversation)
+        self._progress = progress
+
+    def on_event(self, event: CallEvent) -> None:
+        """Answer the party while it waits; raises `CallOver` when it leaves."""
+        if isinstance(event, InviteProgressed):
+            self._progress(event.response.code)
+        elif not self._c.refreshing.handle(event):
+            super().on_event(event)

@@ -1,0 +1,539 @@
+"""Blind transfers: who hears what, who comes back, and what becomes of row and recording."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from b2bua.directory import Extension
+from b2bua.media.messages import Bridge, CloseTap, OpenTap
+from cdr.records import CallEnded, CallOpened, EvidenceStored
+from recording.spec import decode_tap
+from sip.events import (
+    InDialogReceived,
+    InviteAnswered,
+    InviteCancelled,
+    InviteOffered,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
+from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.call_rig import (
+    DID,
+    House,
+    Phone,
+    extension,
+    open_house,
+    sdp,
+)
+from tests.unit.b2bua.calls.virtual_time import virtual
+
+ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
+OF_ALICE, OF_BOB, OF_CAROL = 1, 2, 3
+"Leg ids, where Alice calls Bob and Carol is rung next."
+
+
+async def refer(
+    house: House, phone: Phone, to: str, *headers: tuple[str, str], usage: int | None = None
+) -> int:
+    """Ask for a transfer; returns the status of the answer."""
+    phone.endpoint.request(
+        phone.usage if usage is None else usage,
+        "REFER",
+        house.now,
+        headers=(("Refer-To", to), *headers),
+    )
+    house.kick()
+    return (await phone.take(RequestCompleted)).code
+
+
+async def told(house: House, phone: Phone) -> str:
+    """Take the next NOTIFY; returns what it tells, with a full stop if it is the last."""
+    event = await phone.take(InDialogReceived)
+    assert event.request.method == "NOTIFY"
+    phone.endpoint.respond(event.transaction, 200, house.now)
+    house.kick()
+    last = event.request.headers["Subscription-State"].startswith("terminated")
+    status = event.request.body.decode().strip().removeprefix("SIP/2.0 ")
+    return f"{status}." if last else status
+
+
+async def accept_reinvite(phone: Phone) -> str:
+    """Accept a re-INVITE; returns the direction that it offered."""
+    event = await phone.take(ReinviteReceived)
+    phone.accept(event)
+    media = SessionDescription.parse(event.request.body).media[0]
+    names = {each.name for each in media.attributes}
+    return next(iter(names & {"sendrecv", "sendonly", "recvonly", "inactive"}))
+
+
+async def hold(phone: Phone, other: Phone) -> None:
+    """Put the other side on hold, as telephones do before they transfer."""
+    phone.reinvite(sdp(phone.host, direction="sendonly", version=2))
+    event = await other.take(ReinviteReceived)
+    other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
+    assert (await phone.take(RequestCompleted)).code == 200
+    await asyncio.sleep(0.01)
+
+
+def rows(house: House) -> list[tuple[str, str]]:
+    """Who called whom, row by row."""
+    return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
+
+
+def same_chain(house: House) -> bool:
+    """Whether all rows have the `linkedid` of the first."""
+    opened = house.journal.of(CallOpened)
+    return {row.linkedid for row in opened} == {opened[0].uniqueid}
+
+
+def joined(house: House) -> set[int]:
+    """The legs that hear each other."""
+    last = house.plane.of(Bridge)[-1]
+    return {last.leg_a, last.leg_b}
+
+
+def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await hold(bob, alice)
+
+            assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
+            assert await told(house, bob) == "100 Trying"
+            assert await accept_reinvite(alice) == "sendrecv"
+            offered = await carol.take(InviteOffered)
+            assert offered.request.from_address.uri.user == "102"
+            assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
+            assert house.plane.hears(OF_ALICE)
+            carol.ring(offered)
+            assert await told(house, bob) == "180 Ringing"
+            carol.answer(offered)
+            assert await told(house, bob) == "200 OK."
+            await bob.take(UsageEnded)
+
+            await asyncio.sleep(3)
+            assert joined(house) == {OF_ALICE, OF_CAROL}
+            assert not house.plane.hears(OF_ALICE)
+            alice.bye()
+            await carol.take(UsageEnded)
+            await house.over(2)
+            assert rows(house) == [("102", "103"), ("102", "104")]
+            assert same_chain(house)
+            ended = house.journal.of(CallEnded)
+            assert [row.disposition for row in ended] == ["ANSWERED", "ANSWERED"]
+            assert [row.hangup_side for row in ended] == ["callee", "caller"]
+            assert alice.untold == ["RequestCompleted"]
+
+    run()
+
+
+def test_a_caller_transfers_as_well(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+
+            assert await refer(house, alice, "sip:104@192.0.2.100") == 202
+            assert await told(house, alice) == "100 Trying"
+            carol.answer(await carol.take(InviteOffered))
+            assert await told(house, alice) == "200 OK."
+            await alice.take(UsageEnded)
+            await asyncio.sleep(1)
+            assert joined(house) == {OF_BOB, OF_CAROL}
+            carol.bye()
+            await bob.take(UsageEnded)
+            await house.over(2)
+            assert rows(house) == [("102", "103"), ("103", "104")]
+
+    run()
+
+
+@pytest.mark.parametrize(("code", "status"), [(486, "486 Busy Here."), (404, "404 Call Failed.")])
+def test_where_the_target_fails_they_talk_again(tmp_path: Path, code: int, status: str) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await refer(house, bob, "<sip:104@192.0.2.100>")
+            await told(house, bob)
+            carol.reject(await carol.take(InviteOffered), code)
+
+            assert await told(house, bob) == status
+            await house.over()
+            assert joined(house) == {OF_ALICE, OF_BOB}
+            assert not house.plane.hears(OF_ALICE)
+            assert len(house.switchboard) == 1
+            # The re-INVITE of either side finds the other again.
+            bob.reinvite(sdp(bob.host, version=3, port=4444))
+            assert await accept_reinvite(alice) == "sendrecv"
+            assert (await bob.take(RequestCompleted)).code == 200
+            alice.bye()
+            await bob.take(UsageEnded)
+            await house.over(2)
+            assert rows(house) == [("102", "103"), ("102", "104")]
+            first, second = house.journal.of(CallEnded)
+            assert first.disposition == ("BUSY" if code == 486 else "FAILED")
+            assert (second.disposition, second.hangup_side) == ("ANSWERED", "caller")
+
+    run()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_referrer_who_has_hung_up_is_rung_again(tmp_path: Path, *, answers: bool) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await refer(house, bob, "<sip:104@192.0.2.100>")
+            await told(house, bob)
+            bob.bye()
+            await bob.take(RequestCompleted)
+            offered = await carol.take(InviteOffered)
+            await asyncio.sleep(2)
+            carol.reject(offered, 486)
+
+            again = await bob.take(InviteOffered)
+            assert again.request.from_address.uri.user == "102"
+            began = house.now
+            if answers:
+                bob.answer(again)
+                await asyncio.sleep(1)
+                assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
+                assert not house.plane.hears(OF_ALICE)
+                alice.bye()
+                await bob.take(UsageEnded)
+            else:
+                await bob.take(InviteCancelled)
+                assert house.now - began == pytest.approx(20, abs=0.1)
+                assert house.plane.heard(OF_ALICE)[-1] == "tone/busy"
+                await alice.take(UsageEnded)
+                assert house.now - began == pytest.approx(25, abs=0.2)
+            await house.over(3)
+            assert rows(house) == [("102", "103"), ("102", "104"), ("102", "103")]
+            assert same_chain(house)
+            last = house.journal.of(CallEnded)[-1]
+            assert last.disposition == ("ANSWERED" if answers else "NO ANSWER")
+
+    run()
+
+
+def test_who_is_transferred_may_hang_up_meanwhile(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await refer(house, bob, "<sip:104@192.0.2.100>")
+            await told(house, bob)
+            await carol.take(InviteOffered)
+            alice.bye()
+
+            await carol.take(InviteCancelled)
+            assert await told(house, bob) == "487 Request Terminated."
+            await bob.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+def test_what_the_referrer_does_meanwhile_is_answered(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await refer(house, bob, "<sip:104@192.0.2.100>")
+            await told(house, bob)
+            offered = await carol.take(InviteOffered)
+
+            assert await refer(house, bob, "<sip:102@192.0.2.100>") == 491
+            bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+            assert (await bob.take(RequestCompleted)).code == 200
+            bob.reinvite(b"nonsense")
+            assert (await bob.take(RequestCompleted)).code == 488
+            assert await bob.request("OPTIONS") == 200
+            alice.reinvite(sdp(alice.host, version=2, port=4100))
+            assert (await alice.take(RequestCompleted)).code == 200
+            assert house.remotes(OF_ALICE)[-1] == 4100
+            carol.answer(offered)
+            assert await told(house, bob) == "200 OK."
+            await bob.take(UsageEnded)
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+            event = await alice.take(ReinviteReceived)
+            bob.endpoint.request(
+                bob.usage, "REFER", house.now, headers=(("Refer-To", "<sip:104@h>"),)
+            )
+            house.kick()
+            await asyncio.sleep(0.2)
+            assert bob.untold == []
+            alice.accept(event, body=sdp(alice.host, direction="recvonly", version=2))
+
+            assert (await bob.take(RequestCompleted)).code == 200
+            assert (await bob.take(RequestCompleted)).code == 202
+            assert await told(house, bob) == "100 Trying"
+            assert await accept_reinvite(alice) == "sendrecv"
+            carol.answer(await carol.take(InviteOffered))
+            assert await told(house, bob) == "200 OK."
+            await bob.take(UsageEnded)
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+# --- who may transfer, and where to
+
+
+RULES = """
+[[route]]
+pattern = "00Z."
+trunk = "provider"
+strip = 2
+extensions = ["104"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("to", "status"),
+    [
+        ("<sip:104@192.0.2.100>", 202),
+        ("<sip:0123@192.0.2.100>", 202),
+        ("<sip:00123@192.0.2.100>", 403),
+        ("<sip:999@192.0.2.100>", 403),
+        ("<sip:*1@192.0.2.100>", 403),
+        ("<sip:192.0.2.100>", 403),
+        ("nobody", 400),
+        ("<http://x/>", 400),
+    ],
+)
+def test_a_transfer_goes_where_the_referrer_could_have_called(
+    tmp_path: Path, to: str, status: int
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL, toml=RULES) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            house.phone("104")
+            trunk = house.outside()
+            await house.connect(alice, "103", bob)
+
+            assert await refer(house, bob, to) == status
+            if "0123" in to and status == 202:
+                assert (await trunk.take(InviteOffered)).request.uri.user == "123"
+            alice.bye()
+            await house.over(2 if status == 202 else 1)
+            assert len(house.journal.of(CallOpened)) == (2 if status == 202 else 1)
+
+    run()
+
+
+@pytest.mark.parametrize("may", [False, True])
+def test_a_trunk_transfers_only_where_its_settings_say_so(tmp_path: Path, *, may: bool) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, extension("101")) as house:
+            if may:
+                settings = house.trunks.named("provider")
+                assert settings is not None
+                object.__setattr__(settings.settings, "may_transfer", True)
+            outside, clerk, bob = house.outside(), house.phone("101"), house.phone("103")
+            await house.connect(outside, DID, clerk)
+
+            assert await refer(house, outside, "<sip:0123@h>") == 403
+            assert await refer(house, outside, "<sip:103@h>") == (202 if may else 403)
+            if may:
+                assert await told(house, outside) == "100 Trying"
+                bob.answer(await bob.take(InviteOffered))
+                assert await told(house, outside) == "200 OK."
+                await outside.take(UsageEnded)
+                bob.bye()
+                await clerk.take(UsageEnded)
+            else:
+                outside.bye()
+                await clerk.take(UsageEnded)
+            await house.over(2 if may else 1)
+
+    run()
+
+
+def test_an_emergency_call_is_not_transferred(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, outside = house.phone("102"), house.outside()
+            house.phone("103")
+            await house.connect(alice, "112", outside)
+
+            assert await refer(house, alice, "<sip:103@h>") == 403
+            alice.bye()
+            await house.over()
+
+    run()
+
+
+# --- the recording
+
+
+CLERK, CHIEF = extension("101", "automatic"), extension("105", "automatic")
+NEVER, OFF = extension("106", "never"), extension("107", "off")
+SHY = extension("108", "off", opted_in=False)
+
+
+async def recorded_call(house: House) -> tuple[Phone, Phone]:
+    """Have an outside caller, who has agreed, talk to the clerk."""
+    outside, clerk = house.outside(), house.phone("101")
+    outside.dial(DID)
+    await outside.take(InviteAnswered)
+    await asyncio.sleep(6)
+    house.plane.press(1, "1")
+    clerk.answer(await clerk.take(InviteOffered))
+    await asyncio.sleep(5)
+    assert len(house.recordings) == 1
+    return outside, clerk
+
+
+def opened(house: House) -> list[tuple[int, str]]:
+    """Each tap: its leg, and the recording's path."""
+    return [
+        (tap.leg_id, decode_tap(tap.spec).recording.relative_path)
+        for tap in house.plane.of(OpenTap)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "heard"),
+    [(CHIEF, [1, 3]), (OFF, [1, 3]), (SHY, [1]), (NEVER, [])],
+)
+def test_the_recording_goes_on_between_those_who_talk_now(
+    tmp_path: Path, target: Extension, heard: list[int]
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK, target) as house:
+            outside, clerk = await recorded_call(house)
+            other = house.phone(target.number)
+            await refer(house, clerk, f"<sip:{target.number}@h>")
+            await told(house, clerk)
+            offered = await other.take(InviteOffered)
+            assert {m.leg_id for m in house.plane.of(CloseTap)} == {1, 2}
+            await asyncio.sleep(2)
+            assert len(house.recordings) == 1
+            other.answer(offered)
+            await told(house, clerk)
+            await clerk.take(UsageEnded)
+            await asyncio.sleep(5)
+
+            assert len(house.recordings) == (2 if heard else 1)
+            taps = opened(house)[2:]
+            assert sorted(leg for leg, _ in taps) == heard
+            if heard:
+                assert {path for _, path in taps} == {house.recordings[1].relative_path}
+            outside.bye()
+            await other.take(UsageEnded)
+            await house.over(2)
+            first, second = house.journal.of(CallEnded)
+            assert first.outcome == "recorded"
+            expected = ("recorded", "recorded") if heard else ("blocked", "never")
+            assert (second.outcome, second.outcome_reason) == expected
+            assert house.evidence.count(("consent", "granted")) == 2
+
+    run()
+
+
+def test_a_failed_transfer_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK, CHIEF) as house:
+            outside, clerk = await recorded_call(house)
+            chief = house.phone("105")
+            await refer(house, clerk, "<sip:105@h>")
+            await told(house, clerk)
+            chief.reject(await chief.take(InviteOffered), 486)
+            assert await told(house, clerk) == "486 Busy Here."
+            await asyncio.sleep(5)
+
+            assert len(house.recordings) == 1
+            assert [leg for leg, _ in opened(house)] == [1, 2, 1, 2]
+            assert len({path for _, path in opened(house)}) == 1
+            outside.bye()
+            await clerk.take(UsageEnded)
+            ended = await house.over(2)
+            assert ended.outcome == "recorded"
+
+    run()
+
+
+@pytest.mark.parametrize("answer", ["1", "2"])
+def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK, CHIEF) as house:
+            clerk, chief, outside = house.phone("101"), house.phone("105"), house.outside()
+            await house.connect(clerk, "105", chief)
+            await asyncio.sleep(5)
+            assert len(house.recordings) == 1
+            await refer(house, clerk, "<sip:0777@h>")
+            await told(house, clerk)
+            outside.answer(await outside.take(InviteOffered))
+            await told(house, clerk)
+            await clerk.take(UsageEnded)
+            await asyncio.sleep(6)
+            assert house.plane.heard(3) == ["de/consent"]
+            assert len(house.recordings) == 1
+            house.plane.press(3, answer)
+            await asyncio.sleep(8)
+
+            assert len(house.recordings) == (2 if answer == "1" else 1)
+            assert joined(house) == {2, 3}
+            chief.bye()
+            await outside.take(UsageEnded)
+            await house.over(2)
+            second = house.journal.of(CallEnded)[-1]
+            assert second.outcome == ("recorded" if answer == "1" else "refused")
+
+    run()
+
+
+def test_a_party_who_agreed_is_not_asked_again(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK, CHIEF) as house:
+            outside, clerk = await recorded_call(house)
+            chief = house.phone("105")
+            asked = house.plane.heard(1).count("de/consent")
+            await refer(house, clerk, "<sip:105@h>")
+            await told(house, clerk)
+            chief.answer(await chief.take(InviteOffered))
+            await told(house, clerk)
+            await clerk.take(UsageEnded)
+            await asyncio.sleep(0.05)
+            assert len(house.recordings) == 2
+            assert house.plane.heard(1).count("de/consent") == asked
+            notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
+            first = house.journal.of(CallOpened)[0]
+            assert notes == [f"agreed in call {first.uniqueid}"]
+            outside.bye()
+            await house.over(2)
+
+    run()
