@@ -33,6 +33,9 @@ OURS_BEFORE, OURS = 500.0, 2300.0
 THEIRS_BEFORE, THEIRS = 600.0, 2600.0
 "Hz, of the other party."
 
+WITHOUT_MUSIC = "[music]\non_hold = false\n"
+"Its notes would be taken for short prompts."
+
 SHORT_FILES = "[recording]\nmin_duration_s = 0.3\n"
 
 
@@ -197,7 +200,9 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
     port = ports.take(2)
     async with (
         server(
-            trunk_settings(port, routes=(OUTGOING,)) + SHORT_FILES, MANUAL, short=True
+            trunk_settings(port, routes=(OUTGOING,)) + SHORT_FILES + WITHOUT_MUSIC,
+            MANUAL,
+            short=True,
         ) as under_test,
         baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
         extension_phone(under_test, "101", voice(700.0)) as second,

@@ -111,6 +111,17 @@ class WirePhone:
         self._hear_from(final)
         self.rtp.codec = encoding, number
 
+    async def renegotiate(self, direction: str = "sendrecv", *, address: str = "") -> str:
+        """Re-INVITE with a direction, or another address; returns what the answer's SDP says."""
+        body = self._sdp(direction)
+        if address:
+            body = body.replace(f"c=IN IP4 {ports.LOOPBACK}", f"c=IN IP4 {address}")
+        final = await self._transact("INVITE", body)
+        if not final.startswith("SIP/2.0 200"):
+            raise PhoneError(final.partition("\r\n")[0])
+        self._send_request("ACK", cseq=self._cseq)
+        return final
+
     async def hang_up(self) -> None:
         await self._transact("BYE")
         self._down.set()
