@@ -23,12 +23,14 @@ from sip.address import Flow, HostPort
 from sip.build import HeaderList
 from sip.core import Core
 from sip.dialog import Dialog
+from sip.dialog_info import DialogInfo
 from sip.errors import LocalProtocolError, StreamError
 from sip.events import Authorized, Event, InviteFailed, Refused
 from sip.in_dialog_client import InDialogClient
 from sip.in_dialog_server import InDialogServer
 from sip.invite_usage import InviteUsage
 from sip.message import URI, Address, Request
+from sip.notifier import Notifier, NotifierLimits
 from sip.outside_client import OutsideClient, OutsideRequest, Series
 from sip.peer import Peer
 from sip.receiver import Authorize, Receiver
@@ -67,6 +69,7 @@ class Endpoint:
         supported: Iterable[str] = (),
         session: SessionPolicy | None = None,
         dice: Callable[[], float] = random.random,
+        subscriptions: NotifierLimits | None = None,
         max_transactions: int = 100_000,
         max_usages: int = 10_000,
     ) -> None:
@@ -87,6 +90,8 @@ class Endpoint:
         self._uas = InviteServer(self._core, self._client)
         self._refers = ReferServer(self._core, self._client)
         self._server = InDialogServer(self._core, self._uas, self._refers)
+        self.notifier = Notifier(self._core, self._client, subscriptions or NotifierLimits())
+        "Who watches our lamps."
         self._receiver = Receiver(
             self._core,
             authorize=authorize,
@@ -95,6 +100,7 @@ class Endpoint:
             invite_client=self._uac,
             invite_server=self._uas,
             in_dialog=self._server,
+            notifier=self.notifier,
         )
 
     @property
@@ -178,10 +184,12 @@ class Endpoint:
         on, and move to the connection over which their peer speaks next.
         """
         self._core.transactions.connection_lost(flow, now)
+        self.notifier.connection_lost(flow, now)
 
     def flows(self) -> set[Flow]:
-        """Return the flows that transactions and calls need."""
-        return self._core.transactions.flows() | self._core.usages.flows()
+        """Return the flows that transactions, calls and subscriptions need."""
+        core = self._core
+        return core.transactions.flows() | core.usages.flows() | set(self.notifier.flows())
 
     def send_queue(self) -> list[tuple[bytes, Flow]]:
         """Hand over the messages to send."""
@@ -247,6 +255,18 @@ class Endpoint:
             body=body,
             content_type=content_type,
         )
+
+    # --- lamps
+
+    def accept_subscription(
+        self, transaction: int, *, owner: str, resource: str, shown: DialogInfo, now: float
+    ) -> bool:
+        """Let the sender of a SUBSCRIBE that was offered watch `resource`; see `Notifier`."""
+        found = self._core.transactions.by_id(transaction)
+        if found is None or found.final:
+            self._core.count("late_calls")
+            return False
+        return self.notifier.accept(found, owner=owner, resource=resource, shown=shown, now=now)
 
     # --- transfers
 

@@ -20,6 +20,7 @@ from sip.events import Authorized, Refused, RequestOffered
 from sip.in_dialog_client import TARGET_REFRESH
 from sip.in_dialog_server import InDialogServer
 from sip.message import Request, is_keepalive, parse
+from sip.notifier import Notifier
 from sip.session_timer import is_too_small
 from sip.uac import InviteClient
 from sip.uas import InviteServer
@@ -42,6 +43,7 @@ class Receiver:
         invite_client: InviteClient,
         invite_server: InviteServer,
         in_dialog: InDialogServer,
+        notifier: Notifier,
     ) -> None:
         self._core = core
         self._authorize = authorize
@@ -50,6 +52,7 @@ class Receiver:
         self._uac = invite_client
         self._uas = invite_server
         self._server = in_dialog
+        self._notifier = notifier
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Take a datagram or a framed message."""
@@ -104,7 +107,8 @@ class Receiver:
     def _receive_in_dialog(self, request: Request, flow: Flow, now: float) -> None:
         core = self._core
         usage = self._server.find(request, flow)
-        if usage is None:
+        subscription = self._notifier.find(request, flow)
+        if usage is None and subscription is None:
             core.count("stray_requests")
             core.reply(request, flow, 481)
         elif len(core.transactions) >= 2 * self._max_transactions:
@@ -115,8 +119,10 @@ class Receiver:
             refusal = self._refusal(request)
             if refusal is not None:
                 core.respond(transaction, refusal.code, now, headers=refusal.headers)
-            else:
+            elif usage is not None:
                 self._server.receive(usage, transaction, now)
+            elif subscription is not None:
+                self._notifier.refresh(subscription, transaction, now)
 
     def _receive_outside(self, request: Request, flow: Flow, now: float) -> None:
         core = self._core
