@@ -21,10 +21,10 @@ logger = logging.getLogger("b2bua.authentication")
 ALLOW_IN_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "OPTIONS", "REFER")
 SUPPORTED = ("100rel", "timer", "replaces", "norefersub")
 "Extensions of SIP that we speak, and that a peer may require."
-ALLOW = ", ".join((*ALLOW_IN_CALLS, "REGISTER"))
+ALLOW = ", ".join((*ALLOW_IN_CALLS, "REGISTER", "SUBSCRIBE"))
 
 KNOWN_METHODS = frozenset(
-    {"MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE"}
+    {"MESSAGE", "NOTIFY", "PUBLISH", "REFER", "INFO", "UPDATE", "PRACK", "BYE"}
 )
 "Methods that exist but that nobody may use here outside a dialog: 405 rather than 501."
 
@@ -60,7 +60,7 @@ class Gate:
             return Refused(416, "Unsupported URI Scheme")
         if request.method == "OPTIONS" and not request.uri.user:
             return Authorized(Anonymous())
-        if request.method not in {"INVITE", "REGISTER", "OPTIONS"}:
+        if request.method not in {"INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE"}:
             return _not_here(request.method)
         if not self._accepting():
             return Refused(503, "Service Unavailable", (("Retry-After", "10"),))
@@ -111,8 +111,8 @@ def _own_address_only(request: Request, extension: Extension) -> Authorized | Re
 
 
 def _as_trunk(request: Request, trunk: Trunk) -> Authorized | Refused:
-    """Let a trunk call and ask whether we live; it has nothing to register here."""
-    if request.method == "REGISTER":
+    """Let a trunk call and ask whether we live; it has nothing to register or watch here."""
+    if request.method in {"REGISTER", "SUBSCRIBE"}:
         return Refused(403, "Forbidden")
     return Authorized(trunk, trunk)
 

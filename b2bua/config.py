@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from b2bua.errors import ConfigError
 from b2bua.settings.groups import GroupConfig
+from b2bua.settings.lamps import LampsConfig
 from b2bua.settings.media import MediaConfig
 from b2bua.settings.music import MusicConfig
 from b2bua.settings.recording import CodesConfig, ConsentConfig, RecordingConfig, StorageConfig
@@ -54,6 +55,7 @@ class Config(Section):
     consent: ConsentConfig = ConsentConfig()
     codes: CodesConfig = CodesConfig()
     music: MusicConfig = MusicConfig()
+    lamps: LampsConfig = LampsConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     storage: StorageConfig = StorageConfig()
     web: WebConfig = WebConfig()

@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import version as package_version
 
 from b2bua import control
@@ -229,10 +229,14 @@ class Service:
             recordings=self._recordings,
             clock=time.monotonic,
             attach=self._attach,
+            changed=self._changed,
         )
 
     def _attach(self, usage: int, call: Attachable) -> None:
         self._board.attach(usage, call)
+
+    def _changed(self, numbers: Iterable[str]) -> None:
+        self._board.lamps.changed(numbers)
 
     @property
     def _board(self) -> Switchboard:
@@ -292,6 +296,7 @@ class Service:
         """Wait for the stop; meanwhile, once a second, do what has no event of its own."""
         while not stop.is_set():
             registrations.expire()
+            self._board.lamps.keep_house()
             if "WATCHDOG_USEC" in os.environ:
                 notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):

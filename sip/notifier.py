@@ -23,6 +23,7 @@ from sip.subscribe import PACKAGE, Subscribe
 from sip.subscription_state import PACE, PaceAction, PaceInput, PaceState
 from sip.timers import Timer
 from sip.transaction_layer import ClientTransaction, ServerTransaction
+from sip.uas import record_route
 
 ALLOW_EVENTS = ("Allow-Events", PACKAGE)
 
@@ -210,10 +211,14 @@ class Notifier:
         expires_s: int,
         now: float,
     ) -> None:
-        contact = self._core.contact_header(transaction.flow)
-        granted = (contact, ("Expires", str(expires_s)), ALLOW_EVENTS)
-        tag = subscription.dialog.local_tag
-        self._core.respond(transaction, 200, now, to_tag=tag, headers=granted)
+        dialog = subscription.dialog
+        granted = (
+            self._core.contact_header(transaction.flow, secure=dialog.secure),
+            ("Expires", str(expires_s)),
+            ALLOW_EVENTS,
+            *record_route(transaction.request),
+        )
+        self._core.respond(transaction, 200, now, to_tag=dialog.local_tag, headers=granted)
 
     def _make_room(self, owner: str, now: float) -> None:
         """End the owner's oldest subscription where it has as many as it may have.
@@ -274,7 +279,7 @@ class Notifier:
             dialog,
             "NOTIFY",
             headers=(
-                self._core.contact_header(dialog.flow),
+                self._core.contact_header(dialog.flow, secure=dialog.secure),
                 ("Event", subscription.event),
                 ("Subscription-State", state),
             ),

@@ -8,7 +8,7 @@ have their names.
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -70,12 +70,15 @@ class CallRecording:
         evidence: Evidence,
         folder: Path,
         settings: RecordingConfig,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_change` is told when a segment begins and when it ends."""
         self._plane = plane
         self._record = record
         self._evidence = evidence
         self._folder = folder
         self._settings = settings
+        self._on_change = on_change
         self._minimum_s = settings.min_duration_s
         self._parties: tuple[Party, Party] | None = None
         self._agreements: dict[Side, Agreement] = {}
@@ -157,6 +160,13 @@ class CallRecording:
         """Whether a segment is open."""
         return bool(self._segments) and not self._segments[-1].stopped
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether somebody is heard in the file now, and no recorder has given it up."""
+        return (
+            self.running and self._segments[-1].result is None and bool(self._segments[-1].tapped)
+        )
+
     def start(self, bridge: Bridge, *, started_by: str) -> bool:
         """Open the taps; false where it can't be, which the outcome will say."""
         if self.running:
@@ -191,6 +201,7 @@ class CallRecording:
             for side in self._segments[-1].tapped:
                 bridge.legs[side].close_tap()
             self._segments[-1].tapped.clear()
+            self._on_change()
 
     def resume(self, bridge: Bridge) -> None:
         """Let everybody who may be heard into the file that is open, from here on."""
@@ -222,6 +233,7 @@ class CallRecording:
                     permit=encode(permit),
                 ),
             )
+        self._on_change()
 
     def _permits(self, *, without: Collection[Side] = ()) -> dict[Side, RecordingPermit]:
         """Return the permit of each party who may be heard; raises `EvidenceError`.
@@ -300,6 +312,7 @@ class CallRecording:
             segment = self._segments[-1]
             segment.stopped = True
             self._plane.stop_recording(segment.open)
+            self._on_change()
 
     def worker_died(self) -> None:
         """Note that the media worker is gone: what was said after its death is missing."""
@@ -314,6 +327,7 @@ class CallRecording:
         if segment.result is not None or segment.open.result.cancelled():
             return
         segment.result = segment.open.result.result()
+        self._on_change()
         if not self._is_short(segment):
             self._close(segment, playable=segment.playable_s > 0)
 

@@ -6,7 +6,7 @@ reads events from the one inbox and answers what concerns it; the rest is small 
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -66,6 +66,8 @@ class CallServices:
     "Have a usage's events delivered to a call."
     flow_to: Callable[[Transport, HostPort], Flow | None]
     "The way from us to an address; None where we don't speak its family."
+    changed: Callable[[Iterable[str]], None]
+    "Have the lamps of extensions looked at, whose calls are not as they were."
 
 
 class Conversation:
@@ -84,6 +86,8 @@ class Conversation:
         self.legs: list[MediaLeg] = []
         self.answered_a = False
         "The caller has got its 2xx."
+        self.is_asked = False
+        "A question to the outside party is open, whether it may be recorded."
         self.owed: set[Side] = set()
         "Sides whose ACK will hold the answer to an offer of ours."
         self.lent: dict[Side, Attachable] = {}
@@ -99,6 +103,7 @@ class Conversation:
             evidence=self.evidence,
             folder=services.recordings,
             settings=services.config.recording,
+            on_change=self.show_lamps,
         )
         self._usages = [self.a]
         self._bridge: Bridge | None = None
@@ -256,6 +261,10 @@ class Conversation:
         negotiation = self.bridge.sides[side]
         keys = bool(negotiation.event_types) or self._allows_info[side]
         return keys and negotiation.law is not None
+
+    def show_lamps(self) -> None:
+        """Have the lamps looked at that stand for this call."""
+        self.services.changed(p.number for p in self.parties if p.extension is not None)
 
     def kick(self) -> None:
         """Have the endpoint's words sent."""

@@ -9,6 +9,7 @@ from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.routing import Reachable
 from sip.binding import Binding
+from sip.dialog_info import DialogState
 from sip.message import Request
 
 
@@ -31,6 +32,13 @@ class Talkable(Running, Protocol):
     def is_held_by(self, number: str) -> bool: ...
     def occupies(self, number: str) -> bool:
         """Tell whether an extension talks in the call, or makes it."""
+
+    def call_lamp(self, number: str) -> DialogState:
+        """Return how far an extension is in the call; `early` where it is rung."""
+
+    @property
+    def record_lamp(self) -> DialogState:
+        """Return `confirmed` while the call is recorded, `early` while that is asked for."""
 
 
 class Transferable(Talkable, Protocol):

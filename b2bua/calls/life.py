@@ -18,6 +18,7 @@ from b2bua.calls.inbox import Attachable, CallEvent, Surrendered
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.routing import Reachable
+from sip.dialog_info import DialogState
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -60,6 +61,21 @@ class CallLife(ABC):
         """Tell whether an extension talks in the call, or makes it."""
         parties = self._c.parties if self._connected else self._c.parties[:1]
         return any(party.number == number and party.extension is not None for party in parties)
+
+    def call_lamp(self, number: str) -> DialogState:
+        """Return how far an extension is in the call; `early` where it is rung."""
+        if self._c.closed:
+            return "terminated"
+        return "confirmed" if self.occupies(number) else "early"
+
+    @property
+    def record_lamp(self) -> DialogState:
+        """Return `confirmed` while the call is recorded, `early` while that is asked for."""
+        if self._c.closed or not self._connected:
+            return "terminated"
+        if self._c.recording.goes_on:
+            return "confirmed"
+        return "early" if self._c.is_asked else "terminated"
 
     # --- parties who go into other calls
 
@@ -109,6 +125,7 @@ class CallLife(ABC):
             self._hang_up(over)
         except Exception:
             logger.exception("hanging up failed", extra={"call_id": self.call_id})
+        self._c.show_lamps()
         await self._finish(over, ended_after)
 
     @abstractmethod

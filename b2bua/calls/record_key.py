@@ -15,7 +15,7 @@ from ivr.consent_menu import Decision as Answer
 from ivr.consent_menu import Verdict
 from ivr.prompts import PromptId
 from ivr.tones import Tone
-from recording.controller import Action, Press, RecordingController, Wish
+from recording.controller import Action, Press, RecordingController, State, Wish
 from recording.permit import Basis
 from recording.policy import Decision, OnKey
 from recording.reasons import ReasonKey
@@ -55,6 +55,7 @@ class RecordKey:
         self._controller.ask()
         self._at_begin = True
         self._ask(self._c.services.config.consent.question)
+        self._show()
 
     # --- by somebody
 
@@ -69,12 +70,14 @@ class RecordKey:
         if action in (Action.ASK, Action.POSTPONE):
             self._asked_by, self._at_begin = number, False
         self._carry_out(action, self._side_of(number))
+        self._show()
         return action
 
     def resumed(self) -> None:
         """Ask what had to wait for the end of a hold."""
         if not self._c.bridge.held and self._controller.resumed() is Action.ASK:
             self._ask(PromptId.CONSENT_ASK)
+            self._show()
 
     def drop_question(self) -> None:
         """Ask no longer: the conversation changes."""
@@ -107,6 +110,11 @@ class RecordKey:
             self._judge(self._asking.time_passed())
 
     # --- inside
+
+    def _show(self) -> None:
+        """Let the lamp of the key follow."""
+        self._c.is_asked = self._controller.state in (State.ASKING, State.WAITING)
+        self._c.show_lamps()
 
     def _is_sentence_over(self, event: CallEvent) -> bool:
         return (
@@ -182,6 +190,7 @@ class RecordKey:
             self._open_bridge()
         else:
             self._refused(verdict, side)
+        self._show()
 
     def _granted(self) -> None:
         """Record from this instant on."""

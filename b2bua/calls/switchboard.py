@@ -15,6 +15,7 @@ from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, RecordKeyPressed, Shutdown
 from b2bua.calls.joined_call import JoinedCall, TakenCall
+from b2bua.calls.lamps import Lamps
 from b2bua.calls.life import CallLife
 from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
@@ -26,6 +27,7 @@ from b2bua.registration import Registrations
 from b2bua.routing import Destination, NoRoute, Reachable, ToRecordKey, ToTrunk
 from b2bua.trunks.trunk import Trunk, caller_of
 from sip.binding import Binding
+from sip.dialog_info import OFF, DialogInfo, DialogState
 from sip.events import Event, InviteOffered, RequestOffered
 from sip.message import Request
 
@@ -50,6 +52,7 @@ class Switchboard:
         self._extensions: dict[Running, frozenset[str]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
+        self.lamps = Lamps(services, self)
         self.accepting = False
 
     def __len__(self) -> int:
@@ -155,7 +158,9 @@ class Switchboard:
         del self._calls[call]
         for usage in call.usages:
             self._by_usage.pop(usage, None)
-        self._leave(call, self._extensions.pop(call, ()))
+        numbers = self._extensions.pop(call, frozenset())
+        self._leave(call, numbers)
+        self.lamps.changed(numbers)
         if not self._calls:
             self._empty.set()
 
@@ -202,6 +207,7 @@ class Switchboard:
         for number in now - before:
             self._by_extension.setdefault(number, []).append(call)
         self._leave(call, before - now)
+        self.lamps.changed(before | now)
 
     def _leave(self, call: Running, numbers: Collection[str]) -> None:
         for number in numbers:
@@ -227,6 +233,16 @@ class Switchboard:
         limit = self._services.config.sip.max_calls_per_extension
         return len(self._by_extension.get(number, ())) >= limit
 
+    def record_lamp(self, number: str) -> DialogInfo:
+        """Return how an extension's record key is lit: by its call that is recorded, or asked."""
+        states = {call.record_lamp for call in self._by_extension.get(number, ())}
+        return _strongest(states)
+
+    def call_lamp(self, number: str) -> DialogInfo:
+        """Return whether an extension is in a call, or rung."""
+        states = {call.call_lamp(number) for call in self._by_extension.get(number, ())}
+        return _strongest(states)
+
     def _press(self, press: RecordKeyPressed) -> bool:
         """Hand a dialled record key to the call that is meant."""
         calls = [call for call in self._by_extension.get(press.number, ()) if call.is_talking]
@@ -242,6 +258,8 @@ class Switchboard:
         services = self._services
         if event.request.method == "REGISTER":
             self._registrations.register(event)
+        elif event.request.method == "SUBSCRIBE":
+            self.lamps.subscribe(event)
         elif event.request.method == "OPTIONS":
             services.endpoint.respond(
                 event.transaction, 200, services.clock(), headers=(("Allow", ALLOW),)
@@ -266,3 +284,10 @@ class Switchboard:
             for call, task in self._calls.items():
                 logger.error("call cut off by the stop", extra={"call_id": call.call_id})
                 task.cancel()
+
+
+def _strongest(states: Collection[DialogState]) -> DialogInfo:
+    """Return what a lamp shows that stands for several calls."""
+    if "confirmed" in states:
+        return DialogInfo("confirmed")
+    return DialogInfo("early", "recipient") if "early" in states else OFF

@@ -81,10 +81,11 @@ def test_nobody_at_a_trunks_address_is_an_extension() -> None:
     assert isinstance(answer, Authorized)
     assert isinstance(answer.identity, Trunk), "whatever password it brings"
     assert code(Entrance().ask("REGISTER", FROM_TRUNK)) == 403
+    assert code(Entrance().ask("SUBSCRIBE", FROM_TRUNK)) == 403
     assert code(Entrance().verified("REGISTER", flow=FROM_TRUNK)) == 403
 
 
-@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS"])
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE"])
 def test_everybody_else_is_challenged(method: str) -> None:
     answer = Entrance().ask(method)
     assert isinstance(answer, Refused)
@@ -92,7 +93,7 @@ def test_everybody_else_is_challenged(method: str) -> None:
     assert dict(answer.headers)["WWW-Authenticate"].startswith("Digest ")
 
 
-@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS"])
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE"])
 def test_an_extension_is_known_by_its_password(method: str) -> None:
     entrance = Entrance()
     answer = entrance.verified(method)
@@ -126,7 +127,7 @@ def test_a_phone_registers_its_own_number_only() -> None:
     [
         ("INVITE", "tel:+49301234", 416),
         ("MESSAGE", "sip:101@192.0.2.1", 405),
-        ("SUBSCRIBE", "sip:101@192.0.2.1", 405),
+        ("NOTIFY", "sip:101@192.0.2.1", 405),
         ("BYE", "sip:101@192.0.2.1", 405),
         ("REFER", "sip:101@192.0.2.1", 405),
         ("FROBNICATE", "sip:101@192.0.2.1", 501),

@@ -114,6 +114,8 @@ def test_the_longer_announcement() -> None:
         ('[codes]\nrecord = ""\n', "f:2: codes.record: "),
         ('[codes]\nrecord = "1"\n', "f:2: codes.record: "),
         ('[codes]\nmask = "*5"\n', "f:2: codes.mask: unknown key"),
+        ('[lamps]\nwatch = "some"\n', "f:2: lamps.watch: "),
+        ('[lamps]\nwatchers = { "21" = ["x"] }\n', "f:2: lamps.watchers.21.0: "),
         ('[emergency]\nnumbers = ["1"]\n', "f:2: emergency.numbers.0: "),
         ('[emergency]\nnumbers = ["110", "x"]\n', "f:2: emergency.numbers.1: "),
         ('[emergency]\nexit_digits = ["abc"]\n', "f:2: emergency.exit_digits.0: "),

@@ -6,7 +6,7 @@ and a second of a call takes none.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
@@ -311,11 +311,15 @@ class House:
             recordings=folder,
             clock=self._loop.time,
             attach=self._attach,
+            changed=self._changed,
         )
         self.switchboard = Switchboard(services, registrations)
 
     def _attach(self, usage: int, call: Attachable) -> None:
         self.switchboard.attach(usage, call)
+
+    def _changed(self, numbers: Iterable[str]) -> None:
+        self.switchboard.lamps.changed(numbers)
 
     @property
     def now(self) -> float:
