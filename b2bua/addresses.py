@@ -92,7 +92,7 @@ class Addresses:
             return external
         if self._advertise != "auto" and _family(self._advertise) == family:
             return self._advertise
-        if bound and not is_wildcard(bound):
+        if bound and _family(bound) == family and not is_wildcard(bound):
             return bound
         hosts = [each.host for each in self._listen if _family(each.host) == family]
         if len(hosts) == 1 and not is_wildcard(hosts[0]):

@@ -17,6 +17,7 @@ from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.call_record import wall_us
 from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import Attachable
+from b2bua.calls.media_way import MediaWays
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import Config
 from b2bua.datadir import DataFolder
@@ -224,7 +225,7 @@ class Service:
             registrar=registrations.registrar,
             plan=DialPlan(self._config, self._directory, self._trunks),
             voices=self._voices,
-            media_host=endpoint.contact.host,
+            ways=MediaWays(self._config.media, self._addresses),
             flow_to=self._addresses.flow_to,
             recordings=self._recordings,
             clock=time.monotonic,
@@ -297,6 +298,7 @@ class Service:
         while not stop.is_set():
             registrations.expire()
             self._board.lamps.keep_house()
+            self._addresses.forget_routes()
             if "WATCHDOG_USEC" in os.environ:
                 notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """Which source a leg takes its packets from: pure rules, no sockets.
 
 `exact`: only the address and port that SDP named. `same_address`: also another port of
-that address. `nat`: any source. What SDP named latches with its first valid packet; a
+that address. `nat`: also any port of the address that the peer's signalling comes from, or any
+source where that is not known. What SDP named latches with its first valid packet; a
 source that is only allowed must send two consecutive ones (MIN_SEQUENTIAL of
 :rfc:`3550#appendix-A.1`), and the first to do so has the leg until the next offer/answer.
 The caller has checked that packets are RTP with a negotiated payload type.
@@ -49,7 +50,7 @@ class Resumption:
 class Latch:
     """One search for a leg's source; a new negotiation makes a new one."""
 
-    __slots__ = ("_candidates", "_mode", "_resumption", "_signalled", "_strict")
+    __slots__ = ("_candidates", "_mode", "_resumption", "_signalled", "_signalling", "_strict")
 
     def __init__(
         self,
@@ -58,8 +59,11 @@ class Latch:
         resumption: Resumption | None = None,
         *,
         strict: bool = False,
+        signalling: str = "",
     ) -> None:
         """Search for `signalled` and whatever else `mode` allows.
+
+        `signalling`: the address that the peer's signalling comes from; empty: not known.
 
         The source in `resumption` latches at once: silence alone must not make it a
         stranger. With `strict` any other must go on with that stream: the same SSRC and a
@@ -69,6 +73,7 @@ class Latch:
         self._signalled = signalled
         self._resumption = resumption
         self._strict = strict
+        self._signalling = signalling
         self._candidates: dict[Source, tuple[int, int]] = {}
 
     def offer(self, source: Source, ssrc: int, sequence: int) -> Verdict:
@@ -88,7 +93,7 @@ class Latch:
             return source == self._signalled
         if self._mode is LatchMode.SAME_ADDRESS:
             return source[0] == self._signalled[0]
-        return True
+        return source[0] in {self._signalled[0], self._signalling} or not self._signalling
 
     def _resumes(self, ssrc: int, sequence: int) -> bool:
         stream = self._resumption

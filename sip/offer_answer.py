@@ -62,6 +62,7 @@ __all__ = [
     "narrowed",
     "negotiated",
     "own_answer",
+    "readdressed",
     "relay_answer",
     "relay_offer",
     "revised",
@@ -226,6 +227,11 @@ def own_answer(
         media=_in_place(offer.media, index, line),
     )
     return revised(standing, answer)
+
+
+def readdressed(session: SessionDescription, host: str) -> SessionDescription:
+    """Return a description of ours as somebody is told it who reaches us at another address."""
+    return replace(session, origin=replace(session.origin, host=host), connection=host)
 
 
 def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStream:

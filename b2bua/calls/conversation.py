@@ -18,6 +18,7 @@ from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.line import Line
+from b2bua.calls.media_way import MediaWays
 from b2bua.calls.party import Party
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
@@ -59,7 +60,8 @@ class CallServices:
     registrar: Registrar
     plan: DialPlan
     voices: VoiceBook
-    media_host: str
+    ways: MediaWays
+    "How media goes between us and each peer."
     recordings: Path
     clock: Callable[[], float]
     attach: Callable[[int, Attachable], None]
@@ -79,6 +81,7 @@ class Conversation:
         self.parties: tuple[Party, Party] = (caller, caller)
         "The callee takes its place when it is known."
         self.a = offered.usage
+        self._flow = offered.flow
         self.b: int | None = None
         "The usage of the callee who answered."
         self.branches: set[int] = set()
@@ -338,6 +341,7 @@ class Conversation:
         leg = await self._lent_leg(line.leg)
         self._adopt(leg)
         self._bridge = Bridge(line.leg, leg, self._convertible, (line.negotiation, None))
+        self.bridge.sides[Side.B].meet(self.services.ways.to(line.party, self._flow))
 
     def join_lines(self, first: Line, second: Line) -> None:
         """Take the legs of two parties of other conversations; both are on one worker."""
@@ -368,11 +372,15 @@ class Conversation:
         second = await self._lent_leg(first)
         self._adopt(second)
         self._bridge = Bridge(first, second, self._convertible)
+        way = self.services.ways.to(self.parties[Side.A], self._flow)
+        for side in self.bridge.sides:
+            # Until it is known who the other party is, it is where the caller is.
+            side.meet(way)
 
     async def _lent_leg(self, beside: MediaLeg | None = None) -> MediaLeg:
         services = self.services
         try:
-            return await services.plane.lend(services.media_host, beside=beside)
+            return await services.plane.lend(services.ways.bind, beside=beside)
         except NoPortError as error:
             self._log("no media leg", str(error))
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error

@@ -91,6 +91,7 @@ class TakenCall(LentCall):
         self._engage(self._taker)
         await conversation.lend_leg_beside(self._line)
         bridge, endpoint = conversation.bridge, self._s.endpoint
+        bridge.sides[Side.B].meet(self._s.ways.to(self._taker, offered.flow))
         body = conversation.negotiate(lambda: bridge.answer_alone(Side.B, offered.request.body))
         endpoint.answer(offered.usage, body, conversation.now)
         conversation.kick()

@@ -6,6 +6,7 @@ Nothing changes before an answer: an offer that is refused leaves all as it was.
 import secrets
 from dataclasses import replace
 
+from b2bua.calls.media_way import MediaWay
 from b2bua.media.leg import Law, MediaLeg
 from recording.spec import StreamFormat
 from sip.address import HostPort
@@ -19,6 +20,7 @@ from sip.offer_answer import (
     narrowed,
     negotiated,
     own_answer,
+    readdressed,
     relay_answer,
     relay_offer,
     revised,
@@ -48,6 +50,7 @@ class Negotiation:
         self._generous = False
         self.stream: AudioStream | None = None
         "What it may send and wants to receive, as agreed."
+        self._way = MediaWay(leg.local.host)
         self._origin = Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
         self._standing: SessionDescription | None = None
         "What we sent last, agreed on or not: numbers, order and version go on from it."
@@ -69,7 +72,31 @@ class Negotiation:
         "`_offered`, as it was written."
         self.entertained = False
         "Where its partner holds, it hears us meanwhile."
-        self._told: tuple[HostPort, tuple[int, ...], int, int] | None = None
+        self._told: tuple[HostPort, tuple[int, ...], int, int, MediaWay] | None = None
+
+    # --- who it is
+
+    @property
+    def _local(self) -> HostPort:
+        """Where we receive, as the peer is told it."""
+        return HostPort(self._way.host, self.leg.local.port)
+
+    def meet(self, way: MediaWay) -> None:
+        """Take note of how media goes to the peer, as soon as it is known who that is."""
+        if way == self._way:
+            return
+        self._way = way
+        self._origin = replace(self._origin, host=way.host)
+        # What it was told when several were asked, it was told with its own address.
+        self._standing = self._standing and readdressed(self._standing, way.host)
+        self._offering = self._offering and readdressed(self._offering, way.host)
+        self._agreed = self._agreed and readdressed(self._agreed, way.host)
+
+    def addressed(self, offer: bytes, way: MediaWay) -> bytes:
+        """Return an offer of ours as one of several peers is to be told it."""
+        if way.host == self._way.host:
+            return offer
+        return bytes(readdressed(SessionDescription.parse(offer), way.host))
 
     # --- an offer and an answer that pass through
 
@@ -90,7 +117,7 @@ class Negotiation:
         told = relay_answer(
             self._offered,
             answer,
-            local=self.leg.local,
+            local=self._local,
             origin=self._origin,
             standing=self._standing,
             convertible=self._convertible,
@@ -107,7 +134,7 @@ class Negotiation:
     def answer_alone(self, body: bytes) -> bytes:
         """Return our own answer to an offer: G.711 and digits."""
         offer = SessionDescription.parse(body)
-        told = own_answer(offer, local=self.leg.local, origin=self._origin, standing=self._standing)
+        told = own_answer(offer, local=self._local, origin=self._origin, standing=self._standing)
         self._standing = told
         self._agree(told, offer)
         return bytes(told)
@@ -126,7 +153,7 @@ class Negotiation:
         elif other is not None and other.heard is not None:
             return self.relay(narrowed(other.heard))
         else:
-            self._standing = self._offering = first_offer(local=self.leg.local, origin=self._origin)
+            self._standing = self._offering = first_offer(local=self._local, origin=self._origin)
         return bytes(self._offering)
 
     def take_answer(self, body: bytes) -> None:
@@ -182,15 +209,14 @@ class Negotiation:
     def moved_to(self, leg: MediaLeg) -> "Negotiation":
         """Return the same session at another leg; the side has to be offered it (`offer_again`)."""
         moved = Negotiation(leg, self._convertible)
-        moved._origin = replace(self._origin, host=leg.local.host)
+        moved._way, moved._origin = self._way, self._origin
         moved._offered, moved.heard = self._offered, self.heard
         standing = self._standing
         if standing is not None:
             index = audio_index(standing)
             line = replace(standing.media[index], port=leg.local.port)
             media = (*standing.media[:index], line, *standing.media[index + 1 :])
-            new = replace(standing, connection=leg.local.host, media=media)
-            moved._standing = revised(standing, new)
+            moved._standing = revised(standing, replace(standing, media=media))
         return moved
 
     def relay(self, source: SessionDescription) -> bytes:
@@ -215,7 +241,7 @@ class Negotiation:
         self._source = source
         self._standing = self._offering = relay_offer(
             source,
-            local=self.leg.local,
+            local=self._local,
             origin=self._origin,
             standing=self._standing,
             fallback=self._fallback(source),
@@ -253,10 +279,17 @@ class Negotiation:
         remote, types = self.stream.remote, tuple(self.stream.incoming())
         port = self.stream.rtcp_port
         rate = next(payload.clock_rate for payload in self._payloads if payload.is_codec)
-        told = (remote, types, port, rate)
+        told = (remote, types, port, rate, self._way)
         if told != self._told:
             self._told = told
-            self.leg.set_remote(remote, "exact", types, rtcp_port=port, clock_rate=rate)
+            self.leg.set_remote(
+                remote,
+                self._way.latch_at(remote.host),
+                types,
+                signalling=self._way.signalling,
+                rtcp_port=port,
+                clock_rate=rate,
+            )
 
     # --- what was agreed
 

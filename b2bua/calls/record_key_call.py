@@ -15,6 +15,7 @@ from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.party import Party
 from b2bua.media.leg import MediaLeg
 from b2bua.media.messages import PlayFinished, PlayPart
 from b2bua.media.plane import NoPortError
@@ -69,6 +70,7 @@ class RecordKeyCall:
         self._usage = offered.usage
         self._offer = offered.request.body
         self._number = number
+        self._flow = offered.flow
         self._press = press
         self._leg: MediaLeg | None = None
         self._answered = False
@@ -112,13 +114,14 @@ class RecordKeyCall:
     async def _answer(self) -> Negotiation:
         """Answer with a leg of our own; raises `CallOver`."""
         try:
-            leg = await self._s.plane.lend(self._s.media_host)
+            leg = await self._s.plane.lend(self._s.ways.bind)
         except NoPortError as error:
             raise CallOver(503, "Service Unavailable", "FAILED") from error
         self._leg = leg
         leg.on_event = self.deliver
         leg.on_lost = lambda: self.deliver(LegLost())
         negotiation = Negotiation(leg)
+        negotiation.meet(self._s.ways.to(Party(number=self._number), self._flow))
         try:
             body = (
                 negotiation.answer_alone(self._offer) if self._offer else negotiation.offer_alone()

@@ -17,7 +17,13 @@ from b2bua.routing import ToTrunk
 from recording.reasons import ReasonKey
 from sip.address import Flow, HostPort, Transport
 from sip.build import HeaderList
-from sip.events import InviteAnswered, InviteCancelled, InviteFailed, UsageEnded
+from sip.events import (
+    InviteAnswered,
+    InviteCancelled,
+    InviteFailed,
+    InviteProgressed,
+    UsageEnded,
+)
 from sip.message import URI, Address
 from sip.registrar import Binding
 
@@ -99,12 +105,18 @@ class Ringing:
     def answered(self, event: InviteAnswered) -> None:
         """Let whoever answered be the callee of the conversation."""
         conversation = self._c
+        self.heard_of(event.usage)
         conversation.call(self.party)
         conversation.b = event.usage
         self._drop(event.usage)
         conversation.note_allow(Side.B, event.response.headers.getlist("Allow"))
         conversation.record.join(self.party, side=Side.B, call_id=conversation.sip_call_id(Side.B))
         conversation.record.answered(self.party)
+
+    def heard_of(self, usage: int) -> None:
+        """Let media go to the contact that is about to agree on it."""
+        _, flow = self._branches[usage]
+        self._c.bridge.sides[Side.B].meet(self._c.services.ways.to(self.party, flow))
 
     def lose_patience(self, why: HeaderList = ()) -> None:
         """Ring no longer; a 200 that crosses is ended by the endpoint.
@@ -119,13 +131,14 @@ class Ringing:
     def _invite(self, target: URI, flow: Flow, offer: bytes) -> None:
         conversation = self._c
         endpoint = conversation.services.endpoint
-        host = endpoint.contact.host
+        host = endpoint.advertised(flow).uri_host
+        way = conversation.services.ways.to(self.party, flow)
         usage = endpoint.invite(
             target=target,
             flow=flow,
             from_=_shown(conversation.parties[Side.A], self.party, host),
             to=_called(self.party, target, host),
-            body=offer,
+            body=conversation.bridge.sides[Side.B].addressed(offer, way),
             now=conversation.now,
             caused_by=conversation.request,
             headers=diversion_headers(self._diversions, self._names(), host),
@@ -181,6 +194,9 @@ async def first_answer(
                     if over is not None:
                         waiting.remove(ringing)
                         refusals.append(over)
+                case InviteProgressed() if ringing := _whose(waiting, event.usage):
+                    ringing.heard_of(event.usage)
+                    on_event(event)
                 case InviteCancelled() | UsageEnded() if event.usage == conversation.a:
                     why = _passed_on(event)
                     raise cancelled()

@@ -84,6 +84,7 @@ class MediaLeg:
     life: int
     "Which life of the worker lent it."
     local: HostPort
+    "Where it is bound, which need not be what its peer is told."
     on_event: Callable[[LegEvent], None] | None = None
     on_lost: Callable[[], None] | None = None
     "Called once when the media worker died under the leg."
@@ -97,11 +98,15 @@ class MediaLeg:
         latch: LatchMode,
         types: tuple[int, ...],
         *,
+        signalling: str = "",
         rtcp_port: int = 0,
         clock_rate: int = 8000,
         srtp: SrtpKeys | None = None,
     ) -> None:
-        """Say where the peer receives (:rfc:`3264`); opens the latch anew."""
+        """Say where the peer receives (:rfc:`3264`); opens the latch anew.
+
+        `signalling`: in NAT mode the address from which the peer's signalling comes.
+        """
         self.plane.to_worker(
             self,
             SetRemote(
@@ -109,6 +114,7 @@ class MediaLeg:
                 host=remote.host,
                 port=remote.port,
                 latch=latch,
+                signalling=signalling,
                 payload_types=types,
                 rtcp_port=rtcp_port,
                 clock_rate=clock_rate,

@@ -58,6 +58,7 @@ class AllocateLeg(msgspec.Struct, frozen=True, tag=True):
 
     leg_id: int
     host: str
+    "Numeric; `*`: all addresses of both families."
 
 
 class MasterKey(msgspec.Struct, frozen=True):
@@ -86,6 +87,8 @@ class SetRemote(msgspec.Struct, frozen=True, tag=True):
     host: str
     port: int
     latch: LatchMode = "exact"
+    signalling: str = ""
+    "In NAT mode the address that the peer's signalling comes from; empty: not known."
     payload_types: tuple[int, ...] = ()
     "Negotiated types; empty: any."
     rtcp_port: int = 0

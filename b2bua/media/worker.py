@@ -159,7 +159,8 @@ class Worker:
     def _set_remote(self, message: SetRemote, now: int) -> None:
         leg, mode = self._leg(message.leg_id), LatchMode(message.latch)
         secure(leg, message.srtp)
-        leg.set_remote((message.host, message.port), mode, message.payload_types, now)
+        remote = (message.host, message.port)
+        leg.set_remote(remote, mode, message.payload_types, now, message.signalling)
         leg.rtcp.agree(message.rtcp_port, message.clock_rate)
 
     def _join(self, leg_a: Leg, leg_b: Leg, a_to_b: Route, b_to_a: Route) -> None:

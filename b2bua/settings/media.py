@@ -1,11 +1,17 @@
 """`[media]`: ports, processes and limits of the RTP side."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from b2bua.settings.section import Section
+from b2bua.settings.values import ExtensionNumber
+
+LatchChoice = Literal["auto", "exact", "same_address", "nat"]
+"""`exact`: only what SDP names. `same_address`: also another port there. `nat`: also any port of
+the address that the signalling comes from. `auto`: `nat` where SDP names a private address and
+the signalling comes from a public one, else `exact`."""
 
 RTP_PORTS_PER_LEG = 2
 LEGS_PER_CALL = 2
@@ -47,6 +53,10 @@ class MediaConfig(Section):
     max_calls: int = Field(default=200, ge=1, le=10000)
     max_transcoded: int = Field(default=20, ge=0, le=10000)
     "Calls whose sides share no codec and are connected all the same; 0: none are."
+    latch: LatchChoice = "auto"
+    "Which sources the leg of a telephone may take, beside the one that it names."
+    latches: dict[ExtensionNumber, LatchChoice] = Field(default_factory=dict)
+    "Of extensions that need another one."
     timeout_s: float = Field(default=60.0, ge=1.0, le=3600.0)
     "A call whose legs are both silent for this long is ended."
 

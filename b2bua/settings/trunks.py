@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
+from b2bua.settings.media import LatchChoice
 from b2bua.settings.section import Section
 from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number
 from sip.address import HostPort, Transport, is_numeric
@@ -138,6 +139,8 @@ class TrunkConfig(Section):
     outbound_proxy: Address | None = None
     "Where our requests go instead of the address (RFC 3261 section 8.1.2)."
     account: AccountConfig | None = None
+    latch: LatchChoice = "exact"
+    "Which sources its media may come from, beside the one that it names: as in `[media]`."
     dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     caller_id: Number | None = None

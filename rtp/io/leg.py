@@ -17,7 +17,7 @@ from rtp.fast_path import FastPath, Send, Sink
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
-from rtp.io.socket import PortPair, disconnect, usable
+from rtp.io.socket import PortPair, disconnect, is_private, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
 from rtp.relay import OutgoingStream, Recoder, Relay
 from rtp.srtp import ForgedError, Keys, Lock
@@ -73,6 +73,7 @@ class Leg:
         "_recvfrom_into",
         "_send",
         "_signalled",
+        "_signalling",
         "_silence_from",
         "_silence_told",
         "_speaking",
@@ -101,6 +102,7 @@ class Leg:
         self._peer: Leg | None = None
         self._mode = LatchMode.EXACT
         self._signalled: Source | None = None
+        self._signalling = ""
         self._latch: Latch | None = None
         self._lock: Lock | None = None
         self._connected: Source | None = None
@@ -140,25 +142,34 @@ class Leg:
     # --- what the negotiation says
 
     def set_remote(
-        self, remote: Source, mode: LatchMode, payload_types: tuple[int, ...], now: int
+        self,
+        remote: Source,
+        mode: LatchMode,
+        payload_types: tuple[int, ...],
+        now: int,
+        signalling: str = "",
     ) -> None:
         """Take `remote` as what SDP names and search for the peer anew.
 
+        `signalling`: where the peer's signalling comes from, for NAT mode; empty: not known.
         Raises `ValueError` where the address is no numeric one and `OSError` where the
         kernel does not take it; the leg is as it was before then.
         """
-        signalled = (usable(remote[0]), remote[1])
+        signalled = (self._pair.address(usable(remote[0])), remote[1])
+        self._signalling = self._pair.address(usable(signalling)) if signalling else ""
         known = self._resumption() if signalled == self._signalled else None
         if mode is LatchMode.EXACT:
             self._pair.rtp.connect(signalled)
             self._connected = signalled
             self._use_send(self._pair.rtp.send)
+            self.rtcp.aim(signalled)
         else:
             self._disconnect()
-            self._latch = Latch(mode, signalled, known)
+            self._latch = Latch(mode, signalled, known, signalling=self._signalling)
             # A peer that was found already goes on hearing us meanwhile.
-            self._use_send(self._to(known.source if known else signalled))
-        self.rtcp.aim(self._connected or (known.source if known else signalled))
+            destination = known.source if known else self._first_guess(signalled)
+            self._use_send(self._to(destination))
+            self.rtcp.aim(destination)
         self._mode = mode
         self._signalled = signalled
         self._types = {n: n for n in payload_types or range(128)}
@@ -360,9 +371,20 @@ class Leg:
         resumption = self._resumption()
         assert self._signalled is not None
         self._disconnect()
-        self._latch = Latch(self._mode, self._signalled, resumption, strict=True)
+        self._latch = Latch(
+            self._mode, self._signalled, resumption, strict=True, signalling=self._signalling
+        )
         self._use_send(self._to(resumption.source if resumption else self._signalled))
         self._learn_from_now_on()
+
+    def _first_guess(self, signalled: Source) -> Source:
+        """Return where to send until the peer is found: nobody is behind a NAT's private address.
+
+        Many a NAT gives its outside the port of the inside.
+        """
+        if not self._signalling or not is_private(signalled[0]) or is_private(self._signalling):
+            return signalled
+        return self._signalling, signalled[1]
 
     def _resumption(self) -> Resumption | None:
         received = self.relay.received

@@ -24,6 +24,9 @@ EXPEDITED_FORWARDING: Final = 0xB8
 MAX_TRIES: Final = 256
 "Port pairs tried before a leg is refused: a nearly full range must not stall the calls."
 
+EVERYWHERE: Final = "*"
+"In place of an address to bind: all there are."
+
 SPARE_DESCRIPTORS: Final = 128
 "For everything in a process that is not a leg."
 
@@ -43,6 +46,12 @@ class PortPair:
     rtp: socket.socket
     rtcp: socket.socket
     port: int
+    both_families: bool = False
+    "IPv6 sockets that carry IPv4 as well, with its addresses as `::ffff:192.0.2.1`."
+
+    def address(self, host: str) -> str:
+        """Return a numeric host as these sockets write it."""
+        return f"::ffff:{host}" if self.both_families and ":" not in host else host
 
     def close(self) -> None:
         self.rtp.close()
@@ -80,6 +89,8 @@ class PortRange:
     def bind(self, host: str, choose: Callable[[int], int] = secrets.randbelow) -> PortPair:
         """Bind a random pair at the numeric address `host`; raises `NoPortsError`.
 
+        `*`: at every address of both families.
+
         Binding is the allocation: a pair that is taken, by us or by anyone else, gives way
         to the next one. `choose` must not be predictable, for then an attacker who knows
         the next port can send to it before the phone does.
@@ -101,13 +112,15 @@ class PortRange:
 def _bind_pair(host: str, port: int) -> PortPair:
     rtp = _bind(host, port)
     try:
-        return PortPair(rtp, _bind(host, port + 1), port)
+        return PortPair(rtp, _bind(host, port + 1), port, both_families=host == EVERYWHERE)
     except OSError:
         rtp.close()
         raise
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    both_families = host == EVERYWHERE
+    host = "::" if both_families else host
     try:
         family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
     except ValueError as error:
@@ -117,9 +130,9 @@ def _bind(host: str, port: int) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both_families)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED_FORWARDING)
-        else:
+        if family == socket.AF_INET or both_families:
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED_FORWARDING)
         sock.bind((host, port))
     except OSError:
@@ -137,6 +150,13 @@ def usable(host: str) -> str:
     if address.is_unspecified or address.is_multicast:
         raise ValueError(f"not a unicast address: {host}")
     return str(address)
+
+
+def is_private(host: str) -> bool:
+    """Tell whether a numeric host means another machine on every network."""
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_private
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -29,6 +29,14 @@ def test_modes(mode: LatchMode, source: Source, first: Verdict, second: Verdict)
     assert latch.offer(source, 1, 0) is second
 
 
+def test_behind_a_nat_the_media_comes_from_where_the_signalling_comes_from() -> None:
+    latch = Latch(LatchMode.NAT, SIGNALLED, signalling=STRANGER[0])
+    assert latch.offer(("203.0.113.66", 4000), 1, 1) is Verdict.WRONG_SOURCE
+    assert latch.offer(STRANGER, 1, 1) is Verdict.PROBATION
+    assert latch.offer(OTHER_PORT, 1, 1) is Verdict.PROBATION
+    assert latch.offer(STRANGER, 1, 2) is Verdict.LATCHED
+
+
 def test_probation_wants_two_consecutive_packets_of_one_stream() -> None:
     latch = Latch(LatchMode.NAT, SIGNALLED)
     for ssrc, sequence in ((1, 10), (1, 12), (1, 14), (2, 15), (1, 16)):

@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
+from b2bua.addresses import Addresses
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
 from b2bua.calls.call_record import MICROSECONDS
 from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import Attachable
+from b2bua.calls.media_way import MediaWays
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import parse
 from b2bua.directory import Directory, Extension, Forwards
@@ -79,8 +81,9 @@ def sdp(
 ) -> bytes:
     """A description as phones write it; 101 is telephone-event, 9 G.722."""
     event = "a=rtpmap:101 telephone-event/8000\r\n" if "101" in formats.split() else ""
+    at = f"IN {'IP6' if ':' in host else 'IP4'} {host}"
     return (
-        f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"v=0\r\no=- 1 {version} {at}\r\ns=-\r\nc={at}\r\nt=0 0\r\n"
         f"m=audio {port} RTP/AVP {formats}\r\n{event}a={direction}\r\n"
     ).encode()
 
@@ -296,6 +299,10 @@ class House:
         journal = cast("Journal", self.journal)
         registrations = Registrations(self.config.sip, journal, self.endpoint, self.kick)
         self.registrar = registrations.registrar
+        settings = self.config.sip
+        if "listen" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"listen": (SERVER,)})
+        addresses = Addresses(settings)
         services = CallServices(
             config=self.config,
             endpoint=self.endpoint,
@@ -306,7 +313,7 @@ class House:
             registrar=self.registrar,
             plan=DialPlan(self.config, self.directory, self.trunks),
             voices=voices(),
-            media_host=SERVER.host,
+            ways=MediaWays(self.config.media, addresses),
             flow_to=lambda transport, remote: Flow(transport, SERVER, remote),
             recordings=folder,
             clock=self._loop.time,
