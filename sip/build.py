@@ -72,6 +72,8 @@ REASONS = {
 }
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
+_COMPACT = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i"}
+
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
@@ -166,22 +168,26 @@ def response(
     headers: HeaderList = (),
     body: bytes = b"",
     content_type: str | None = None,
+    compact: bool = False,
 ) -> bytes:
     """Return a response (RFC 3261 section 8.2.6), also to a request that is half broken.
 
-    `to_tag` is added where the request has no To-tag of its own.
+    `to_tag` is added where the request has no To-tag of its own. `compact`: with the short names
+    of section 7.3.3, which some phones don't know.
     """
+    short = _COMPACT if compact else {}
     lines = [f"SIP/2.0 {code} {clean(reason or REASONS.get(code, 'Unknown'))}"]
     received = request.headers
     vias = received.getlist("Via")
-    lines.append(f"Via: {_stamped(vias[0], source)}")
-    lines += [f"Via: {via}" for via in vias[1:]]
+    via_name = short.get("Via", "Via")
+    lines.append(f"{via_name}: {_stamped(vias[0], source)}")
+    lines += [f"{via_name}: {via}" for via in vias[1:]]
     for name in ("From", "To", "Call-ID", "CSeq"):
         value = received.get(name)
         if value is not None:
             # Callers give a tag only to requests whose mandatory headers could be read.
             tag = to_tag if name == "To" and to_tag and not request.head.to_tag else ""
-            lines.append(f"{name}: {with_tag(value, tag)}")
+            lines.append(f"{short.get(name, name)}: {with_tag(value, tag)}")
     lines += _lines(headers)
     return _finish(lines, body, content_type)
 

@@ -23,6 +23,7 @@ COUNTERS = (
     "keepalives",
     "malformed",
     "refused",
+    "too_short",
     "overloaded",
     "stray_requests",
     "stray_responses",
@@ -36,7 +37,8 @@ COUNTERS = (
     "late_calls",
     "failed",
 )
-"""`failed`: exceptions of ours, each logged. `late_calls`: calls of the application for something
+"""`too_short`: requests over UDP that were shorter than any answer to them may be. `failed`:
+exceptions of ours, each logged. `late_calls`: calls of the application for something
 that had ended meanwhile, which is no error of anybody."""
 
 RETRY_AFTER_S = 10
@@ -159,17 +161,35 @@ class Core:
         headers: HeaderList = (),
     ) -> None:
         """Send one stateless response (RFC 3261 section 8.2.7); an ACK never gets one."""
-        if request.method == "ACK":
-            return
-        data = response(
-            request,
-            flow.remote,
-            code,
-            to_tag=self._stateless_tag(request),
-            reason=reason,
-            headers=headers,
+        data = (
+            b"" if request.method == "ACK" else self._fitting(request, flow, code, reason, headers)
         )
-        self.outbox.append((data, flow))
+        if data:
+            self.outbox.append((data, flow))
+
+    def _fitting(
+        self, request: Request, flow: Flow, code: int, reason: str | None, headers: HeaderList
+    ) -> bytes:
+        """Return a response that is of no use to who forges the address of a request.
+
+        Over UDP it is at most 1.2 times as long as the request: it loses all but its first
+        header, then its long names. Where that is not enough there is none at all.
+        """
+        first = tuple(headers)[:1]
+        for kept, compact in ((tuple(headers), False), (first, False), (first, True)):
+            data = response(
+                request,
+                flow.remote,
+                code,
+                to_tag=self._stateless_tag(request),
+                reason=reason,
+                headers=kept,
+                compact=compact,
+            )
+            if flow.transport != "UDP" or not request.octets or len(data) * 5 <= request.octets * 6:
+                return data
+        self.count("too_short")
+        return b""
 
     def retry_after(self) -> tuple[str, str]:
         """Return what a 500 to a request that came too early says (RFC 3311 section 5.2)."""
@@ -193,6 +213,13 @@ class Core:
         content_type: str | None = None,
     ) -> bytes:
         """Send a response through its transaction and return it."""
+        asked = transaction.request
+        if asked.method == "OPTIONS" and transaction.usage is None and not body:
+            # Anybody may ask whether we live.
+            data = self._fitting(asked, transaction.flow, code, reason, headers)
+            if data:
+                self.transactions.respond(transaction, code, data, now)
+            return data
         data = response(
             transaction.request,
             transaction.flow.remote,

@@ -209,6 +209,14 @@ class UsageTable:
             usage.keys.append(key)
             self._by_dialog[key] = usage
 
+    def forget_dialogs(self, usage: InviteUsage) -> None:
+        """Let go of the early dialogs of an INVITE that is sent anew."""
+        for key in usage.keys:
+            self._by_dialog.pop(key, None)
+        usage.keys.clear()
+        usage.forks.clear()
+        usage.dialog = None
+
     def by_dialog(self, key: DialogId) -> InviteUsage | None:
         """Return the usage of a dialog."""
         return self._by_dialog.get(key)

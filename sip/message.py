@@ -102,6 +102,9 @@ class Headers(HeaderTable, sipmessage.Headers):
 
 
 class _Message(sipmessage.Message):
+    octets: int = 0
+    "Length of the datagram or piece of a stream; 0 for a message built by hand."
+
     _head: Head | None = None
 
     @property
@@ -164,11 +167,13 @@ def parse(data: bytes) -> Request | Response:
     """
     if len(data) > MAX_MESSAGE:
         raise RemoteProtocolError(513, "Message Too Large")
+    octets = len(data)
     data = data.lstrip(b"\r\n")
     blank = _BLANK_LINE.search(data)
     head = data[: blank.start()] if blank else data.rstrip(b"\r\n")
     lines, bare_cr = _lines(head)
     message, problem = _start(lines[0])
+    message.octets = octets
     problem = _read_headers(lines, message.headers) or problem
     if bare_cr:
         problem = problem or (400, "Bare CR In Header")

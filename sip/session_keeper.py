@@ -108,6 +108,8 @@ class SessionKeeper:
 
     def _start(self, usage: InviteUsage, interval_s: int, now: float, *, ours: bool) -> None:
         self._stop(usage)
+        if usage.state is UsageState.ENDED:
+            return  # a late response
         usage.longer = 0
         state = usage.session = SessionState(interval_s=interval_s, ours=ours)
         heap = self._core.heap

@@ -190,8 +190,7 @@ class InviteClient:
         session = dict(self._in_dialog.sessions.request_headers(usage))
         answers = usage.attempt.headers("INVITE", sent.uri) if usage.attempt is not None else ()
         kept = [header for header in sent.headers if header[0] not in session.keys() | VOUCHING]
-        usage.dialog = None
-        usage.forks.clear()
+        core.usages.forget_dialogs(usage)
         again = replace(
             sent,
             via=core.via(usage.flow, branch),

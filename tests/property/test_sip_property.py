@@ -1,6 +1,7 @@
 """Mutated messages and random calls: nothing raises, nothing leaks, no header is smuggled."""
 
 import random
+import re
 from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
@@ -9,10 +10,17 @@ from hypothesis import strategies as st
 from sip.address import HostPort
 from sip.build import OutgoingRequest, clean
 from sip.errors import LocalProtocolError, RemoteProtocolError
-from sip.events import InDialogReceived, InviteOffered, ReinviteReceived, RequestOffered
+from sip.events import (
+    InDialogReceived,
+    InviteOffered,
+    Refused,
+    ReinviteReceived,
+    RequestOffered,
+)
 from sip.message import URI, Address, Request, Response, parse
+from sip.session_timer import SessionPolicy
 from sip.via import parse_top_via, stamp
-from tests.support.sip_pair import ANSWER, OFFER, Wire, chaos, make_wire
+from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, chaos
 from tests.support.sip_pair import call as place_call
 from tests.support.sip_raw import FLOW, Bench, answer_to, request
 
@@ -28,6 +36,13 @@ PIECES = [
     b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS",
 ]  # fmt: skip
 
+
+FULL: dict[str, object] = {
+    "supported": ("100rel", "timer"),
+    "session": SessionPolicy(),
+    "allow": ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "REFER"),
+}
+"An endpoint with all that it can do."
 
 NAMES = ("Subject", "Reason", "X-Y")
 
@@ -55,6 +70,11 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     return data
 
 
+CONTACT = "Contact: <sip:100@127.0.0.2:5070>"
+KNOWS = (CONTACT, "Supported: 100rel, timer", "Session-Expires: 120", "Allow: INVITE, UPDATE")
+RELIABLY = "Require: 100rel"
+
+
 def corpus(bench: Bench) -> list[bytes]:
     """Return messages that mean something to an endpoint with a call in each direction."""
     bench.receive(request("INVITE", body="v=0\r\n"))
@@ -78,14 +98,22 @@ def corpus(bench: Bench) -> list[bytes]:
         request("INVITE", cseq=3, to_tag=tag, branch="z9hG4bK3", body="v=0\r\n"),
         request("INFO", cseq=4, to_tag=tag, branch="z9hG4bK4"),
         request("UPDATE", cseq=5, to_tag=tag, branch="z9hG4bK5"),
+        request("UPDATE", cseq=6, to_tag=tag, branch="z9hG4bK8", body="v=0\r\n"),
+        request("PRACK", cseq=7, to_tag=tag, branch="z9hG4bK9", headers=("RAck: 1 1 INVITE",)),
         request("CANCEL"),
         request("CANCEL", cseq=3, branch="z9hG4bK3"),
         request("INVITE", call_id="call-2", branch="z9hG4bK6", body="v=0\r\n"),
+        request("INVITE", call_id="call-5", branch="z9hG4bK10", headers=KNOWS, body="v=0\r\n"),
+        request("INVITE", call_id="call-6", branch="z9hG4bK11", headers=(*KNOWS, RELIABLY)),
         request("REGISTER", call_id="call-3", branch="z9hG4bK7"),
         request("OPTIONS", call_id="call-4", via="SIP/2.0/UDP old.example.com"),
         answer_to(sent, 100, to_tag=""),
         answer_to(sent, 180),
+        answer_to(sent, 183, headers=(KNOWS[0], RELIABLY, "RSeq: 7"), body="v=0\r\n"),
+        answer_to(sent, 183, to_tag="fork", headers=(KNOWS[0], RELIABLY, "RSeq: 1")),
+        answer_to(sent, 422, headers=("Min-SE: 4000",)),
         answer_to(sent, 200, body="v=0\r\n"),
+        answer_to(sent, 200, headers=(KNOWS[0], "Session-Expires: 90;refresher=uac")),
         answer_to(sent, 200, to_tag="fork", headers=("Record-Route: <sip:p;lr>",)),
         answer_to(sent, 486),
         request("BYE", cseq=9, from_tag="callee", to_tag=back[0], call_id=back[1]),
@@ -101,6 +129,8 @@ def use(bench: Bench, dice: random.Random) -> None:
         elif isinstance(event, InviteOffered):
             bench.endpoint.provisional(event.usage, 180, bench.now)
             if dice.random() < 0.5:
+                bench.endpoint.provisional(event.usage, 183, bench.now, b"v=0\r\n")
+            if dice.random() < 0.5:
                 bench.endpoint.answer(event.usage, b"v=0\r\n", bench.now)
     bench.told.clear()
 
@@ -109,7 +139,7 @@ def use(bench: Bench, dice: random.Random) -> None:
 @given(seed=st.integers(0, 2**32))
 def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
     dice = random.Random(seed)
-    bench = Bench()
+    bench = Bench(**FULL)
     messages = corpus(bench)
     for _ in range(25):
         data = dice.choice(messages)
@@ -134,6 +164,32 @@ def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
     assert left == (0, 0, 0, 0)
     assert not layer._merge
     assert not layer._by_id
+    assert len(core.heap) == 0
+    assert bench.count("failed") == 0
+
+
+@QUICK
+@given(seed=st.integers(0, 2**32))
+def test_a_stranger_gets_one_short_reply_at_most(seed: int) -> None:
+    """Whoever forges the source of what he sends over UDP gains nothing by it."""
+    dice = random.Random(seed)
+    challenge = ("WWW-Authenticate", 'Digest realm="mitschnitt", nonce="0123456789abcdef", x=y')
+    refused = Refused(401, "Unauthorized", (challenge, challenge))
+    bench = Bench(authorize=lambda *_: refused, **FULL)
+    methods = ("INVITE", "REGISTER", "OPTIONS", "BYE", "CANCEL", "ACK", "UPDATE", "X")
+    data = request(dice.choice(methods), to_tag=dice.choice(("", "x")), headers=(CONTACT,))
+    for _ in range(dice.randrange(4)):
+        data = mutate(data, dice)
+    if dice.random() < 0.3:
+        data = re.sub(rb"(Max-Forwards|Contact|User-Agent): [^\r]*\r\n", b"", data)
+    for _ in range(2):
+        bench.endpoint.receive(data, FLOW, bench.now)
+        replies = bench.endpoint.send_queue()
+        assert len(replies) <= 1
+        assert all(len(reply) <= 1.2 * len(data) for reply, _ in replies)
+    assert bench.endpoint.transactions in {0, 1}, "a CANCEL of nothing, at most"
+    bench.endpoint.handle_timeout(bench.now + 1000)
+    assert bench.endpoint.send_queue() == [], "nothing is repeated"
     assert bench.count("failed") == 0
 
 
@@ -228,7 +284,8 @@ def serve(wire: Wire, known: list[tuple[int, int]], dice: random.Random) -> None
 @given(seed=st.integers(0, 2**32))
 def test_random_calls_of_random_applications_end_without_a_trace(seed: int) -> None:
     dice = random.Random(seed)
-    wire = make_wire()
+    a_options = dice.choice(({}, FULL))
+    wire = Wire(Node("a", "192.0.2.1", **a_options), Node("b", "192.0.2.2", **FULL))
     wire.rule = chaos(seed, loss=0.15)
     known: list[tuple[int, int]] = []
     for _ in range(30):
@@ -260,8 +317,12 @@ def act(endpoint: object, usage: int, now: float, dice: random.Random) -> None:
             ("reinvite", (OFFER, now)),
             ("reinvite", (b"", now)),
             ("request", ("INFO", now)),
+            ("request", ("UPDATE", now)),
+            ("provisional", (183, now, ANSWER)),
+            ("provisional", (183, now, ANSWER)),
             ("abandon", (now,)),
         )
     )
+    options = {"body": OFFER} if dice.random() < 0.5 and "UPDATE" in arguments else {}
     with suppress(LocalProtocolError):
-        getattr(endpoint, name)(usage, *arguments)
+        getattr(endpoint, name)(usage, *arguments, **options)

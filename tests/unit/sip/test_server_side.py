@@ -151,7 +151,9 @@ def test_a_bad_request_gets_its_400(bench: Bench) -> None:
 
 def test_what_can_be_read_of_a_bad_request_comes_back(bench: Bench) -> None:
     bench.endpoint.receive(
-        b"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x;;\r\nCSeq: one\r\n\r\n", FLOW, 0.0
+        b"INVITE sip:someone@example.com SIP/2.0\r\nVia: SIP/2.0/UDP x;;\r\nCSeq: one\r\n\r\n",
+        FLOW,
+        0.0,
     )
     ((data, flow),) = bench.endpoint.send_queue()
     assert flow == FLOW
