@@ -98,6 +98,10 @@ class Bridge:
         """Return an offer of ours, with what the other side has said in mind."""
         return self.sides[side].offer_alone(self.sides[side.other])
 
+    def offer_for_lent(self, side: Side) -> bytes:
+        """Return an offer to whoever is to talk to the other side, who comes from another call."""
+        return self.sides[side].offer_for(self.sides[side.other])
+
     def news_for(self, side: Side, *, anyway: bool = False) -> bytes | None:
         """Return the offer that tells a side what the other one has said alone with us.
 

@@ -156,6 +156,14 @@ class Negotiation:
             self._standing = self._offering = first_offer(local=self._local, origin=self._origin)
         return bytes(self._offering)
 
+    def offer_for(self, other: "Negotiation") -> bytes:
+        """Return an offer for a new partner of `other`, who was told things by another one.
+
+        What `other` said last may have been the answer to a hold: its own wish counts.
+        """
+        assert other.heard is not None
+        return self.relay(standing_offer(narrowed(other.heard), direction=other.wish))
+
     def take_answer(self, body: bytes) -> None:
         """Take the answer to an offer of ours."""
         self.agree_on(SessionDescription.parse(body))

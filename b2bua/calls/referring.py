@@ -153,21 +153,27 @@ class Referring:
             referral.tell(481)
 
     def _bring_together(
-        self, event: InDialogReceived, other: Transferable, usage: int, second: Party, side: Side
+        self, event: InDialogReceived, other: Transferable, usage: int, theirs: Party, side: Side
     ) -> None:
         """Let both parties go into one call, of which the older call's is the caller."""
-        conversation, exchange = self._c, self._exchange
+        conversation, exchange, ours = self._c, self._exchange, self._c.parties[side.other]
+        older = other.linkedid < conversation.record.linkedid
+        linkedid = min(other.linkedid, conversation.record.linkedid)
         meetings: list[Meeting] = []
 
         def begin(line: Line) -> Attachable:
-            linkedid = min(line.linkedid, other.linkedid)
+            second = ours if older else theirs
             meeting = exchange.join(line, second=second, request=event.request, linkedid=linkedid)
             meetings.append(meeting)
             return meeting
 
         self._on_lend()
-        conversation.lend(side.other, to=begin)
-        other.surrender(usage, to=meetings[0].meet)
+        if older:
+            other.surrender(usage, to=begin)
+            conversation.lend(side.other, to=meetings[0].meet)
+        else:
+            conversation.lend(side.other, to=begin)
+            other.surrender(usage, to=meetings[0].meet)
 
     # --- meanwhile
 

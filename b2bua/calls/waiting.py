@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.greeting import Greeting
 from b2bua.calls.inbox import CallEvent
@@ -17,6 +18,10 @@ class Waiting(Greeting):
         """`progress` is told each status of the telephone that is rung."""
         super().__init__(conversation)
         self._progress = progress
+
+    def offer(self, *, narrow: bool, final: bool) -> bytes:  # noqa: ARG002 - of all fronts
+        """Return an offer of ours, of what the party can and wants by itself."""
+        return self._c.bridge.offer_for_lent(Side.B)
 
     def on_event(self, event: CallEvent) -> None:
         """Answer the party while it waits; raises `CallOver` when it leaves."""

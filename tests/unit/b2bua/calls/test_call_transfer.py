@@ -63,8 +63,11 @@ async def accept_reinvite(phone: Phone) -> str:
     """Accept a re-INVITE; returns the direction that it offered."""
     event = await phone.take(ReinviteReceived)
     phone.accept(event)
-    media = SessionDescription.parse(event.request.body).media[0]
-    names = {each.name for each in media.attributes}
+    return direction(event.request.body)
+
+
+def direction(body: bytes) -> str:
+    names = {each.name for each in SessionDescription.parse(body).media[0].attributes}
     return next(iter(names & {"sendrecv", "sendonly", "recvonly", "inactive"}))
 
 
@@ -107,6 +110,7 @@ def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
             assert await accept_reinvite(alice) == "sendrecv"
             offered = await carol.take(InviteOffered)
             assert offered.request.from_address.uri.user == "102"
+            assert direction(offered.request.body) == "sendrecv"
             assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
             assert house.plane.hears(OF_ALICE)
             carol.ring(offered)

@@ -1,0 +1,314 @@
+"""Attended transfers, and the same call at another telephone: Replaces (RFC 3891)."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from b2bua.media.messages import SetRemote
+from cdr.records import CallEnded, CallOpened, EvidenceStored
+from sip.events import (
+    InviteAnswered,
+    InviteCancelled,
+    InviteFailed,
+    InviteOffered,
+    ReinviteReceived,
+    UsageEnded,
+)
+from sip.message import URI, Address
+from sip.replaces import Replaces
+from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.call_rig import DID, SERVER, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.test_call_transfer import (
+    accept_reinvite,
+    hold,
+    joined,
+    opened,
+    refer,
+    rows,
+    same_chain,
+    told,
+)
+from tests.unit.b2bua.calls.virtual_time import virtual
+
+ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
+
+
+def dialog_of(phone: Phone, usage: int, *, swapped: bool = False) -> Replaces:
+    """The Replaces that names a dialog of a telephone."""
+    dialog = phone.endpoint.dialog(usage)
+    tags = (dialog.remote_tag, dialog.local_tag)
+    to_tag, from_tag = tags[::-1] if swapped else tags
+    return Replaces(call_id=dialog.call_id, to_tag=to_tag, from_tag=from_tag)
+
+
+def to(replaces: Replaces) -> str:
+    return f"<sip:192.0.2.100?Replaces={quote(str(replaces), safe='')}>"
+
+
+async def two_calls(house: House) -> tuple[Phone, Phone, Phone, int, int]:
+    """Alice has called Bob, who holds her and has called Carol; returns Bob's usages, too."""
+    alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+    await house.connect(alice, "103", bob)
+    first = bob.usage
+    await hold(bob, alice)
+    await house.connect(bob, "104", carol)
+    return alice, bob, carol, first, bob.usage
+
+
+@pytest.mark.parametrize("other_way_round", [False, True])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_both_parties_are_joined_and_the_referrer_leaves(
+    tmp_path: Path, *, other_way_round: bool, swapped: bool
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, first, second = await two_calls(house)
+            if other_way_round:
+                first, second = second, first
+            target = to(dialog_of(bob, second, swapped=swapped))
+
+            assert await refer(house, bob, target, usage=first) == 202
+            assert await told(house, bob) == "100 Trying"
+            assert await told(house, bob) == "200 OK."
+            ended = {(await bob.take(UsageEnded)).usage for _ in range(2)}
+            assert ended == {first, second}
+            assert await accept_reinvite(alice) == "sendrecv"
+            await asyncio.sleep(3)
+            assert joined(house) == {1, 4}
+            assert carol.untold == []
+            assert len(house.switchboard) == 1
+
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(3)
+            assert rows(house) == [("102", "103"), ("103", "104"), ("102", "104")]
+            one, _, last = house.journal.of(CallOpened)
+            assert last.linkedid == one.uniqueid
+            assert [row.disposition for row in house.journal.of(CallEnded)] == ["ANSWERED"] * 3
+
+    run()
+
+
+def test_parties_at_different_workers_meet_at_one(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, first, second = await two_calls(house)
+            for leg_id in (3, 4):
+                house.plane.lent[leg_id].worker = 1
+            await refer(house, bob, to(dialog_of(bob, second)), usage=first)
+            await told(house, bob)
+            await told(house, bob)
+            await accept_reinvite(alice)
+            moved = await carol.take(ReinviteReceived)
+            assert SessionDescription.parse(moved.request.body).media[0].port == 20000 + 2 * 5
+            carol.accept(moved)
+            await bob.take(UsageEnded)
+            await bob.take(UsageEnded)
+            await asyncio.sleep(1)
+
+            assert joined(house) == {1, 5}
+            assert 4 not in house.plane.lent
+            assert house.plane.of(SetRemote)[-1].leg_id == 5
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(3)
+
+    run()
+
+
+def test_a_target_that_still_rings_is_rung_for_the_other_party(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            first = bob.usage
+            bob.dial("104")
+            offered = await carol.take(InviteOffered)
+            carol.ring(offered)
+            await asyncio.sleep(0.2)
+
+            target = to(dialog_of(bob, bob.usage))
+            assert await refer(house, bob, target, usage=first) == 202
+            assert await told(house, bob) == "100 Trying"
+            assert (await bob.take(InviteFailed)).code == 487
+            await carol.take(InviteCancelled)
+            again = await carol.take(InviteOffered)
+            assert again.request.from_address.uri.user == "102"
+            carol.answer(again)
+            assert await told(house, bob) == "200 OK."
+            assert (await bob.take(UsageEnded)).usage == first
+            await asyncio.sleep(1)
+            assert joined(house) == {1, 5}
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(3)
+            assert sorted(rows(house)) == [("102", "103"), ("102", "104"), ("103", "104")]
+
+    run()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Replaces(call_id="nobody", to_tag="1", from_tag="2"),
+        None,
+    ],
+)
+def test_a_dialog_that_is_not_the_referrers_is_not_taken(
+    tmp_path: Path, target: Replaces | None
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL, extension("105")) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            dave = house.phone("105")
+            await house.connect(carol, "105", dave)
+            await house.connect(alice, "103", bob)
+            replaces = target or dialog_of(carol, carol.usage)
+
+            assert await refer(house, bob, to(replaces)) == 202
+            assert await told(house, bob) == "100 Trying"
+            assert await told(house, bob) == "481 Call/Transaction Does Not Exist."
+            assert joined(house) == {3, 4}
+            assert len(house.switchboard) == 2
+            bob.bye()
+            await alice.take(UsageEnded)
+            carol.bye()
+            await dave.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+def test_a_party_who_leaves_in_that_moment_is_no_target_any_more(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, first, second = await two_calls(house)
+            target = to(dialog_of(bob, second))
+            bob.endpoint.request(first, "REFER", house.now, headers=(("Refer-To", target),))
+            carol.bye()
+            await asyncio.sleep(0.5)
+            kinds = ["RequestCompleted", "InDialogReceived", "InDialogReceived", "UsageEnded"]
+            assert sorted(bob.untold) == sorted(kinds)
+            assert len(house.switchboard) == 1
+            alice.bye()
+            await asyncio.sleep(0.5)
+            assert bob.untold == ["UsageEnded"]
+            await house.over(2)
+
+    run()
+
+
+# --- recordings
+
+
+CLERK, CHIEF = extension("101", "automatic"), extension("105", "automatic")
+
+
+def test_the_recording_follows_and_nobody_is_asked_twice(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, CLERK, CHIEF) as house:
+            outside, clerk, chief = house.outside(), house.phone("101"), house.phone("105")
+            outside.dial(DID)
+            await outside.take(InviteAnswered)
+            await asyncio.sleep(6)
+            house.plane.press(1, "1")
+            clerk.answer(await clerk.take(InviteOffered))
+            first = clerk.usage
+            await asyncio.sleep(3)
+            await house.connect(clerk, "105", chief)
+            second = clerk.usage
+            await asyncio.sleep(3)
+            assert len(house.recordings) == 2
+
+            began = house.now
+            await refer(house, clerk, to(dialog_of(clerk, second)), usage=first)
+            await told(house, clerk)
+            await told(house, clerk)
+            for _ in range(2):
+                await clerk.take(UsageEnded)
+            assert house.now - began < 0.1
+            await asyncio.sleep(3)
+            assert len(house.recordings) == 3
+            assert [leg for leg, _ in opened(house)[4:]] == [1, 4]
+            assert joined(house) == {1, 4}
+            outside.bye()
+            await chief.take(UsageEnded)
+            await house.over(3)
+            assert [row.outcome for row in house.journal.of(CallEnded)] == ["recorded"] * 3
+            assert house.plane.heard(1).count("de/consent") == 1
+            notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
+            assert notes == [f"agreed in call {house.journal.of(CallOpened)[0].uniqueid}"]
+
+    run()
+
+
+# --- the same extension at another telephone
+
+
+async def pick(house: House, phone: Phone, replaces: Replaces, body: bytes | None = None) -> None:
+    """Call with Replaces."""
+    address = Address(uri=URI(scheme="sip", user=phone.number, host=SERVER.host))
+    phone.usage = phone.endpoint.invite(
+        target=URI(scheme="sip", user=phone.number, host=SERVER.host),
+        flow=house.flow(phone.endpoint.contact, SERVER),
+        from_=address,
+        to=address,
+        body=sdp(phone.host) if body is None else body,
+        now=house.now,
+        headers=(("Replaces", str(replaces)), ("Require", "replaces")),
+    )
+    house.kick()
+
+
+def test_an_extension_goes_on_at_its_other_telephone(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, extension("102", "automatic"), CLERK) as house:
+            alice, clerk = house.phone("102"), house.phone("101")
+            mobile = house.phone("101", host="192.0.2.77", registered=False)
+            await house.connect(alice, "101", clerk)
+            await asyncio.sleep(3)
+
+            await pick(house, mobile, dialog_of(clerk, clerk.usage))
+            await mobile.take(InviteAnswered)
+            await clerk.take(UsageEnded)
+            await asyncio.sleep(3)
+            assert joined(house) == {1, 3}
+            assert [leg for leg, _ in opened(house)] == [1, 2, 1, 3]
+            assert len({path for _, path in opened(house)}) == 2
+            mobile.bye()
+            await alice.take(UsageEnded)
+            await house.over(2)
+            assert rows(house) == [("102", "101"), ("102", "101")]
+            assert same_chain(house)
+
+    run()
+
+
+@pytest.mark.parametrize("case", ["another extension", "the trunk", "no offer"])
+def test_who_may_not_take_a_call_gets_403(tmp_path: Path, case: str) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            taker = house.outside() if case == "the trunk" else house.phone("104")
+            if case == "no offer":
+                taker.number = "103"
+            await house.connect(alice, "103", bob)
+
+            body = b"" if case == "no offer" else None
+            await pick(house, taker, dialog_of(bob, bob.usage), body)
+            assert (await taker.take(InviteFailed)).code == 403
+            bob.bye()
+            await alice.take(UsageEnded)
+            await house.over()
+
+    run()
