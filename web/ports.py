@@ -40,6 +40,13 @@ class ExtensionSetting:
     "Of calls that mode `automatic` is for."
     user_may_stop: bool | None = None
     "Whether the one on the phone may stop an automatic recording."
+    forward_always: str | None = None
+    "A number as the extension would dial it; empty: nowhere."
+    forward_busy: str | None = None
+    forward_no_answer: str | None = None
+    forward_offline: str | None = None
+    forward_after_s: int | None = None
+    "Seconds that it rings before `forward_no_answer`."
 
 
 class Changes(Protocol):

@@ -223,6 +223,16 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "finer.label": _both(
         "Weitere Einstellungen der Nebenstelle {number}", "More settings of extension {number}"
     ),
+    "forward.title": _both("Weiterleiten", "Forward"),
+    "forward.always": _both("Immer an", "Always to"),
+    "forward.busy": _both("Wenn besetzt an", "When busy to"),
+    "forward.no_answer": _both("Wenn niemand abnimmt an", "Without an answer to"),
+    "forward.offline": _both("Wenn nicht erreichbar an", "When offline to"),
+    "forward.after_s": _both("Sekunden davor", "Seconds before that"),
+    "forward.hint": _both(
+        "Nummern, wie die Nebenstelle sie wählt; leer: keine Weiterleitung.",
+        "Numbers as the extension dials them; empty: not forwarded.",
+    ),
     "consent.title": _both("Von Hand", "By hand"),
     "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
     "consent.ask": _both("Eine Ansage fragt nach", "An announcement asks"),
@@ -258,6 +268,10 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "refused.opt_in": _both(
         "Nebenstelle {number} hat noch nicht zugestimmt.",
         "Extension {number} has not agreed yet.",
+    ),
+    "refused.forward": _both(
+        "Weiterleitung der Nebenstelle {number}: nur Nummern, und 5 bis 300 Sekunden.",
+        "Forwarding of extension {number}: numbers only, and 5 to 300 seconds.",
     ),
     "refused.directions": _both(
         "Nebenstelle {number}: Mindestens eine Richtung gehört dazu. "

@@ -71,6 +71,11 @@ class ServerChanges:
             manual_consent=setting.manual_consent,
             directions=setting.directions,
             user_may_stop=setting.user_may_stop,
+            forward_always=setting.forward_always,
+            forward_busy=setting.forward_busy,
+            forward_no_answer=setting.forward_no_answer,
+            forward_offline=setting.forward_offline,
+            forward_after_s=setting.forward_after_s,
         )
         await self._change(setting.actor, request)
 

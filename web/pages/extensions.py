@@ -1,5 +1,6 @@
 """The extensions: who agreed to being recorded, and what is recorded of whom."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Final, get_args
 
@@ -20,6 +21,9 @@ router = APIRouter(include_in_schema=False)
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 CONSENTS: Final[tuple[ManualConsent, ...]] = get_args(ManualConsent)
 DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
+FORWARD_CASES: Final = ("always", "busy", "no_answer", "offline")
+FORWARD_TARGET: Final = re.compile(r"\+?[0-9]{2,32}")
+AFTER_S: Final = re.compile(r"[1-9][0-9]{0,2}")
 NEEDS_OPT_IN: Final = frozenset({"manual", "automatic"})
 
 
@@ -31,6 +35,15 @@ class ChoiceView:
     text: str
     chosen: bool
     possible: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardView:
+    """One case in which calls go elsewhere."""
+
+    name: str
+    text: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +66,10 @@ class ExtensionView:
     opted_in: bool
     opt_in_text: str
     opt_in_by: str
+    forwards: tuple[ForwardView, ...]
+    forward_after_s: int
+    forward_hint: str
+    "Where its calls go, in words; empty for nowhere."
 
 
 @router.get("/extensions")
@@ -97,6 +114,28 @@ async def set_finer(request: Request, number: str, form: AdminForm) -> Response:
         manual_consent=consent,
         directions=directions,
         user_may_stop="user_may_stop" in form.fields,
+    )
+    return await _change(request, form.viewer, setting)
+
+
+@router.post("/extensions/{number}/forward")
+async def set_forward(request: Request, number: str, form: AdminForm) -> Response:
+    """Set where the extension's calls go in its place."""
+    await _existing(web_of(request), number)
+    targets = {case: form.fields.get(case, "").strip() for case in FORWARD_CASES}
+    after = form.fields.get("after_s", "")
+    wrong = [each for each in targets.values() if each and not FORWARD_TARGET.fullmatch(each)]
+    if wrong or not AFTER_S.fullmatch(after):
+        refusal = Texts(language_of(request))("refused.forward", number=number)
+        return await _show(request, form.viewer, refusal=refusal)
+    setting = ExtensionSetting(
+        actor=form.viewer.actor,
+        number=number,
+        forward_always=targets["always"],
+        forward_busy=targets["busy"],
+        forward_no_answer=targets["no_answer"],
+        forward_offline=targets["offline"],
+        forward_after_s=int(after),
     )
     return await _change(request, form.viewer, setting)
 
@@ -199,6 +238,24 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
         opted_in=opted_in,
         opt_in_text=t("opt_in.yes", date=date) if opted_in else t("opt_in.no"),
         opt_in_by=t("opt_in.by", actor=_person(row.opt_in_by or "")) if opted_in else "",
+        forwards=_forwards(row, t),
+        forward_after_s=row.forward_after_s,
+        forward_hint="; ".join(
+            f"{each.text}: {each.target}" for each in _forwards(row, t) if each.target
+        ),
+    )
+
+
+def _forwards(row: ExtensionRow, t: Texts) -> tuple[ForwardView, ...]:
+    targets = (
+        row.forward_always,
+        row.forward_busy,
+        row.forward_no_answer,
+        row.forward_offline,
+    )
+    return tuple(
+        ForwardView(name=case, text=t(f"forward.{case}"), target=target)
+        for case, target in zip(FORWARD_CASES, targets, strict=True)
     )
 
 

@@ -74,6 +74,11 @@ class JournalChanges:
                 manual_consent=wanted(setting.manual_consent),
                 directions=wanted(setting.directions),
                 user_may_stop=wanted(setting.user_may_stop),
+                forward_always=wanted(setting.forward_always),
+                forward_busy=wanted(setting.forward_busy),
+                forward_no_answer=wanted(setting.forward_no_answer),
+                forward_offline=wanted(setting.forward_offline),
+                forward_after_s=wanted(setting.forward_after_s),
             )
         )
 

@@ -240,6 +240,43 @@ async def test_finer_settings_that_mean_nothing_are_refused(house: House) -> Non
         assert (await browser.submit("/extensions/9/settings", **fields)).status_code == 404
 
 
+async def test_where_the_calls_of_an_extension_go_is_set_and_told(house: House) -> None:
+    await extension(house)
+    fields = {"always": "", "busy": "102", "no_answer": " 0301234 ", "offline": "", "after_s": "15"}
+    async with house.logged_in() as browser:
+        answer = await browser.submit("/extensions/101/forward", **fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/extensions?saved=101")
+        (row,) = await house.reader.extensions()
+        assert (row.forward_always, row.forward_busy, row.forward_no_answer) == (
+            "",
+            "102",
+            "0301234",
+        )
+        assert (row.forward_offline, row.forward_after_s) == ("", 15)
+        english = (await browser.get("/extensions")).text
+        assert "When busy to: 102; Without an answer to: 0301234" in text_of(english)
+        assert 'name="busy" value="102"' in english
+        german = text_of((await browser.get("/extensions", headers=GERMAN)).text)
+        assert "Wenn besetzt an: 102" in german
+        await browser.submit("/extensions/101/forward", after_s="20")
+        assert "102" not in (await browser.get("/extensions")).text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"busy": "*1"}, {"always": "anna"}, {"offline": "1"}, {"after_s": ""}, {"after_s": "0"}],
+)
+async def test_what_is_no_forwarding_is_refused(house: House, wrong: dict[str, str]) -> None:
+    await extension(house)
+    async with house.logged_in() as browser:
+        answer = await browser.submit("/extensions/101/forward", **({"after_s": "20"} | wrong))
+        assert answer.status_code == 409
+        assert "numbers only" in answer.text
+        (row,) = await house.reader.extensions()
+        assert row.forward_busy == row.forward_always == row.forward_offline == ""
+        assert (await browser.submit("/extensions/9/forward", after_s="20")).status_code == 404
+
+
 async def test_a_refusal_of_the_server_is_shown(house: House) -> None:
     await extension(house)
 

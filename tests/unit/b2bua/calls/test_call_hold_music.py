@@ -238,3 +238,27 @@ async def test_the_end_of_the_talk_is_the_end_of_the_music(tmp_path: Path) -> No
         await bob.take(UsageEnded)
         await house.over()
         assert [stop.leg_id for stop in house.plane.of(StopPlay)] == [B]
+
+
+@virtual
+async def test_a_held_party_whose_transfer_fails_hears_music_again(tmp_path: Path) -> None:
+    """Bob holds Alice and sends her to Carl, who is busy: ringing in between, then music."""
+    async with open_house(tmp_path, ALICE, BOB, extension("104")) as house:
+        alice, bob, carl = house.phone("102"), house.phone("103"), house.phone("104")
+        await house.connect(alice, "103", bob)
+        await changes(bob, alice, held(bob, "sendonly", 2))
+        to = (("Refer-To", "<sip:104@192.0.2.100>"),)
+        bob.endpoint.request(bob.usage, "REFER", house.now, headers=to)
+        house.kick()
+        assert (await bob.take(RequestCompleted)).code == 202
+        alice.accept(await alice.take(ReinviteReceived))  # to listen and speak again
+        offered = await carl.take(InviteOffered)
+        await asyncio.sleep(1)
+        assert house.plane.heard(A)[-1] == "tone/ringing"
+        carl.reject(offered, 486)
+        await asyncio.sleep(8)
+        assert house.plane.heard(A)[-1] == MUSIC
+        assert house.plane.hears(A)
+        bob.bye()
+        await house.over(2)
+        assert "UsageEnded" in alice.untold
