@@ -36,8 +36,6 @@ from rtp.ring import Kind, RingLayout, RingWriter, initialise
 RATE: Final = 8000
 PACKET: Final = 160
 PIECE: Final = 8 * RATE
-DOUBLER_DELAY: Final = 24
-"Samples of 16 kHz, of `mixer/resample.py`."
 SEED: Final = 862
 SPEECH: Final = ("b2bua/demo/speech", "ivr/prompts/de", "ivr/prompts/en")
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -64,7 +62,7 @@ class Case:
 class SilenceFiller(Concealer):
     """What concealment is compared with."""
 
-    def conceal(self, raw: Pcm) -> Pcm:
+    def conceal(self, raw: Pcm, *, last: bool = False) -> Pcm:  # noqa: ARG002 - of its parent
         """Return `raw` with silence where no packet came."""
         return np.where(raw == UNWRITTEN, np.int16(0), raw)
 
@@ -128,7 +126,7 @@ def _at_8_khz(decoded: Pcm, rate: int) -> Pcm:
         return decoded
     from scipy.signal import resample_poly  # noqa: PLC0415 - only who runs the bench needs it
 
-    halved = resample_poly(decoded[DOUBLER_DELAY:].astype(np.float64), RATE, rate, axis=0)
+    halved = resample_poly(decoded.astype(np.float64), RATE, rate, axis=0)
     narrow: Pcm = np.clip(np.rint(halved), -32768, 32767).astype(np.int16)
     return narrow
 

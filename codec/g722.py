@@ -1,4 +1,4 @@
-"""G.722 at 64 kbit/s (ITU-T G.722, 09/2012, mode 1), decoded to 8 kHz; for recordings only.
+"""G.722 at 64 kbit/s (ITU-T G.722, 09/2012, mode 1), decoded for recordings.
 
 Each octet is two samples of 16 kHz, and one tick of a clock that :rfc:`3551#section-4.5.2` keeps
 at 8,000 Hz by an old mistake. So an octet is also one sample of 8 kHz, and a packet is as long in
@@ -24,7 +24,7 @@ from codec.half_band import Halver
 from codec.optional import G722_MODULE
 
 RATE: Final = 16000
-"Hz, of the sound."
+"Hz, of the sound; it can be had at half of it."
 
 BIT_RATE: Final = 64000
 
@@ -34,11 +34,12 @@ class G722Decoder:
 
     __slots__ = ("_decoder", "_halver")
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int = RATE // 2) -> None:
+        """`rate`: Hz of what is decoded: `RATE`, or half of it."""
         self._decoder: Any = importlib.import_module(G722_MODULE).G722(RATE, BIT_RATE)
-        self._halver = Halver()
+        self._halver = Halver() if rate != RATE else None
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
-        """Return the samples of the packet that follows, 8 kHz, one for each octet."""
+        """Return the samples of the packet that follows, one or two for each octet."""
         wide = np.frombuffer(self._decoder.decode(payload), dtype=np.int16)
-        return self._halver.halve(wide)
+        return np.maximum(wide, -32767) if self._halver is None else self._halver.halve(wide)

@@ -86,33 +86,38 @@ class DriftFilter:
         self.corrected_samples += abs(samples)
 
 
-def correct(pcm: Samples, wanted: int) -> tuple[Samples, int]:
-    """Return `pcm` with about `wanted` samples inserted (negative: removed), and how many.
+def correct(pcm: Samples, wanted: int, *, per_place: int = 1) -> tuple[Samples, int]:
+    """Return `pcm` with about `wanted` places inserted (negative: removed), and how many.
 
     At most `LARGEST_STEP`, and none at all (the same array) where every cut would be heard
-    and there is no hurry.
+    and there is no hurry. `per_place`: samples of `pcm` that belong to a place of 8 kHz.
     """
-    if not wanted or len(pcm) < 4 * LARGEST_STEP:
+    if not wanted or len(pcm) < 4 * LARGEST_STEP * per_place:
         return pcm, 0
     largest = min(abs(wanted) * 3 // 2, LARGEST_STEP)
     steps = np.arange(max(SMALLEST_STEP, min(abs(wanted), largest) * 2 // 3), largest + 1)
-    place, step, difference = _best_cut(pcm.astype(np.float32), steps)
-    around = pcm[place : place + OVERLAP].astype(np.float32)
+    overlap = OVERLAP * per_place
+    place, step, difference = _best_cut(
+        pcm.astype(np.float32), steps * per_place, overlap, GRID * per_place
+    )
+    around = pcm[place : place + overlap].astype(np.float32)
     loudness = float(np.sqrt(np.mean(around * around)))
     if difference > max(INAUDIBLE, SIMILAR * loudness) and abs(wanted) < URGENT:
         return pcm, 0
     if wanted > 0:
-        return _join(pcm, place + step, place), step
-    return _join(pcm, place, place + step), -step
+        return _join(pcm, place + step, place, overlap), step // per_place
+    return _join(pcm, place, place + step, overlap), -step // per_place
 
 
-def _best_cut(pcm: NDArray[np.float32], steps: NDArray[np.int64]) -> tuple[int, int, float]:
+def _best_cut(
+    pcm: NDArray[np.float32], steps: NDArray[np.int64], overlap: int, grid: int
+) -> tuple[int, int, float]:
     """Return the place and the step where pcm[place:] is most like pcm[place + step:].
 
-    Both over `OVERLAP` samples, with the root mean square of their difference.
+    Both over `overlap` samples, with the root mean square of their difference.
     """
-    places = np.arange(0, len(pcm) - OVERLAP - int(steps[-1]), GRID)
-    windows = np.lib.stride_tricks.sliding_window_view(pcm, OVERLAP)
+    places = np.arange(0, len(pcm) - overlap - int(steps[-1]), grid)
+    windows = np.lib.stride_tricks.sliding_window_view(pcm, overlap)
     power = np.einsum("ij,ij->i", windows, windows)
     here = windows[places]
     best = (0, 0, float("inf"))
@@ -124,11 +129,11 @@ def _best_cut(pcm: NDArray[np.float32], steps: NDArray[np.int64]) -> tuple[int, 
         if difference[index] < best[2]:
             best = (int(places[index]), step, float(difference[index]))
     place, step, difference_power = best
-    return place, step, float(np.sqrt(max(difference_power, 0.0) / OVERLAP))
+    return place, step, float(np.sqrt(max(difference_power, 0.0) / overlap))
 
 
-def _join(pcm: Samples, leave: int, enter: int) -> Samples:
-    """Return pcm up to `leave`, crossfaded over `OVERLAP` into what begins at `enter`."""
-    weight = np.linspace(0, 1, OVERLAP, dtype=np.float32)
-    mixed = pcm[leave : leave + OVERLAP] * (1 - weight) + pcm[enter : enter + OVERLAP] * weight
-    return np.concatenate((pcm[:leave], np.rint(mixed).astype(np.int16), pcm[enter + OVERLAP :]))
+def _join(pcm: Samples, leave: int, enter: int, overlap: int) -> Samples:
+    """Return pcm up to `leave`, crossfaded over `overlap` into what begins at `enter`."""
+    weight = np.linspace(0, 1, overlap, dtype=np.float32)
+    mixed = pcm[leave : leave + overlap] * (1 - weight) + pcm[enter : enter + overlap] * weight
+    return np.concatenate((pcm[:leave], np.rint(mixed).astype(np.int16), pcm[enter + overlap :]))

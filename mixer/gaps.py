@@ -1,15 +1,19 @@
 """What to play where no packet came: up to 60 ms of the sound around, then silence.
 
 The way of ITU-T G.711 Appendix I: the last pitch period is repeated. A recording may know
-what Appendix I can't, the sound behind the gap: where that is in the same chunk, its first
-period is repeated backwards as well, and the one goes over into the other. At 5 % loss that
-is worth 0.2 of PESQ (`bench/quality.py`). Where it is not, or the gap is longer than 60 ms,
+what Appendix I can't, the sound behind the gap: its first period is repeated backwards as
+well, and the one goes over into the other. At 5 % loss that is worth 0.2 of PESQ
+(`bench/quality.py`). Where the gap is longer than 60 ms, or too little is known behind it,
 the last period is at full level for 10 ms and then fades by a fifth each 10 ms, and overlaps
 with the next good samples for 4 ms. A longer gap (DTX, hold, a phone that sends nothing) is
 silence of its true length. What was repeated has no more information than what was heard
 around, so a concealed recording stays one of what was said.
+
+So that what is behind a gap is always known, samples are given out `LOOK_AHEAD_MS` after they
+came in. How the stream is cut into pieces then changes no sample.
 """
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,149 +21,200 @@ from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, UNWRITTEN
 
-CONCEALED_SAMPLES: Final = 60 * RATE // 1000
-FULL_LEVEL_SAMPLES: Final = 10 * RATE // 1000
-OVERLAP_SAMPLES: Final = 4 * RATE // 1000
-SHORTEST_PERIOD: Final = RATE // 200
-LONGEST_PERIOD: Final = RATE // 66
-"Pitch from 66 to 200 Hz; a higher voice is met by a multiple of its period."
-WINDOW_SAMPLES: Final = 20 * RATE // 1000
+LOOK_AHEAD_MS: Final = 100
+"A gap that can be bridged, and what of the sound behind it is looked at: 60 and 39 ms."
+
+CONCEALED_MS: Final = 60
+FULL_LEVEL_MS: Final = 10
+OVERLAP_MS: Final = 4
+WINDOW_MS: Final = 20
 "Compared when the period is looked for."
-HISTORY_SAMPLES: Final = WINDOW_SAMPLES + LONGEST_PERIOD + OVERLAP_SAMPLES
+LOWEST_HZ: Final = 66
+HIGHEST_HZ: Final = 200
+"Of the pitch; a higher voice is met by a multiple of its period."
 
 Samples = NDArray[np.int16]
+Floats = NDArray[np.float32]
 
-_FADE = np.concatenate(
-    (
-        np.ones(FULL_LEVEL_SAMPLES, dtype=np.float32),
-        np.linspace(1, 0, CONCEALED_SAMPLES - FULL_LEVEL_SAMPLES, dtype=np.float32),
-        np.zeros(OVERLAP_SAMPLES, dtype=np.float32),
-    )
-)
-_IN = (np.arange(1, OVERLAP_SAMPLES + 1) / (OVERLAP_SAMPLES + 1)).astype(np.float32)
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The lengths in samples of one rate."""
+
+    rate: int
+    concealed: int = field(init=False)
+    overlap: int = field(init=False)
+    window: int = field(init=False)
+    shortest: int = field(init=False)
+    longest: int = field(init=False)
+    history: int = field(init=False)
+    look_ahead: int = field(init=False)
+    fade: Floats = field(init=False)
+    "Over a gap and the overlap behind it."
+    enter: Floats = field(init=False)
+    "Of the good samples in the overlap."
+
+    def __post_init__(self) -> None:
+        rate = self.rate
+        concealed, overlap = CONCEALED_MS * rate // 1000, OVERLAP_MS * rate // 1000
+        window, full = WINDOW_MS * rate // 1000, FULL_LEVEL_MS * rate // 1000
+        fade = np.concatenate(
+            (
+                np.ones(full, dtype=np.float32),
+                np.linspace(1, 0, concealed - full, dtype=np.float32),
+                np.zeros(overlap, dtype=np.float32),
+            )
+        )
+        values = {
+            "concealed": concealed,
+            "overlap": overlap,
+            "window": window,
+            "shortest": rate // HIGHEST_HZ,
+            "longest": rate // LOWEST_HZ,
+            "history": window + rate // LOWEST_HZ + overlap,
+            "look_ahead": LOOK_AHEAD_MS * rate // 1000,
+            "fade": fade,
+            "enter": (np.arange(1, overlap + 1) / (overlap + 1)).astype(np.float32),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+SCALES: Final = {RATE: Scale(RATE), 2 * RATE: Scale(2 * RATE)}
 
 
 class Concealer:
-    """One leg's memory from chunk to chunk."""
+    """One leg's memory from piece to piece."""
 
-    __slots__ = ("_history", "_run", "_sound", "concealed_samples", "silent_samples")
+    __slots__ = (
+        "_history",
+        "_in_long_gap",
+        "_pending",
+        "_scale",
+        "concealed_samples",
+        "silent_samples",
+    )
 
-    def __init__(self) -> None:
-        self._history: Samples = np.zeros(HISTORY_SAMPLES, dtype=np.int16)
+    def __init__(self, rate: int = RATE) -> None:
+        """`rate`: Hz of the samples, `RATE` or twice that."""
+        self._scale = SCALES[rate]
+        self._history: Samples = np.zeros(self._scale.history, dtype=np.int16)
         "The last samples given out."
-        self._sound: NDArray[np.float32] | None = None
-        "What is played in the gap at hand, from its beginning; None: silence."
-        self._run = CONCEALED_SAMPLES
-        "Samples of the gap at hand so far; 0 outside. A leg begins in a long gap."
+        self._pending: Samples = np.zeros(0, dtype=np.int16)
+        "Not given out yet; what was filled in them is final."
+        self._in_long_gap = True
+        "What came last is missing, and nothing of it is played any more. A leg begins so."
         self.concealed_samples = 0
+        "That were played in gaps."
         self.silent_samples = 0
+        "Of gaps that are silence."
 
-    def conceal(self, raw: Samples) -> Samples:
-        """Return `raw`, shape (n,), with every `UNWRITTEN` replaced; chunks in order."""
-        missing = raw == UNWRITTEN
-        if not missing.any():
-            out = self._end_gap(raw) if self._run else raw
-        elif self._run >= CONCEALED_SAMPLES and missing.all():
-            out = np.zeros_like(raw)
-            self.silent_samples += len(raw)
-        else:
-            out = self._fill(raw, missing)
-        if len(out) >= HISTORY_SAMPLES:
-            self._history = out[-HISTORY_SAMPLES:]
-        else:
-            self._history = np.concatenate((self._history, out))[-HISTORY_SAMPLES:]
+    @property
+    def concealed_s(self) -> float:
+        """Seconds that were played in gaps."""
+        return self.concealed_samples / self._scale.rate
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds of gaps that are silence."""
+        return self.silent_samples / self._scale.rate
+
+    def conceal(self, raw: Samples, *, last: bool = False) -> Samples:
+        """Take the next samples, shape (n,); return those that are ready, without `UNWRITTEN`.
+
+        All but the look-ahead, so in the beginning none; `last`: nothing more comes, all are.
+        """
+        known = np.concatenate((self._pending, raw)) if len(self._pending) else raw.copy()
+        ready = len(known) if last else max(0, len(known) - self._scale.look_ahead)
+        missing = known == UNWRITTEN
+        if missing.any():
+            self._fill(known, missing, ready)
+        elif len(raw):
+            self._in_long_gap = False
+        out, self._pending = known[:ready], known[ready:]
+        self._remember(out)
         return out
 
-    def _fill(self, raw: Samples, missing: NDArray[np.bool_]) -> Samples:
-        out = raw.copy()
+    def forget(self) -> None:
+        """Let what is held back be silence: it must not be heard."""
+        self._pending = np.zeros_like(self._pending)
+        self._in_long_gap = True
+
+    def _remember(self, out: Samples) -> None:
+        if len(out) < self._scale.history:
+            out = np.concatenate((self._history, out))
+        self._history = out[len(out) - self._scale.history :]
+
+    def _fill(self, known: Samples, missing: NDArray[np.bool_], ready: int) -> None:
+        """Fill the gaps that begin before `ready`, whole and in place."""
         borders = np.flatnonzero(np.diff(missing, prepend=False, append=False)).tolist()
-        position = 0
-        nexts = [*borders[2::2], len(out)]
-        for start, end, following in zip(borders[::2], borders[1::2], nexts, strict=True):
-            if start > position:
-                self._close(out[position:start])
-                self._begin_gap(out[:start])
-            out[start:end] = self._play(end - start)
-            if self._run == end - start <= CONCEALED_SAMPLES:
-                self._bridge(out[start:end], out[end:following])
-            position = end
-        if position < len(out):
-            self._close(out[position:])
-        return out
+        following = [*borders[2::2], len(known)]
+        for start, end, behind in zip(borders[::2], borders[1::2], following, strict=True):
+            if self._in_long_gap and start == len(self._pending):
+                known[start:end] = 0
+                self.silent_samples += end - start
+            elif start < ready:
+                self._fill_gap(known, start, end, behind)
+            else:
+                self._in_long_gap = False
+                return
+            self._in_long_gap = end == len(known)
 
-    def _begin_gap(self, before: Samples) -> None:
-        """Get ready for a gap behind `before`."""
-        self._run = 0
-        if len(before) < HISTORY_SAMPLES:
-            before = np.concatenate((self._history, before))
-        recent = before[-HISTORY_SAMPLES:].astype(np.float32)
-        self._sound = _repeated(recent, _period(recent)) if recent.any() else None
-
-    def _play(self, count: int) -> Samples:
-        """Return the next `count` samples of the gap at hand."""
-        if self._run == 0 and self._sound is None:
-            # The gap begins with the chunk, or nothing was heard yet.
-            recent = self._history.astype(np.float32)
-            self._sound = _repeated(recent, _period(recent)) if recent.any() else None
-        first, self._run = self._run, self._run + count
-        out = np.zeros(count, dtype=np.int16)
-        heard = min(self._run, CONCEALED_SAMPLES) - first
-        if self._sound is not None and heard > 0:
-            out[:heard] = (self._sound * _FADE)[first : first + heard]
-            self.concealed_samples += heard
-        self.silent_samples += count - max(heard, 0)
-        return out
-
-    def _bridge(self, gap: Samples, behind: Samples) -> None:
-        """Let the sound before a whole gap go over into the one `behind` it, in place."""
-        if self._sound is None or len(behind) < WINDOW_SAMPLES or not behind.any():
+    def _fill_gap(self, known: Samples, start: int, end: int, behind: int) -> None:
+        """Fill one gap; `behind`: where what is known behind it ends."""
+        scale, count = self._scale, end - start
+        before = known[max(0, start - scale.history) : start]
+        if len(before) < scale.history:
+            before = np.concatenate((self._history, before))[-scale.history :]
+        recent = before.astype(np.float32)
+        played = min(count, scale.concealed)
+        known[start:end] = 0
+        if not recent.any():
+            self.silent_samples += count
             return
-        count = len(gap)
-        coming = np.zeros(HISTORY_SAMPLES, dtype=np.float32)
-        known = behind[:HISTORY_SAMPLES]
-        coming[: len(known)] = known
-        backwards = _repeated(coming[::-1], _period(coming[::-1]))[:count]
+        self.concealed_samples += played
+        self.silent_samples += count - played
+        sound = _repeated(recent, _period(recent, scale), scale)
+        good = known[end : min(behind, end + scale.history)]
+        if count <= scale.concealed and len(good) >= scale.window and good.any():
+            known[start:end] = self._bridge(sound, good, count)
+            return
+        faded = sound * scale.fade
+        known[start : start + played] = faded[:played]
+        if count <= scale.concealed:
+            overlap = good[: scale.overlap]
+            weight = scale.enter[: len(overlap)]
+            overlap[:] = overlap * weight + faded[count : count + len(overlap)] * (1 - weight)
+
+    def _bridge(self, sound: Floats, good: Samples, count: int) -> Floats:
+        """Return the `sound` before a gap going over into the one behind it."""
+        scale = self._scale
+        coming = np.zeros(scale.history, dtype=np.float32)
+        coming[: len(good)] = good
+        backwards = _repeated(coming[::-1], _period(coming[::-1], scale), scale)[:count]
         weight = (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
-        gap[:] = self._sound[:count] * (1 - weight) + backwards[::-1] * weight
-        # Nothing is left to overlap: it runs into what is behind.
-        self._sound = None
-
-    def _end_gap(self, good: Samples) -> Samples:
-        out = good.copy()
-        self._close(out)
-        return out
-
-    def _close(self, good: Samples) -> None:
-        """Let the repeated sound go over into `good`, in place."""
-        run, sound = self._run, self._sound
-        self._run, self._sound = 0, None
-        if not run or sound is None or run > CONCEALED_SAMPLES:
-            return
-        count = min(OVERLAP_SAMPLES, len(good))
-        weight = _IN[:count]
-        faded = (sound * _FADE)[run : run + count]
-        good[:count] = good[:count] * weight + faded * (1 - weight)
+        return np.clip(sound[:count] * (1 - weight) + backwards[::-1] * weight, -32767, 32767)
 
 
-def _period(recent: NDArray[np.float32]) -> int:
+def _period(recent: Floats, scale: Scale) -> int:
     """Return the lag, in samples, at which the last 20 ms are most like what was before."""
-    window = recent[-WINDOW_SAMPLES:]
-    earlier = recent[len(recent) - WINDOW_SAMPLES - LONGEST_PERIOD : -SHORTEST_PERIOD]
-    # Column i of the result belongs to the lag LONGEST_PERIOD - i.
+    window = recent[-scale.window :]
+    earlier = recent[len(recent) - scale.window - scale.longest : -scale.shortest]
+    # Column i of the result belongs to the lag `longest` - i.
     likeness = np.correlate(earlier, window, "valid")
-    power = np.convolve(earlier * earlier, np.ones(WINDOW_SAMPLES, dtype=np.float32), "valid")
+    power = np.convolve(earlier * earlier, np.ones(scale.window, dtype=np.float32), "valid")
     score = likeness / np.sqrt(np.maximum(power, 1.0))
-    return LONGEST_PERIOD - int(np.argmax(score))
+    return scale.longest - int(np.argmax(score))
 
 
-def _repeated(recent: NDArray[np.float32], period: int) -> NDArray[np.float32]:
+def _repeated(recent: Floats, period: int, scale: Scale) -> Floats:
     """Return the last period over and over, for the longest gap and its overlap."""
     cycle = recent[-period:].copy()
     # The end of the cycle goes over into what was before its beginning, so that the
     # joints between repetitions are smooth.
-    overlap = min(OVERLAP_SAMPLES, period // 4)
+    overlap = min(scale.overlap, period // 4)
     before = recent[len(recent) - period - overlap : len(recent) - period]
     weight = np.linspace(0, 1, overlap, dtype=np.float32)
     cycle[-overlap:] = cycle[-overlap:] * (1 - weight) + before * weight
-    repeats = -(-len(_FADE) // period)
-    return np.tile(cycle, repeats)[: len(_FADE)]
+    repeats = -(-len(scale.fade) // period)
+    return np.tile(cycle, repeats)[: len(scale.fade)]

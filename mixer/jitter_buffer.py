@@ -31,8 +31,8 @@ UNWRITTEN: Final = np.int16(-32768)
 "Marks a sample that no packet brought. G.711 reaches 32,256 at most."
 
 CAPACITY: Final = 16384
-"""Columns: 2 s. A chunk of 1 s, the hold-back of 0.3 s and what an early packet may be ahead
-(`JUMP_SAMPLES`) fit, with 0.2 s to spare."""
+"""Columns: 2 s. A chunk of 1.25 s, the hold-back of 0.3 s and nearly all that an early packet may
+be ahead (`JUMP_SAMPLES`) fit; as a rule a chunk is 1 s, and 0.2 s are to spare."""
 
 JUMP_SAMPLES: Final = 4000
 "A stream this far (0.5 s) from its arrival was moved by its sender."
@@ -107,6 +107,14 @@ class JitterBuffer:
         self._ssrc[row] = NO_SSRC
         self._delay[row] = NO_DELAY
         return row
+
+    def open_beside(self, row: int) -> int:
+        """Lend a row that begins where `row` is, for what lies between its samples."""
+        return self.open(
+            origin_ns=int(self.origin_ns[row]),
+            base=int(self._base[row]),
+            floor=int(self._floor[row]),
+        )
 
     def close(self, row: int) -> None:
         """Take a row back."""

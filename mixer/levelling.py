@@ -29,14 +29,14 @@ STEP_DB: Final = 0.04
 ENOUGH_DB: Final = 1.0
 "So near to the target the gain stays."
 
-FRAME: Final = 20 * RATE // 1000
+FRAME_MS: Final = 20
 
 QUIETEST_DB: Final = -50.0
 "What is below is no speech."
 
 ABOVE_NOISE_DB: Final = 10.0
 
-HASTE: Final = 5 * RATE // 1000
+HASTE_MS: Final = 5
 "For a shout the gain goes down within 5 ms, to where nothing is cut off."
 
 SHARE: Final = 0.01
@@ -51,9 +51,11 @@ Samples = NDArray[np.int16]
 class Leveller:
     """One party's gain, from chunk to chunk (of about a second)."""
 
-    __slots__ = ("_noise_db", "_power", "gain_db")
+    __slots__ = ("_noise_db", "_power", "_rate", "gain_db")
 
-    def __init__(self, gain_db: float = 0.0) -> None:
+    def __init__(self, gain_db: float = 0.0, *, rate: int = RATE) -> None:
+        """`rate`: Hz of the samples."""
+        self._rate = rate
         self.gain_db = gain_db
         "At the end of what was given out."
         self._power = 10 ** ((TARGET_DB - gain_db) / 10)
@@ -73,11 +75,12 @@ class Leveller:
         if before == self.gain_db == 0.0 or not pcm.any():
             return pcm
         self.gain_db = min(self.gain_db, _room_db(pcm))
-        return _amplified(pcm, before, self.gain_db)
+        return _amplified(pcm, before, self.gain_db, HASTE_MS * self._rate // 1000)
 
     def _speech(self, pcm: Samples) -> list[float]:
         """Return the levels of the frames that are speech; what no packet brought is none."""
-        heard = levels_db(pcm[: len(pcm) // FRAME * FRAME].reshape(-1, FRAME))
+        frame = FRAME_MS * self._rate // 1000
+        heard = levels_db(pcm[: len(pcm) // frame * frame].reshape(-1, frame))
         heard = heard[heard > 2 * QUIETEST_DB]
         if not heard.size:
             return []
@@ -87,10 +90,10 @@ class Leveller:
         return speech
 
 
-def _amplified(pcm: Samples, before_db: float, after_db: float) -> Samples:
+def _amplified(pcm: Samples, before_db: float, after_db: float, haste: int) -> Samples:
     """Return `pcm` with a gain that goes from the one to the other; limited."""
     gain = np.full(len(pcm), _factor(after_db), dtype=np.float32)
-    ramp = min(HASTE if before_db > _room_db(pcm) else len(pcm), len(pcm))
+    ramp = min(haste if before_db > _room_db(pcm) else len(pcm), len(pcm))
     gain[:ramp] = np.linspace(_factor(before_db), _factor(after_db), ramp, dtype=np.float32)
     loud: Samples = np.clip(np.rint(pcm * gain), -32768, 32767).astype(np.int16)
     return loud

@@ -31,13 +31,18 @@ def stereo(left: Sequence[Samples], right: Sequence[Samples], length: int) -> Sa
     return both
 
 
-def silence(pcm: Samples, start: int, ranges: Iterable[tuple[int, int]]) -> Samples:
-    """Return `pcm`, whose first sample has the place `start`, silent in the places `ranges`."""
+def silence(
+    pcm: Samples, start: int, ranges: Iterable[tuple[int, int]], *, per_place: int = 1
+) -> Samples:
+    """Return `pcm`, whose first sample has the place `start`, silent in the places `ranges`.
+
+    `per_place`: samples of `pcm` that belong to a place.
+    """
     silent = pcm
-    end = start + len(pcm)
+    end = start + len(pcm) // per_place
     for first, last in ranges:
         if first < end and last > start:
             if silent is pcm:
                 silent = pcm.copy()
-            silent[max(first - start, 0) : min(last, end) - start] = 0
+            silent[max(first - start, 0) * per_place : (min(last, end) - start) * per_place] = 0
     return silent

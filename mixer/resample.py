@@ -5,8 +5,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixer.jitter_buffer import UNWRITTEN
+
 _HALF: Final = 12
 "Input samples on each side of an interpolated one."
+
+LOOK_AHEAD: Final = _HALF
+"Samples of 8 kHz that have to be known behind one before what follows it can be told: 1.5 ms."
 
 Samples = NDArray[np.int16]
 
@@ -22,18 +27,58 @@ def _between() -> NDArray[np.float32]:
 _BETWEEN: Final = _between()
 
 
-class Doubler:
-    """Twice the sample rate, chunk by chunk; delays by 12 input samples (1.5 ms at 8 kHz)."""
+class Widener:
+    """One leg at 16 kHz, of which packets of some codecs bring only every other sample.
+
+    Sample n of 8 kHz is sample 2 n of 16 kHz; between two of them lies what a wideband codec said
+    or, where there was none, what a half-band filter makes of the samples around. What no packet
+    brought stays `UNWRITTEN`.
+    """
+
+    __slots__ = ("_even", "_odd", "_start")
 
     def __init__(self) -> None:
-        self._history = np.zeros(2 * _HALF, dtype=np.int16)
+        self._even: Samples = np.full(_HALF - 1, UNWRITTEN)
+        self._odd: Samples = self._even
+        "What is needed of the past, and what was not given out yet."
+        self._start = _HALF - 1
+        "Of the next sample that is given out, in these."
 
-    def double(self, pcm: Samples) -> Samples:
-        """Return shape (2 n,) for `pcm` of shape (n,)."""
-        joined = np.concatenate((self._history, pcm))
-        self._history = joined[-2 * _HALF :]
-        middle = np.convolve(joined.astype(np.float32), _BETWEEN, "valid")
-        out = np.empty(2 * len(pcm), dtype=np.int16)
-        out[::2] = joined[_HALF : _HALF + len(pcm)]
-        out[1::2] = np.clip(np.rint(middle[1:]), -32768, 32767)
+    def widen(self, even: Samples, odd: Samples | None, *, last: bool = False) -> Samples:
+        """Take the next samples, shape (n,) each; return those that are ready, two for each.
+
+        `odd` None: no wideband codec. All but `LOOK_AHEAD`; `last`: all.
+        """
+        self._even = np.concatenate((self._even, even))
+        odd = np.full(len(even), UNWRITTEN) if odd is None else odd
+        self._odd = np.concatenate((self._odd, odd))
+        end = len(self._even) - (0 if last else LOOK_AHEAD)
+        if end <= self._start:
+            return np.zeros(0, dtype=np.int16)
+        out = np.empty(2 * (end - self._start), dtype=np.int16)
+        out[::2] = self._even[self._start : end]
+        out[1::2] = self._between(self._start, end)
+        keep = end - (_HALF - 1)
+        self._even, self._odd = self._even[keep:], self._odd[keep:]
+        self._start = _HALF - 1
         return out
+
+    def forget(self) -> None:
+        """Let nothing be known of what was taken: it must not be heard."""
+        self._even = self._odd = np.full(len(self._even), UNWRITTEN)
+
+    def _between(self, start: int, end: int) -> Samples:
+        """Return the samples behind those from `start` to `end`."""
+        even, odd = self._even, self._odd[start:end]
+        narrow = (odd == UNWRITTEN) & (even[start:end] != UNWRITTEN)
+        if not narrow.any():
+            return odd
+        around = even[start - (_HALF - 1) : end + _HALF]
+        known = (around != UNWRITTEN).astype(np.float32)
+        beyond = (0, end - start + 2 * _HALF - 1 - len(around))
+        # Whatever is missing has no weight, so that a hole is not taken for a step to zero.
+        weight = np.convolve(np.pad(known, beyond), _BETWEEN, "valid")
+        middle = np.convolve(np.pad(around * known, beyond), _BETWEEN, "valid")
+        told = np.clip(np.rint(middle / np.maximum(weight, 0.2)), -32767, 32767).astype(np.int16)
+        filled: Samples = np.where(narrow, told, odd)
+        return filled

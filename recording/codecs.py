@@ -27,6 +27,9 @@ G722: Final = 8
 
 OPUS: Final = 9
 
+IS_WIDE: Final = tuple(codec in (G722, OPUS) for codec in range(OPUS + 1))
+"By codec: whether it says more than 8 kHz can hold."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Codec:
@@ -54,6 +57,11 @@ def codec_of(stream_format: StreamFormat) -> int:
     """Return how packets of this format are decoded."""
     codec = _find(stream_format)
     return codec.number if codec is not None and codec.is_installed() else UNKNOWN
+
+
+def is_wide(stream_format: StreamFormat) -> bool:
+    """Tell whether sound of this format deserves a file of 16 kHz, and can be decoded."""
+    return IS_WIDE[codec_of(stream_format)]
 
 
 def refusal(stream_format: StreamFormat) -> Reason | None:

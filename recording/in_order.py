@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec import g722, opus
-from mixer.jitter_buffer import CAPACITY, JitterBuffer
+from mixer.jitter_buffer import CAPACITY, RATE, Integers, JitterBuffer
 from recording.codecs import G722, OPUS
 
 MAX_PACKETS: Final = 1024
@@ -31,16 +31,17 @@ class Decoder(Protocol):
     """One stream of a codec with a memory."""
 
     def decode(self, payload: bytes) -> NDArray[np.int16]:
-        """Return the samples of the packet that follows, 8 kHz, never `UNWRITTEN`.
+        """Return the samples of the packet that follows, never `UNWRITTEN`.
 
         None of a packet that is broken.
         """
 
 
-DECODERS: Final[dict[int, Callable[[], Decoder]]] = {
+DECODERS: Final[dict[int, Callable[[int], Decoder]]] = {
     G722: g722.G722Decoder,
     OPUS: opus.OpusDecoder,
 }
+"By codec; made for a rate in Hz, 8,000 or 16,000."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class InOrder:
     def __init__(self, buffer: JitterBuffer, row: int) -> None:
         self._buffer = buffer
         self._rows = np.array([row])
+        self._between: Integers | None = None
+        "The row that takes every other sample of 16 kHz."
         self._end: int | None = None
         "Everything before this place has been decoded."
         self._packets: dict[int, Waiting] = {}
@@ -98,8 +101,21 @@ class InOrder:
             packet = self._packets.pop(place)
             pcm = self._decoder_of(packet).decode(packet.payload)
             if len(pcm):
-                self._buffer.write(self._rows, np.array([place]), pcm[np.newaxis])
+                self._write(place, pcm[np.newaxis])
         self._end = end
+
+    def _write(self, place: int, pcm: NDArray[np.int16]) -> None:
+        starts = np.array([place])
+        if self._between is None:
+            self._buffer.write(self._rows, starts, pcm)
+        else:
+            self._buffer.write(self._rows, starts, pcm[:, ::2])
+            self._buffer.write(self._between, starts, pcm[:, 1::2])
+
+    def decode_wide(self, between: int) -> None:
+        """Decode to 16 kHz from now on, every other sample into the row `between`."""
+        self._between = np.array([between])
+        self._decoder = None
 
     def move(self, samples: int) -> None:
         """Let everything lie `samples` later, as `JitterBuffer.move` does."""
@@ -118,5 +134,6 @@ class InOrder:
     def _decoder_of(self, packet: Waiting) -> Decoder:
         stream = (packet.codec, packet.ssrc)
         if self._decoder is None or stream != self._stream:
-            self._decoder, self._stream = DECODERS[packet.codec](), stream
+            rate = RATE if self._between is None else 2 * RATE
+            self._decoder, self._stream = DECODERS[packet.codec](rate), stream
         return self._decoder

@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 
 from mixer import mix
 from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
-from mixer.levelling import Leveller
-from mixer.resample import Doubler
 from recording.checkpoint import Progress, RecordingState, TrackState
 from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
 from recording.encoder_pool import EncoderPool
 from recording.mp3 import iter_frames
 from recording.permit import RecordingPermit
 from recording.spec import RecordingSpec, TapSpec
-from recording.track import Track
+from recording.track import LOOK_AHEAD_SAMPLES, Track
 from recording.writer import Writer, WriteResult
 
 logger = logging.getLogger("recording")
@@ -80,13 +78,12 @@ class Recording:
         self._masks: list[tuple[int, int]] = []
         self._masked_since: int | None = None
         phase = spec.recording_id * _GOLDEN % 1.0
-        self._next = mixed + CHUNK_SAMPLES // 2 + int(phase * CHUNK_SAMPLES)
+        self._next = mixed + CHUNK_SAMPLES // 4 + int(phase * CHUNK_SAMPLES)
         self._writer = writer
         self._encoders = encoders
         self._encoder = encoder
-        self._doublers = (
-            [Doubler() for _ in range(spec.channels)] if spec.sample_rate != RATE else []
-        )
+        self._per_place = spec.sample_rate // RATE
+        "Samples of the file."
         self._frames_before = frames
         self._handed: deque[tuple[int, int]] = deque([(writer.appended_octets, frames)])
         "Octets and frames after each hand-over to the writer, oldest first."
@@ -103,7 +100,8 @@ class Recording:
     @property
     def due_ns(self) -> int:
         """Return when the next chunk can be mixed."""
-        return self.origin_ns + (self._next + HOLD_BACK_SAMPLES) * NS_PER_SAMPLE
+        needed = self._next + LOOK_AHEAD_SAMPLES + HOLD_BACK_SAMPLES
+        return self.origin_ns + needed * NS_PER_SAMPLE
 
     # --- marks
 
@@ -119,7 +117,8 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=self.place(at_ns),
-            leveller=Leveller() if self.spec.level else None,
+            rate=self.spec.sample_rate,
+            level=self.spec.level,
             blank_dtmf=self.spec.blank_dtmf,
         )
         track.muted = self.paused_ns is not None
@@ -145,7 +144,7 @@ class Recording:
     def pause(self, at_ns: int) -> None:
         """Leave out the time from here on."""
         if self.paused_ns is None:
-            self.mix_up_to(self.place(at_ns))
+            self.mix_up_to(self.place(at_ns), last=True)
             self.paused_ns = at_ns
             for track in self.tracks:
                 track.muted = True
@@ -176,13 +175,19 @@ class Recording:
         while self.paused_ns is None and self.due_ns <= edge_ns:
             self.mix_up_to(self._next)
 
-    def mix_up_to(self, place: int) -> None:
-        """Mix and encode everything before `place`."""
+    def mix_up_to(self, place: int, *, last: bool = False) -> None:
+        """Mix and encode everything before `place`; `last`: what is behind it does not count."""
         while self.mixed < place:
             start = self.mixed
             count = min(place - start, CHUNK_SAMPLES + CHUNK_SAMPLES // 2)
-            pcm = self._sum([(track.side, track.take(count)) for track in self.tracks], count)
-            pcm = mix.silence(pcm, start, self._silent_ranges(start + count))
+            ends = last and start + count == place
+            parts = [(track.side, track.take(count, last=ends)) for track in self.tracks]
+            pcm = mix.silence(
+                self._sum(parts, count * self._per_place),
+                start,
+                self._silent_ranges(start + count),
+                per_place=self._per_place,
+            )
             self.mixed = start + count
             self._encoders.submit(self.spec.recording_id, partial(self._encode, pcm))
         self._next = self.mixed + CHUNK_SAMPLES
@@ -215,7 +220,7 @@ class Recording:
             return
         self.closing = True
         try:
-            self.mix_up_to(self.place(at_ns))
+            self.mix_up_to(self.place(at_ns), last=True)
         except Exception as error:
             logger.exception("mixing failed", extra={"recording_id": self.spec.recording_id})
             self.fail(f"mixing: {error}")
@@ -265,18 +270,10 @@ class Recording:
         if self._encode_failure is not None:
             return
         try:
-            self._hand_over(self._encoder.encode(self._at_file_rate(pcm)))
+            self._hand_over(self._encoder.encode(pcm))
         except Exception as error:
             logger.exception("encoding failed", extra={"recording_id": self.spec.recording_id})
             self._encode_failure = f"encoder: {error}"
-
-    def _at_file_rate(self, pcm: Samples) -> Samples:
-        if not self._doublers:
-            return pcm
-        if pcm.ndim == 1:
-            return self._doublers[0].double(pcm)
-        columns = [each.double(pcm[:, i]) for i, each in enumerate(self._doublers)]
-        return np.stack(columns, axis=1)
 
     def _hand_over(self, frames: bytes, count: int | None = None) -> None:
         if not frames:
@@ -349,7 +346,9 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=state.floor,
-            leveller=Leveller(state.gain_db) if self.spec.level else None,
+            rate=self.spec.sample_rate,
+            level=self.spec.level,
+            gain_db=state.gain_db,
             blank_dtmf=self.spec.blank_dtmf,
         )
         track.until = state.until

@@ -379,6 +379,6 @@ class RecordingWorker:
 
 
 def _add_sound(values: dict[str, float], track: Track) -> None:
-    values["concealed_s"] += track.gaps.concealed_samples / RATE
-    values["silent_s"] += track.gaps.silent_samples / RATE
+    values["concealed_s"] += track.gaps.concealed_s
+    values["silent_s"] += track.gaps.silent_s
     values["corrected_s"] += track.drift.corrected_samples / RATE

@@ -27,6 +27,7 @@ from cdr.records import (
     SegmentOpened,
     new_id,
 )
+from recording.spec import RecordingSpec
 from sip.events import InviteOffered
 
 MICROSECONDS = 1_000_000
@@ -153,15 +154,19 @@ class CallRecord:
     def evidence(self, evidence: EvidenceStored) -> None:
         self._put(evidence)
 
-    def segment_opened(self, segment_id: str, number: int, path: str, started_by: str) -> None:
+    def segment_opened(
+        self, segment_id: str, number: int, spec: RecordingSpec, started_by: str
+    ) -> None:
         self._put(
             SegmentOpened(
                 id=segment_id,
                 call_id=self.id,
                 number=number,
-                relative_path=path,
+                relative_path=spec.relative_path,
                 started_at=self.now_us(),
                 started_by=started_by,
+                channels=spec.channels,
+                sample_rate=spec.sample_rate,
             )
         )
 

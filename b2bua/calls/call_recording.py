@@ -23,7 +23,7 @@ from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import MediaPlane
 from b2bua.settings.recording import RecordingConfig
 from cdr.records import new_id
-from recording.codecs import refusal, why_not
+from recording.codecs import is_wide, refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
@@ -282,18 +282,24 @@ class CallRecording:
         segment = _Segment(new_id(self._record.now_us()), opened, formats)
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
-        self._record.segment_opened(segment.segment_id, number, path, started_by)
-        segment.spec = RecordingSpec(
+        spec = segment.spec = RecordingSpec(
             recording_id=opened.recording_id,
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
-            sample_rate=self._settings.sample_rate,
+            sample_rate=self._sample_rate(formats),
             channels=2 if self._settings.channels == "stereo" else 1,
             level=self._settings.level,
             blank_dtmf=self._settings.blank_dtmf,
             title=f"{caller.number} - {callee.number}",
         )
+        self._record.segment_opened(segment.segment_id, number, spec, started_by)
+
+    def _sample_rate(self, formats: list[tuple[StreamFormat, ...]]) -> int:
+        """Return the Hz of a file that begins now: it stays so, whatever is agreed later."""
+        if self._settings.sample_rate != "auto":
+            return self._settings.sample_rate
+        return 16000 if any(is_wide(side[0]) for side in formats) else 8000
 
     def follow(self, bridge: Bridge) -> None:
         """Tell the recorder what the parties may send since they negotiated anew."""

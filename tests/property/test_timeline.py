@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mixer.gaps import HISTORY_SAMPLES, OVERLAP_SAMPLES, Concealer
-from mixer.jitter_buffer import UNWRITTEN, JitterBuffer, Packets
+from mixer.gaps import Concealer
+from mixer.jitter_buffer import RATE, UNWRITTEN, JitterBuffer, Packets
+from mixer.resample import Widener
 
 LENGTH = 160
 COUNT = 60
@@ -109,34 +110,44 @@ def test_the_length_is_that_of_the_call_whatever_is_lost(
 @given(
     holes=st.lists(st.tuples(st.integers(0, 8000), st.integers(1, 1500)), max_size=8),
     cuts=st.lists(st.integers(1, 7999), max_size=6),
+    rate=st.sampled_from((RATE, 2 * RATE)),
 )
 def test_concealment_does_not_depend_on_where_chunks_end(
-    holes: list[tuple[int, int]], cuts: list[int]
+    holes: list[tuple[int, int]], cuts: list[int], rate: int
 ) -> None:
     raw = (8000 * np.sin(np.arange(8000) * 0.1)).astype(np.int16)
     for start, count in holes:
         raw[start : start + count] = UNWRITTEN
     borders = [0, *sorted(set(cuts)), len(raw)]
-    concealer = Concealer()
-    parts = [concealer.conceal(raw[a:b]) for a, b in pairwise(borders)]
+    concealer = Concealer(rate)
+    parts = [concealer.conceal(raw[a:b], last=b == len(raw)) for a, b in pairwise(borders)]
     joined = np.concatenate(parts)
     assert len(joined) == len(raw)
     assert not (joined == UNWRITTEN).any()
-    whole = Concealer().conceal(raw)
-    told_apart = _told_apart(raw == UNWRITTEN, borders[1:-1])
-    assert np.array_equal(joined[~told_apart], whole[~told_apart])
+    whole = Concealer(rate)
+    assert np.array_equal(joined, whole.conceal(raw, last=True))
+    assert concealer.concealed_samples == whole.concealed_samples
+    assert concealer.silent_samples == whole.silent_samples
 
 
-def _told_apart(missing: NDArray[np.bool_], cuts: list[int]) -> NDArray[np.bool_]:
-    """Return where a cut may show: in a gap whose surroundings it divides, and what hangs on that.
-
-    The sound behind a gap is known only within its chunk, and the sound before a later gap may
-    be what was played in an earlier one.
-    """
-    edges = np.flatnonzero(np.diff(missing, prepend=False, append=False)).tolist()
-    shown = np.zeros(len(missing), dtype=bool)
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        divided = any(start - OVERLAP_SAMPLES < cut < end + HISTORY_SAMPLES for cut in cuts)
-        if divided or shown[max(0, start - HISTORY_SAMPLES) : start].any():
-            shown[start : end + OVERLAP_SAMPLES] = True
-    return shown
+@given(
+    narrow=st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 600)), max_size=4),
+    holes=st.lists(st.tuples(st.integers(0, 2000), st.integers(1, 300)), max_size=4),
+    cuts=st.lists(st.integers(1, 1999), max_size=6),
+)
+def test_widening_does_not_depend_on_where_chunks_end(
+    narrow: list[tuple[int, int]], holes: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    even, odd = sound(2)[:2000].copy(), sound(3)[:2000].copy()
+    for start, count in narrow:
+        odd[start : start + count] = UNWRITTEN
+    for start, count in holes:
+        even[start : start + count] = odd[start : start + count] = UNWRITTEN
+    borders = [0, *sorted(set(cuts)), len(even)]
+    widener = Widener()
+    parts = [widener.widen(even[a:b], odd[a:b], last=b == 2000) for a, b in pairwise(borders)]
+    joined = np.concatenate(parts)
+    assert np.array_equal(joined, Widener().widen(even, odd, last=True))
+    assert np.array_equal(joined[::2], even)
+    assert np.array_equal(joined[1::2][odd != UNWRITTEN], odd[odd != UNWRITTEN])
+    assert np.array_equal(joined[1::2] == UNWRITTEN, even == UNWRITTEN)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2bua.demo import hearing
+from recording import mp3
 
 Pcm = NDArray[np.int16]
 
@@ -101,16 +102,20 @@ def read_wav(path: Path) -> Pcm:
 
 def decode(path: Path, *, rate: int = RATE) -> Pcm:
     """Return any audio file as mono samples (ffmpeg), an MP3 without its codec delay."""
-    pcm = _ffmpeg(path, rate, channels=1)
-    return pcm[MP3_DELAY * rate // RATE :] if path.suffix in {".mp3", ".part"} else pcm
+    return _ffmpeg(path, rate, channels=1)[_delay(path, rate) :]
 
 
 def decode_stereo(path: Path, *, rate: int = RATE) -> tuple[Pcm, Pcm]:
     """Return (left, right)."""
-    pcm = _ffmpeg(path, rate, channels=2).reshape(-1, 2)
-    if path.suffix in {".mp3", ".part"}:
-        pcm = pcm[MP3_DELAY * rate // RATE :]
+    pcm = _ffmpeg(path, rate, channels=2).reshape(-1, 2)[_delay(path, rate) :]
     return pcm[:, 0], pcm[:, 1]
+
+
+def _delay(path: Path, rate: int) -> int:
+    """Return the samples of delay in what is decoded: an MP3's are as many at any rate of its."""
+    if path.suffix not in {".mp3", ".part"}:
+        return 0
+    return MP3_DELAY * rate // (mp3.scan(path.read_bytes()).sample_rate or RATE)
 
 
 def _ffmpeg(path: Path, rate: int, *, channels: int) -> Pcm:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from tests.support import audio, ports
@@ -13,6 +12,9 @@ from tests.support.phones.phone import PhoneError, PhoneSetup
 from tests.support.process import Child
 
 MODULES = "/usr/lib/baresip/modules"
+
+IN_FULL = {"g722": "g722/16000/1", "opus": "opus/48000/2"}
+"How an account names codecs whose clock is not 8,000 Hz; without it they are not found."
 
 Event = Mapping[str, Any]
 
@@ -126,6 +128,11 @@ class Baresip:
         audio.write_wav(path, pcm)
         await self.command("ausrc", f"aufile,{path}")
 
+    def speaks(self, codec: str) -> bool:
+        """Tell whether this is what it sends (`PCMA`, `G722`, `opus`), by its own log."""
+        said = [line for line in self.child.lines if "Set audio encoder" in line]
+        return bool(said) and f": {codec} " in said[-1]
+
     def heard(self) -> Pcm:
         """Return what the last ended call's other party sent, decoded by baresip."""
         dumps = sorted(self.setup.folder.glob("dump-*-dec.wav"))
@@ -149,8 +156,11 @@ class Baresip:
                     self._changed.notify_all()
 
 
-def _settings(folder: Path, port: int, control: int, rtp: int) -> str:
-    modules = ["g711", "aufile", "sndfile"]
+def _settings(setup: PhoneSetup, codecs: str, listen: tuple[int, int, int]) -> str:
+    folder = setup.folder
+    port, control, rtp = listen
+    # Before the accounts: what they name must be known by then.
+    modules = ["g711", "aufile", "sndfile", *sorted({"g722", "opus"} & set(codecs.split(",")))]
     lines = [
         "poll_method epoll",
         f"sip_listen {ports.LOOPBACK}:{port}",
@@ -161,6 +171,8 @@ def _settings(folder: Path, port: int, control: int, rtp: int) -> str:
         f"audio_source aufile,{folder}/says.wav",
         f"audio_player aufile,{folder}/player.wav",
         f"audio_alert aufile,{folder}/alert.wav",
+        f"ausrc_srate {setup.says_rate}",
+        "ausrc_channels 1",
         "audio_level no",
         "jitter_buffer_delay 1-10",
         f"rtp_ports {rtp}-{rtp + 15}",
@@ -179,7 +191,8 @@ def _settings(folder: Path, port: int, control: int, rtp: int) -> str:
 def _account_line(setup: PhoneSetup, codecs: str, parameters: str, transport: str) -> str:
     account = setup.account
     over = "" if transport == "udp" else f";transport={transport}"
-    words = [f"audio_codecs={codecs}", "answermode=manual"]
+    known = ",".join(IN_FULL.get(name, name) for name in codecs.split(","))
+    words = [f"audio_codecs={known}", "answermode=manual"]
     if account.server:
         words += [f"auth_user={account.user}", f"auth_pass={account.password}", "regint=60"]
     else:
@@ -209,9 +222,9 @@ async def baresip(
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     # The source falls silent at the end of the file: a minute is longer than any test call.
-    audio.write_wav(folder / "says.wav", setup.says)
+    audio.write_wav(folder / "says.wav", setup.says, rate=setup.says_rate)
     port, control, rtp = port or ports.take(2), ports.take(2), ports.take(16)
-    (folder / "config").write_text(_settings(folder, port, control, rtp) + settings)
+    (folder / "config").write_text(_settings(setup, codecs, (port, control, rtp)) + settings)
     (folder / "accounts").write_text(_account_line(setup, codecs, parameters, transport))
     (folder / "contacts").write_text("")
     name = f"baresip {setup.account.user}"

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.audio import Pcm
+from tests.support.audio import RATE, Pcm
 
 
 class PhoneError(Exception):
@@ -33,7 +33,10 @@ class PhoneSetup:
     "Of the phone alone: settings, audio, logs."
 
     says: Pcm
-    "Played as the microphone, from the moment the call is established, 8 kHz."
+    "Played as the microphone, from the moment the call is established."
+
+    says_rate: int = RATE
+    "Hz, of `says`."
 
 
 async def talk(seconds: float) -> None:

@@ -2,11 +2,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mixer.gaps import CONCEALED_SAMPLES, HISTORY_SAMPLES, OVERLAP_SAMPLES, Concealer
-from mixer.jitter_buffer import UNWRITTEN
+from mixer.gaps import SCALES, Concealer
+from mixer.jitter_buffer import RATE, UNWRITTEN
 from tests.support import audio
 
 Samples = NDArray[np.int16]
+
+CONCEALED_SAMPLES, OVERLAP_SAMPLES = SCALES[RATE].concealed, SCALES[RATE].overlap
 
 
 def voice(seconds: float = 1.0, pitch: float = 125.0) -> Samples:
@@ -32,7 +34,8 @@ def error_db(heard: Samples, true: Samples) -> float:
 def test_without_a_gap_nothing_is_changed() -> None:
     pcm = voice()
     concealer = Concealer()
-    out = [concealer.conceal(pcm[i : i + 1600]) for i in range(0, 8000, 1600)]
+    out = [concealer.conceal(pcm[i : i + 1600], last=i == 6400) for i in range(0, 8000, 1600)]
+    assert [len(part) for part in out] == [800, 1600, 1600, 1600, 2400], "100 ms are held back"
     assert np.array_equal(np.concatenate(out), pcm)
     assert concealer.concealed_samples == concealer.silent_samples == 0
 
@@ -40,7 +43,7 @@ def test_without_a_gap_nothing_is_changed() -> None:
 @pytest.mark.parametrize("pitch", [80.0, 125.0, 190.0, 250.0, 400.0])
 def test_a_lost_packet_of_a_vowel_is_hardly_missed(pitch: float) -> None:
     pcm = voice(pitch=pitch)
-    out = Concealer().conceal(with_gap(pcm, 4000, 160))
+    out = Concealer().conceal(with_gap(pcm, 4000, 160), last=True)
     assert error_db(out[4000:4160], pcm[4000:4160]) < -10
     assert np.array_equal(out[:4000], pcm[:4000])
     assert np.array_equal(out[4160 + OVERLAP_SAMPLES :], pcm[4160 + OVERLAP_SAMPLES :])
@@ -52,7 +55,7 @@ def test_concealment_of_speech_is_better_than_silence() -> None:
     lost = np.random.default_rng(1).random(len(pcm) // 160) < 0.05
     gaps = np.repeat(lost, 160)
     raw[gaps] = UNWRITTEN
-    out = Concealer().conceal(raw)
+    out = Concealer().conceal(raw, last=True)
     assert error_db(out[gaps], pcm[gaps]) < -2.0, "silence has 0"
 
 
@@ -61,18 +64,18 @@ def test_a_gap_is_bridged_from_both_sides() -> None:
     pcm = np.concatenate([voice(0.5, 110.0) // 3, voice(0.5, 180.0)])
     start, count = 3840, 320
     raw = with_gap(pcm, start, count)
-    out = Concealer().conceal(raw)
+    out = Concealer().conceal(raw, last=True)
     loud = np.abs(out[start : start + count].astype(int)).reshape(4, 80).max(axis=1)
     assert loud[3] > 1.8 * loud[0]
     assert np.array_equal(out[start + count :], pcm[start + count :])
     alone = Concealer()
-    parts = [alone.conceal(raw[: start + count]), alone.conceal(raw[start + count :])]
-    assert np.abs(parts[0][-80:].astype(int)).max() < loud[3] / 2, "alone it fades"
+    end = alone.conceal(raw[: start + count], last=True)
+    assert np.abs(end[-80:].astype(int)).max() < loud[3] / 2, "alone it fades"
 
 
 def test_a_long_gap_fades_to_silence_of_its_true_length() -> None:
     pcm = voice()
-    out = Concealer().conceal(with_gap(pcm, 2000, 4000))
+    out = Concealer().conceal(with_gap(pcm, 2000, 4000), last=True)
     assert len(out) == len(pcm)
     assert out[2000 : 2000 + CONCEALED_SAMPLES].any()
     assert not out[2000 + CONCEALED_SAMPLES : 6000].any()
@@ -81,19 +84,14 @@ def test_a_long_gap_fades_to_silence_of_its_true_length() -> None:
     assert (np.diff(envelope[1:]) < 0).all()
 
 
-def test_a_gap_across_chunks_sounds_as_in_one() -> None:
+@pytest.mark.parametrize("rate", [RATE, 2 * RATE])
+def test_a_gap_across_chunks_sounds_as_in_one(rate: int) -> None:
     pcm = voice()
     for start, count in ((3900, 160), (3900, 400), (4000, 160), (3840, 160), (3990, 3000)):
         raw = with_gap(pcm, start, count)
-        whole, parts = Concealer(), Concealer()
-        joined = np.concatenate([parts.conceal(raw[:4000]), parts.conceal(raw[4000:])])
-        heard = whole.conceal(raw)
-        if start < 4000 <= start + count and count <= CONCEALED_SAMPLES:
-            # What is behind is not known yet: the sound before alone has to do.
-            missing = slice(start, start + count)
-            assert error_db(joined[missing], pcm[missing]) < -2
-        else:
-            assert np.array_equal(joined, heard)
+        whole, parts = Concealer(rate), Concealer(rate)
+        joined = [parts.conceal(raw[:4000]), parts.conceal(raw[4000:], last=True)]
+        assert np.array_equal(np.concatenate(joined), whole.conceal(raw, last=True))
         assert parts.concealed_samples == whole.concealed_samples
         assert parts.silent_samples == whole.silent_samples
 
@@ -102,17 +100,38 @@ def test_short_chunks_keep_the_history() -> None:
     pcm = voice()
     raw = with_gap(pcm, 4000, 160)
     parts = Concealer()
-    joined = np.concatenate([parts.conceal(raw[i : i + 40]) for i in range(0, 8000, 40)])
+    pieces = [parts.conceal(raw[i : i + 40], last=i == 7960) for i in range(0, 8000, 40)]
+    joined = np.concatenate(pieces)
     assert np.array_equal(joined[:4000], pcm[:4000])
     assert np.array_equal(joined[4160 + OVERLAP_SAMPLES :], pcm[4160 + OVERLAP_SAMPLES :])
-    assert error_db(joined[4000:4160], pcm[4000:4160]) < -6
-    assert HISTORY_SAMPLES > 40
+    assert error_db(joined[4000:4160], pcm[4000:4160]) < -10
+
+
+def test_twice_the_rate_is_concealed_as_well() -> None:
+    time = np.arange(16000) / 16000
+    waves = [np.sin(2 * np.pi * 125.0 * n * time + n) / n for n in range(1, 40)]
+    pcm = np.asarray(np.sum(waves, axis=0) * 4000, dtype=np.int16)
+    concealer = Concealer(16000)
+    out = concealer.conceal(with_gap(pcm, 8000, 320), last=True)
+    assert error_db(out[8000:8320], pcm[8000:8320]) < -10
+    assert concealer.concealed_s == 0.02
+
+
+def test_what_is_forgotten_is_not_heard() -> None:
+    pcm = voice()
+    concealer = Concealer()
+    before = concealer.conceal(pcm[:4000])
+    concealer.forget()
+    out = concealer.conceal(pcm[4000:], last=True)
+    assert np.array_equal(before, pcm[:3200])
+    assert not out[:800].any()
+    assert np.array_equal(out[800:], pcm[4000:])
 
 
 def test_before_the_first_packet_there_is_silence() -> None:
     pcm = voice()
     raw = with_gap(pcm, 0, 500)
-    out = Concealer().conceal(raw)
+    out = Concealer().conceal(raw, last=True)
     assert not out[:500].any()
     assert np.array_equal(out[500:], pcm[500:])
 
@@ -120,5 +139,5 @@ def test_before_the_first_packet_there_is_silence() -> None:
 def test_nothing_at_all_is_silence() -> None:
     concealer = Concealer()
     raw = np.full(8000, UNWRITTEN)
-    assert not concealer.conceal(raw).any()
+    assert not concealer.conceal(raw, last=True).any()
     assert concealer.silent_samples == 8000
