@@ -216,9 +216,14 @@ class Server:
         """Return an extension that the test has added."""
         return self._extensions[number]
 
-    def setup(self, extension: Extension, says: Pcm, *, folder: str | None = None) -> PhoneSetup:
-        """Return what a phone of the extension is started with; its second needs a folder."""
-        account = Account(user=extension.number, password=extension.password, server=self.sip)
+    def setup(
+        self, extension: Extension, says: Pcm, *, folder: str | None = None, at: str = ""
+    ) -> PhoneSetup:
+        """Return what a phone of the extension is started with; its second needs a folder.
+
+        `at`: where it reaches the server, if that is not the first address.
+        """
+        account = Account(user=extension.number, password=extension.password, server=at or self.sip)
         place = self.folder / (folder or extension.number)
         return PhoneSetup(account=account, folder=place, says=says)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from sip.address import HostPort
 from tests.support import audio, ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import PhoneError, PhoneSetup
@@ -156,16 +157,16 @@ class Baresip:
                     self._changed.notify_all()
 
 
-def _settings(setup: PhoneSetup, codecs: str, listen: tuple[int, int, int]) -> str:
+def _settings(setup: PhoneSetup, codecs: str, host: str, listen: tuple[int, int, int]) -> str:
     folder = setup.folder
     port, control, rtp = listen
     # Before the accounts: what they name must be known by then.
     modules = ["g711", "aufile", "sndfile", *sorted({"g722", "opus"} & set(codecs.split(",")))]
     lines = [
         "poll_method epoll",
-        f"sip_listen {ports.LOOPBACK}:{port}",
+        f"sip_listen {HostPort(host, port)}",
         # The address, not `lo`: with the name baresip finds no local network.
-        f"net_interface {ports.LOOPBACK}",
+        f"net_interface {host}",
         "call_local_timeout 120",
         "call_max_calls 4",
         f"audio_source aufile,{folder}/says.wav",
@@ -212,19 +213,20 @@ async def baresip(
     port: int | None = None,
     register_timeout_s: float = 30.0,
     transport: str = "udp",
+    host: str = ports.LOOPBACK,
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 
     `parameters` are further ones of the account (`ptime=30`), `settings` further lines of
     the configuration. The `port` (and the next one, for TLS) is for a phone that somebody has
-    to know before it is there.
+    to know before it is there. `host`: its own address.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     # The source falls silent at the end of the file: a minute is longer than any test call.
     audio.write_wav(folder / "says.wav", setup.says, rate=setup.says_rate)
     port, control, rtp = port or ports.take(2), ports.take(2), ports.take(16)
-    (folder / "config").write_text(_settings(setup, codecs, (port, control, rtp)) + settings)
+    (folder / "config").write_text(_settings(setup, codecs, host, (port, control, rtp)) + settings)
     (folder / "accounts").write_text(_account_line(setup, codecs, parameters, transport))
     (folder / "contacts").write_text("")
     name = f"baresip {setup.account.user}"

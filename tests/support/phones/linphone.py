@@ -70,11 +70,16 @@ class Linphone:
         return audio.decode(self.setup.folder / "heard.wav")
 
 
-def _settings(setup: PhoneSetup, port: int, rtp: int, transport: str) -> str:
+def _settings(
+    setup: PhoneSetup, port: int, rtp: int, transport: str, authority: Path | None
+) -> str:
     account = setup.account
     # -2 means: do not listen. IPv6 off, or an unregistered linphonec offers it on loopback.
-    udp, tcp = (port, -2) if transport == "udp" else (-2, port)
-    lines = ["[sip]", f"sip_port={udp}", f"sip_tcp_port={tcp}", "sip_tls_port=-2", "use_ipv6=0"]
+    udp, tcp, tls = (port if transport == each else -2 for each in ("udp", "tcp", "tls"))
+    lines = ["[sip]", f"sip_port={udp}", f"sip_tcp_port={tcp}", f"sip_tls_port={tls}"]
+    lines += ["use_ipv6=0"]
+    if authority is not None:
+        lines += [f"root_ca={authority}", "verify_server_certs=1", "verify_server_cn=1"]
     lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}", "audio_jitt_comp=20"]
@@ -103,13 +108,18 @@ def _home(folder: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def linphone(setup: PhoneSetup, *, transport: str = "udp") -> AsyncIterator[Linphone]:
-    """Start linphonec; with a registrar in the account, wait until it is registered."""
+async def linphone(
+    setup: PhoneSetup, *, transport: str = "udp", authority: Path | None = None
+) -> AsyncIterator[Linphone]:
+    """Start linphonec; with a registrar in the account, wait until it is registered.
+
+    `authority`: over TLS who vouches for the registrar.
+    """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     audio.write_wav(folder / "says.wav", setup.says)
     port = ports.take(2)
-    (folder / "linphonerc").write_text(_settings(setup, port, ports.take(2), transport))
+    (folder / "linphonerc").write_text(_settings(setup, port, ports.take(2), transport, authority))
     child = Child(
         f"linphonec {setup.account.user}",
         ["linphonec", "-c", folder / "linphonerc", "-C"],

@@ -1,0 +1,180 @@
+"""Phones over TLS, with an authority of the test's own, and phones of both families."""
+
+import asyncio
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.calls import call, end
+from tests.e2e.test_recorded_calls import (
+    BOTH_RECORDED,
+    CALLEE_HZ,
+    CALLEE_SAYS,
+    CALLER_HZ,
+    CALLER_SAYS,
+    assert_both_speak,
+    recorded,
+)
+from tests.support import audio, ports
+from tests.support.certificates import Authority, Pair
+from tests.support.phones.baresip import baresip
+from tests.support.phones.linphone import linphone
+from tests.support.phones.phone import talk
+from tests.support.server import Server, server
+
+
+class Secured:
+    """Settings of a server that speaks TLS."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = Authority(folder / "ca")
+        self.installed = Pair(folder / "certificate.pem", folder / "key.pem")
+        self.port = ports.take(2)
+        self.install(self.authority.issue("server"))
+
+    def install(self, pair: Pair) -> None:
+        self.installed.certificate.write_bytes(pair.certificate.read_bytes())
+        self.installed.key.write_bytes(pair.key.read_bytes())
+
+    @property
+    def at(self) -> str:
+        return f"{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def settings(self) -> str:
+        return (
+            '[sip]\ntransports = ["udp", "tcp", "tls"]\n'
+            f'[tls]\ncertificate = "{self.installed.certificate}"\n'
+            f'key = "{self.installed.key}"\nport = {self.port}\n'
+        )
+
+    @property
+    def for_baresip(self) -> str:
+        return f"sip_cafile {self.authority.certificate}\nsip_verify_server yes\n"
+
+    async def shown(self) -> set[str]:
+        """Return the names in the certificate that the server shows."""
+        context = ssl.create_default_context(cafile=self.authority.certificate)
+        _, writer = await asyncio.open_connection(ports.LOOPBACK, self.port, ssl=context)
+        names = {value for _, value in writer.get_extra_info("peercert")["subjectAltName"]}
+        writer.close()
+        return names
+
+
+@pytest.mark.peer("baresip", "linphonec", "openssl", "ffmpeg")
+@pytest.mark.parametrize("caller", ["baresip", "linphonec"])
+async def test_telephones_over_tls_call_each_other_and_are_recorded(
+    tmp_path: Path, caller: str
+) -> None:
+    tls = Secured(tmp_path)
+    first, second = ("101", "102") if caller == "baresip" else ("102", "101")
+    async with (
+        server(tls.settings, extensions=BOTH_RECORDED) as under_test,
+        baresip(
+            under_test.setup(under_test.extension(first), CALLER_SAYS, at=tls.at),
+            transport="tls",
+            settings=tls.for_baresip,
+        ) as alice,
+        linphone(
+            # Its TLS knows names only, no addresses.
+            under_test.setup(under_test.extension(second), CALLEE_SAYS, at=f"localhost:{tls.port}"),
+            transport="tls",
+            authority=tls.authority.certificate,
+        ) as carol,
+    ):
+        one, other = (alice, carol) if caller == "baresip" else (carol, alice)
+        await call(one, other)
+        await alice.hears()
+        await talk(3.0)
+        await end(other, one)
+        _, pcm = await recorded(under_test, 3.0)
+        assert_both_speak(pcm)
+        assert audio.tone_intervals(alice.heard(), CALLEE_HZ)
+        assert audio.tone_intervals(carol.heard(), CALLER_HZ)
+        counters = (await under_test.status())["counters"]
+        assert counters["sip_tls_accepted"] >= 2
+        assert counters["sip_tls_dial_failed"] == 0
+        await under_test.stop()
+
+
+@pytest.mark.peer("baresip", "openssl", "ffmpeg")
+async def test_a_renewed_certificate_and_a_broken_one_while_a_call_stands(tmp_path: Path) -> None:
+    tls = Secured(tmp_path)
+    async with (
+        server(tls.settings, extensions=BOTH_RECORDED) as under_test,
+        baresip(
+            under_test.setup(under_test.extension("101"), CALLER_SAYS, at=tls.at),
+            transport="tls",
+            settings=tls.for_baresip,
+        ) as alice,
+        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+    ):
+        await call(alice, bob)
+        await alice.hears()
+        tls.install(tls.authority.issue("renewed", "DNS:renewed.example.com", "IP:127.0.0.1"))
+        await reload(under_test, "renewed.example.com")
+        assert "renewed.example.com" in await tls.shown()
+        tls.installed.key.write_bytes(tls.authority.issue("other").key.read_bytes())
+        await reload(under_test, "is not the key of the certificate")
+        assert "renewed.example.com" in await tls.shown()
+        await talk(2.0)
+        await end(alice, bob)
+        _, pcm = await recorded(under_test, 2.0)
+        assert_both_speak(pcm)
+        await under_test.stop()
+
+
+async def reload(under_test: Server, says: str) -> None:
+    seen = len(under_test.child.lines)
+    under_test.child.process.send_signal(signal.SIGHUP)
+    await under_test.child.wait_for(says, after=seen)
+
+
+@pytest.mark.peer("openssl")
+async def test_a_server_with_a_bad_certificate_says_so_and_does_not_start(tmp_path: Path) -> None:
+    tls = Secured(tmp_path)
+    tls.installed.key.unlink()
+    with pytest.raises(Exception, match=r"TLS: .*key\.pem: No such file"):
+        async with server(tls.settings):
+            raise AssertionError("it has started")
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("caller", ["IPv4", "IPv6"])
+async def test_a_telephone_on_ipv4_and_one_on_ipv6(caller: str) -> None:
+    port = ports.take(2)
+    on_four, on_six = ("101", "102") if caller == "IPv4" else ("102", "101")
+    settings = f'[sip]\nlisten = ["127.0.0.1:{port}", "[::1]:{port}"]\n'
+    async with (
+        server(settings, extensions=BOTH_RECORDED) as under_test,
+        baresip(under_test.setup(under_test.extension(on_four), CALLER_SAYS)) as four,
+        baresip(
+            under_test.setup(under_test.extension(on_six), CALLEE_SAYS, at=f"[::1]:{port}"),
+            host="::1",
+        ) as six,
+    ):
+        first, second = (four, six) if caller == "IPv4" else (six, four)
+        await call(first, second)
+        await four.hears()
+        await six.hears()
+        await talk(3.0)
+        await end(first, second)
+        _, pcm = await recorded(under_test, 3.0)
+        for hz in (CALLER_HZ, CALLEE_HZ):
+            assert audio.tone_intervals(pcm, hz)
+        audio.assert_tone(four.heard(), CALLEE_HZ, 0.5, 2.5)
+        audio.assert_tone(six.heard(), CALLER_HZ, 0.5, 2.5)
+        await under_test.stop()
