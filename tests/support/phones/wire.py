@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from urllib.parse import quote
 
 from tests.support import ports
 from tests.support.audio import Pcm
@@ -40,6 +41,7 @@ class WirePhone:
         self._port = port
         self._me = f"<sip:{number}@{ports.LOOPBACK}:{port}>"
         self._responses: asyncio.Queue[str] = asyncio.Queue()
+        self._notices: asyncio.Queue[str] = asyncio.Queue()
         self._answers: dict[str, str] = {}
         "What was answered, by branch and method, for repetitions."
         self._invite = ""
@@ -121,6 +123,30 @@ class WirePhone:
             raise PhoneError(final.partition("\r\n")[0])
         self._send_request("ACK", cseq=self._cseq)
         return final
+
+    def refuse(self, status: str = "486 Busy Here") -> None:
+        """Answer a call with a failure."""
+        self._respond(self._invite, status)
+
+    async def refer(self, to: str) -> None:
+        """Ask for a transfer: `to` is the URI of a Refer-To; see `notified`."""
+        final = await self._transact("REFER", extra=f"Refer-To: <{to}>\r\n")
+        if not final.startswith("SIP/2.0 202"):
+            raise PhoneError(final.partition("\r\n")[0])
+
+    async def notified(self) -> str:
+        """Return the next status line that a NOTIFY tells of a transfer."""
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self._notices.get()
+
+    @property
+    def replaces(self) -> str:
+        """The call at hand, as a Replaces header of a Refer-To URI (:rfc:`3891`)."""
+        tags = {"to-tag": self._to, "from-tag": self._from}
+        value = self._call_id
+        for name, address in tags.items():
+            value += f";{name}={address.partition(';tag=')[2]}"
+        return f"Replaces={quote(value, safe='')}"
 
     async def hang_up(self) -> None:
         await self._transact("BYE")
@@ -229,6 +255,9 @@ class WirePhone:
             case "BYE":
                 self._respond(request, "200 OK")
                 self._down.set()
+            case "NOTIFY":
+                self._respond(request, "200 OK")
+                self._notices.put_nowait(request.rpartition("SIP/2.0 ")[2].strip())
             case _:
                 self._respond(request, "200 OK")
 
