@@ -33,9 +33,9 @@ from recording.spec import RecordingSpec, StreamFormat, TapSpec
 
 logger = logging.getLogger("b2bua.recording")
 
-RESULT_PATIENCE_S = 8.0
-"""A file is finished within a second of the stop, a dead recorder's adopted a little later, and
-a sick disk gets 5 s to come back (`recording.writer`)."""
+RESULT_PATIENCE_S = 90.0
+"""A file is finished within a second of the stop, and a dead recorder's adopted a little later. A
+disk that stands still for a minute costs no sample (`recording.writer`), so it costs no outcome."""
 
 
 @dataclass(eq=False, slots=True)

@@ -85,6 +85,9 @@ class Exchange(Protocol):
     def engage(self, call: Talkable, numbers: Collection[str]) -> None:
         """Note which extensions are in a call, in place of those that were."""
 
+    def settle(self, call: Talkable) -> None:
+        """Count a call no longer that is over: only its file and its row are still to come."""
+
     def reachable(self, number: str) -> tuple[Binding, ...]:
         """Return where an extension can be rung now."""
 

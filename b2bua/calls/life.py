@@ -125,6 +125,8 @@ class CallLife(ABC):
             self._hang_up(over)
         except Exception:
             logger.exception("hanging up failed", extra={"call_id": self.call_id})
+        # A disk that stands still may keep the row waiting for long, and nobody else.
+        self._exchange.settle(self)
         self._c.show_lamps()
         await self._finish(over, ended_after)
 

@@ -50,13 +50,16 @@ class Switchboard:
         self._by_extension: dict[str, list[Talkable]] = {}
         "Calls in which an extension takes part, oldest first."
         self._extensions: dict[Running, frozenset[str]] = {}
+        self._settling: set[Running] = set()
+        "Calls that are over, but for their rows."
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
         self.lamps = Lamps(services, self)
         self.accepting = False
 
     def __len__(self) -> int:
-        return len(self._calls)
+        """Return how many calls there are whose parties are still here."""
+        return len(self._calls) - len(self._settling)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -95,7 +98,7 @@ class Switchboard:
             return
         caller, destination = self._route(event)
         emergency = isinstance(destination, ToTrunk) and destination.emergency
-        room = emergency or len(self._calls) < services.config.media.max_calls
+        room = emergency or len(self) < services.config.media.max_calls
         if not self.accepting or not room or self._group is None:
             services.endpoint.reject(event.usage, 503, services.clock(), headers=RETRY_AFTER)
             services.kick()
@@ -156,6 +159,7 @@ class Switchboard:
 
     def _forget(self, call: Running) -> None:
         del self._calls[call]
+        self._settling.discard(call)
         for usage in call.usages:
             self._by_usage.pop(usage, None)
         numbers = self._extensions.pop(call, frozenset())
@@ -208,6 +212,11 @@ class Switchboard:
             self._by_extension.setdefault(number, []).append(call)
         self._leave(call, before - now)
         self.lamps.changed(before | now)
+
+    def settle(self, call: Talkable) -> None:
+        """Count a call no longer that is over: only its file and its row are still to come."""
+        self.engage(call, ())
+        self._settling.add(call)
 
     def _leave(self, call: Running, numbers: Collection[str]) -> None:
         for number in numbers:

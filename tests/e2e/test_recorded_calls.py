@@ -75,7 +75,11 @@ async def test_two_baresips_are_recorded() -> None:
         await alice.hears()
         await bob.hears()
         await talk(3.0)
-        await end(bob, alice)
+        # From before the BYE to the final name: nobody waits longer for what was said last.
+        async with asyncio.timeout(1.0):
+            await end(bob, alice)
+            while under_test.files()[0].suffix != ".mp3":  # noqa: ASYNC110 - no event tells us
+                await asyncio.sleep(0.01)
         _, pcm = await recorded(under_test, 3.0)
         assert_both_speak(pcm)
         audio.assert_tone(alice.heard(), CALLEE_HZ, 0.5, 2.5)

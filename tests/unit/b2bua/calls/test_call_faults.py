@@ -14,6 +14,7 @@ from sip.events import (
     InviteCancelled,
     InviteFailed,
     InviteOffered,
+    RequestCompleted,
     UsageEnded,
 )
 from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house
@@ -150,9 +151,32 @@ async def test_a_recorder_that_never_answers_is_given_up(tmp_path: Path) -> None
         await bob.take(UsageEnded)
         began = house.now
         row = await house.over()
-        assert house.now - began == pytest.approx(8.0, abs=0.5)
+        assert house.now - began == pytest.approx(90.0, abs=0.5)
     assert (row.outcome, row.outcome_reason) == ("failed", "recorder_died")
     assert row.recordingfile == ""
+
+
+@virtual
+async def test_a_file_that_is_whole_a_minute_later_is_a_recording(tmp_path: Path) -> None:
+    """The disk stood still when the call ended; nobody but its row waits for that."""
+    toml = "[sip]\nmax_calls_per_extension = 1\n[media]\nmax_calls = 1\n"
+    async with open_house(tmp_path, ALICE, BOB, toml=toml) as house:
+        house.plane.answers_after = 65.0
+        alice, bob = await talking(house)
+        alice.bye()
+        assert (await alice.take(RequestCompleted)).code == 200
+        await bob.take(UsageEnded)
+        await asyncio.sleep(1)
+        assert len(house.switchboard) == 0
+        assert not house.switchboard.is_busy("102")
+        house.plane.answers_after = 0.3
+        await house.connect(alice, "103", bob)
+        await asyncio.sleep(5)
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over(2)
+        outcomes = [row.outcome for row in house.journal.of(CallEnded)]
+    assert outcomes == ["recorded", "recorded"]
 
 
 @virtual
