@@ -24,12 +24,14 @@ from b2bua.control import (
     RevokeToken,
     SetExtension,
     SetUser,
+    SrtpWish,
     TouchSession,
     WriteAudit,
 )
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import MitschnittError, UsageError
+from b2bua.settings.values import installed
 from cdr.account_records import (
     SessionClosed,
     SessionOpened,
@@ -53,6 +55,7 @@ from cdr.records import (
 )
 from cdr.unchanged import UNCHANGED, Unchanged
 from sip.digest import ha1
+from sip.secure_media import Srtp
 
 NUMBER = re.compile(r"[0-9]{2,15}")
 
@@ -129,6 +132,7 @@ class Administration:
             directions=_directions(request.directions),
             user_may_stop=request.user_may_stop,
             manual_consent=request.manual_consent,
+            srtp=_srtp(request.srtp),
             opt_in=OptIn(at=wall_us(), by=actor) if request.opt_in else None,
         )
 
@@ -156,6 +160,7 @@ class Administration:
             forward_no_answer=_forward(request.number, request.forward_no_answer),
             forward_offline=_forward(request.number, request.forward_offline),
             forward_after_s=_patience(request.forward_after_s),
+            srtp=_srtp(request.srtp) if request.srtp is not None else UNCHANGED,
         )
 
     def _credentials(self, number: str, password: str) -> Credentials:
@@ -189,6 +194,16 @@ def _forward(number: str, target: str | None) -> str | Unchanged:
     if target == number:
         raise UsageError(f"{number} can't be forwarded to itself")
     return target
+
+
+def _srtp(wish: SrtpWish) -> str:
+    """Return what is stored; nothing is promised that can't be done."""
+    if wish == "default":
+        return ""
+    try:
+        return installed(Srtp(wish))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _patience(seconds: int | None) -> int | Unchanged:

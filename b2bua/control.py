@@ -42,6 +42,8 @@ Direction = Literal["incoming", "outgoing", "internal"]
 Role = Literal["admin", "listener"]
 Scope = Literal["calls", "audio", "metrics"]
 
+SrtpWish = Literal["default", "off", "optional", "required"]
+"Of an extension's telephones; `default`: as the configuration says for everybody."
 EVERY_DIRECTION: tuple[Direction, ...] = ("incoming", "outgoing", "internal")
 
 
@@ -57,6 +59,7 @@ class AddExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     manual_consent: ManualConsent = "ask"
     directions: tuple[Direction, ...] = EVERY_DIRECTION
     user_may_stop: bool = False
+    srtp: SrtpWish = "default"
 
 
 class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -76,6 +79,7 @@ class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     forward_no_answer: str | None = None
     forward_offline: str | None = None
     forward_after_s: int | None = None
+    srtp: SrtpWish | None = None
 
 
 class RemoveExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):

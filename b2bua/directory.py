@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cdr.rows import ExtensionRow
 from sip.digest import ALGORITHMS, Ha1
+from sip.secure_media import Srtp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,8 @@ class Extension:
     opt_in_by: str | None
     ha1: Ha1
     forwards: Forwards = Forwards()
+    srtp: Srtp | None = None
+    "None: as the configuration says for everybody."
 
     @classmethod
     def from_row(cls, row: ExtensionRow) -> "Extension":
@@ -64,6 +67,7 @@ class Extension:
                 offline=row.forward_offline,
                 after_s=row.forward_after_s,
             ),
+            srtp=Srtp(row.srtp) if row.srtp else None,
             ha1=Ha1(
                 md5=row.ha1_md5,
                 sha256=row.ha1_sha256,

@@ -75,6 +75,7 @@ def _extension(row: ExtensionRow) -> dict[str, Any]:
         "opt_in_at": iso(row.opt_in_at),
         "opt_in_by": row.opt_in_by,
         "forward": _forwards(row),
+        "srtp": row.srtp or "default",
     }
 
 

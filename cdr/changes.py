@@ -59,6 +59,7 @@ def _add_extension(connection: Connection, change: ExtensionAdded) -> Applied:
         "directions": ",".join(change.directions),
         "user_may_stop": change.user_may_stop,
         "manual_consent": change.manual_consent,
+        "srtp": change.srtp,
         **_opt_in(change.opt_in),
         **_credentials(change.credentials),
         "algorithms": ",".join(change.algorithms),
@@ -88,7 +89,7 @@ def _change_extension(connection: Connection, change: ExtensionChanged) -> Appli
 def _changed_columns(change: ExtensionChanged, before: ExtensionRow) -> dict[str, Any]:
     row: dict[str, Any] = {
         name: getattr(change, name)
-        for name in ("name", "mode", "user_may_stop", "manual_consent", *FORWARD)
+        for name in ("name", "mode", "user_may_stop", "manual_consent", "srtp", *FORWARD)
         if getattr(change, name) is not UNCHANGED
     }
     if not isinstance(change.directions, Unchanged):

@@ -319,6 +319,8 @@ class ExtensionAdded:
     directions: tuple[str, ...] = ("incoming", "outgoing", "internal")
     user_may_stop: bool = False
     manual_consent: str = "ask"
+    srtp: str = ""
+    "off, optional or required; empty: as the configuration says for everybody."
     opt_in: OptIn | None = None
     algorithms: tuple[str, ...] = ("MD5", "SHA-256")
 
@@ -340,6 +342,7 @@ class ExtensionChanged:
     forward_no_answer: str | Unchanged = UNCHANGED
     forward_offline: str | Unchanged = UNCHANGED
     forward_after_s: int | Unchanged = UNCHANGED
+    srtp: str | Unchanged = UNCHANGED
     opt_in: OptIn | Unchanged | None = UNCHANGED
     algorithms: tuple[str, ...] | Unchanged = UNCHANGED
     disabled: bool | Unchanged = UNCHANGED

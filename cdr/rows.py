@@ -167,6 +167,7 @@ class ExtensionRow:
     forward_no_answer: str = ""
     forward_offline: str = ""
     forward_after_s: int = 20
+    srtp: str = ""
     realm: str
     ha1_md5: str
     ha1_sha256: str

@@ -230,6 +230,8 @@ extensions = Table(
     _word("forward_offline"),
     # Seconds that it rings before `forward_no_answer`.
     Column("forward_after_s", Integer, nullable=False, server_default="20"),
+    # off, optional or required; empty: as the configuration says for everybody.
+    _word("srtp"),
     Column("realm", Text, nullable=False),
     # HA1 of RFC 7616 for both algorithms, hexadecimal.
     Column("ha1_md5", Text, nullable=False),

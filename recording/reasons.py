@@ -36,6 +36,7 @@ class ReasonKey(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_CONNECTED = "not_connected"
     FORWARDED_IN_CIRCLE = "forwarded_in_circle"
+    NO_SRTP = "no_srtp"
     # refused
     REFUSED_BY_KEY = "refused_by_key"
     REFUSED_BY_SILENCE = "refused_by_silence"
@@ -179,6 +180,10 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
     ReasonKey.FORWARDED_IN_CIRCLE: {
         "en": "The call was forwarded in a circle, by {number} among others.",
         "de": "Der Anruf wurde im Kreis weitergeleitet, unter anderem von {number}.",
+    },
+    ReasonKey.NO_SRTP: {
+        "en": "The call had to be encrypted (SRTP), and one side could not do that.",
+        "de": "Das Gespräch musste verschlüsselt sein (SRTP), und eine Seite konnte das nicht.",
     },
     ReasonKey.REFUSED_BY_KEY: {
         "en": "The other party was asked and did not agree.",

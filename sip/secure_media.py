@@ -104,6 +104,11 @@ def as_plain(session: SessionDescription) -> SessionDescription:
     return _read(session, _first_audio(session), ()).session
 
 
+def profile_of(session: SessionDescription) -> str:
+    """Return the profile of the audio line of a plain description."""
+    return session.media[audio_index(session)].profile
+
+
 def dressed(
     session: SessionDescription, profile: str, crypto: Sequence[Crypto]
 ) -> SessionDescription:

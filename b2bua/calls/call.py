@@ -71,6 +71,7 @@ class Call(CallLife):
         asking = all(self._will_ask(step))
         self._prepare(step)
         self._routed()
+        conversation.emergency = self._emergency
         await conversation.lend_legs()
         hunt = Hunt(conversation, self._exchange, search)
         if asking and self._direction is Direction.INCOMING:

@@ -30,6 +30,7 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         side: str = "server",
         cause: int | None = None,
         redirect: str = "",
+        warning: str = "",
     ) -> None:
         super().__init__(phrase)
         self.code = code
@@ -44,6 +45,8 @@ class CallOver(Exception):  # noqa: N818 - the end of a call is no error
         "Q.850, for the row and for the Reason of a BYE (:rfc:`3326`)."
         self.redirect = redirect
         "Where the telephone itself sends the call (3xx)."
+        self.warning = warning
+        "What a 488 adds for a human; empty: the usual."
 
 
 class CutOff(CallOver):
@@ -93,6 +96,14 @@ def cancelled() -> CallOver:
     """Return the end of a call whose caller gave up."""
     why = because(ReasonKey.CANCELLED)
     return CallOver(487, "Request Terminated", "NO ANSWER", why, side="caller")
+
+
+def not_encrypted(warning: str, *, side: str = "server") -> Unanswered:
+    """Return the end of a call that needed SRTP which did not come about."""
+    why = because(ReasonKey.NO_SRTP)
+    return Unanswered(
+        488, "Not Acceptable Here", "FAILED", why, side=side, cause=UNSPECIFIED, warning=warning
+    )
 
 
 def nobody(code: int, phrase: str, number: str) -> CallOver:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from b2bua.calls.bridge import Bridge, Side
-from b2bua.calls.call_over import NOBODY, CallOver
+from b2bua.calls.call_over import NOBODY, CallOver, not_encrypted
 from b2bua.calls.call_record import CallRecord
 from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.line import Line
-from b2bua.calls.media_way import MediaWays
+from b2bua.calls.media_way import MediaWay, MediaWays
 from b2bua.calls.party import Party
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
@@ -39,6 +39,7 @@ from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
 from sip.registrar import Registrar
+from sip.secure_media import NoUsableKey, SrtpRequired
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -108,6 +109,7 @@ class Conversation:
             settings=services.config.recording,
             on_change=self.show_lamps,
         )
+        self.emergency = False
         self._usages = [self.a]
         self._bridge: Bridge | None = None
         self._lines: dict[Side, Line] = {}
@@ -227,10 +229,14 @@ class Conversation:
             (usage,) = self.branches
         return usage
 
-    def warning(self) -> HeaderList:
-        """Return what goes with a 488: the media is why (:rfc:`3261#section-20.43`)."""
+    def warning(self, text: str = "") -> HeaderList:
+        """Return what goes with a 488: the media is why (:rfc:`3261#section-20.43`).
+
+        `text`: something else is.
+        """
         host = self.services.endpoint.contact
-        return (("Warning", f'305 {host} "Incompatible media format"'),)
+        what = f'399 {host} "{text}"' if text else f'305 {host} "Incompatible media format"'
+        return (("Warning", what),)
 
     @property
     def own_usages(self) -> list[int]:
@@ -341,7 +347,7 @@ class Conversation:
         leg = await self._lent_leg(line.leg)
         self._adopt(leg)
         self._bridge = Bridge(line.leg, leg, self._convertible, (line.negotiation, None))
-        self.bridge.sides[Side.B].meet(self.services.ways.to(line.party, self._flow))
+        self.bridge.sides[Side.B].meet(self.way_to(line.party, self._flow).plain)
 
     def join_lines(self, first: Line, second: Line) -> None:
         """Take the legs of two parties of other conversations; both are on one worker."""
@@ -372,10 +378,15 @@ class Conversation:
         second = await self._lent_leg(first)
         self._adopt(second)
         self._bridge = Bridge(first, second, self._convertible)
-        way = self.services.ways.to(self.parties[Side.A], self._flow)
-        for side in self.bridge.sides:
-            # Until it is known who the other party is, it is where the caller is.
-            side.meet(way)
+        way = self.way_to(self.parties[Side.A], self._flow)
+        caller, callee = self.bridge.sides
+        caller.meet(way)
+        # Until it is known who the other party is, it is where the caller is.
+        callee.meet(way.plain)
+
+    def way_to(self, party: Party, flow: Flow) -> MediaWay:
+        """Return how media goes to a party who is at the other end of a flow."""
+        return self.services.ways.to(party, flow, emergency=self.emergency)
 
     async def _lent_leg(self, beside: MediaLeg | None = None) -> MediaLeg:
         services = self.services
@@ -403,6 +414,8 @@ class Conversation:
             return step()
         except RemoteProtocolError as error:
             self._log("no media", str(error))
+            if isinstance(error, SrtpRequired | NoUsableKey):
+                raise not_encrypted(error.reason) from error
             raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
 
     def acknowledged(self, event: AckReceived) -> bool:

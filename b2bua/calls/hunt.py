@@ -16,8 +16,8 @@ from sip.events import InviteAnswered
 class Front(Protocol):
     """The caller's side while others are rung."""
 
-    def offer(self, *, narrow: bool, final: bool) -> bytes:
-        """Return the offer for those who are rung; raises `CallOver`.
+    def offer(self, *, narrow: bool, final: bool) -> object:
+        """Let the bridge have an offer for those who are rung; raises `CallOver`.
 
         `narrow`: G.711 alone where there is G.711, since we are going to speak. `final`: nobody
         is rung after them.
@@ -49,9 +49,9 @@ class Hunt:
         while True:
             narrow = prepare(step)
             ringings = [self._ringing(station, step) for station in step.stations]
-            offer = front.offer(narrow=narrow, final=step.final)
+            front.offer(narrow=narrow, final=step.final)
             for ringing in ringings:
-                ringing.start(offer)
+                ringing.start()
             try:
                 answered = await first_answer(
                     self._c, ringings, front.on_event, patience_s=step.patience_s

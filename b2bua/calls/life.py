@@ -154,7 +154,14 @@ class CallLife(ABC):
             if Side.A in conversation.lent:
                 pass
             elif not conversation.answered_a and over.code != 487:
-                steps.callback(endpoint.reject, conversation.a, over.code, now, reason=over.phrase)
+                steps.callback(
+                    endpoint.reject,
+                    conversation.a,
+                    over.code,
+                    now,
+                    reason=over.phrase,
+                    headers=conversation.warning(over.warning) if over.code == 488 else (),
+                )
             elif conversation.answered_a and over.cause is not None:
                 reason = ("Reason", f"Q.850;cause={over.cause}")
                 steps.callback(endpoint.bye, conversation.a, now, (reason,))

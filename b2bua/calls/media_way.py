@@ -1,14 +1,20 @@
-"""How media goes between us and one peer: what it is told, and whom its leg listens to."""
+"""How media goes between us and one peer: where, from whom, and whether it is encrypted.
+
+A key in SDP is as secret as the signalling that carries it, so SRTP is for those who speak TLS
+with us, and for others only where the operator says so.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from b2bua.addresses import Addresses
 from b2bua.calls.party import Party
 from b2bua.media.messages import LatchMode
 from b2bua.settings.media import LatchChoice, MediaConfig
+from rtp.srtp import is_available
 from sip.address import Flow
+from sip.secure_media import Srtp
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,14 @@ class MediaWay:
     latch: LatchChoice = "exact"
     signalling: str = ""
     "The address that the peer's signalling comes from."
+    srtp: Srtp = Srtp.OFF
+    unkeyed: str = ""
+    "Why there can't be keys, where SRTP is required all the same."
+
+    @property
+    def plain(self) -> "MediaWay":
+        """The same way, with nothing wanted of SRTP."""
+        return replace(self, srtp=Srtp.OFF, unkeyed="")
 
     def latch_at(self, host: str) -> LatchMode:
         """Return which sources the leg may take, where the peer says that it is at `host`.
@@ -38,6 +52,9 @@ class MediaWays:
     def __init__(self, settings: MediaConfig, addresses: Addresses) -> None:
         self._latch = settings.latch
         self._latches: Mapping[str, LatchChoice] = settings.latches
+        self._srtp = settings.srtp
+        self._srtp_without_tls = settings.srtp_without_tls
+        self._srtp_installed = is_available()
         self._addresses = addresses
 
     @property
@@ -45,12 +62,43 @@ class MediaWays:
         """Where legs are bound: see `AllocateLeg`."""
         return self._addresses.media_bind
 
-    def to(self, party: Party, flow: Flow) -> MediaWay:
-        """Return the way to a party who is at the other end of a flow."""
+    def to(self, party: Party, flow: Flow, *, emergency: bool = False) -> MediaWay:
+        """Return the way to a party who is at the other end of a flow.
+
+        `emergency`: the call must not fail because SRTP is required.
+        """
         peer = flow.remote.host
+        srtp, unkeyed = self._srtp_of(party, flow, emergency=emergency)
         return MediaWay(
-            self._addresses.host_for(peer, flow.local.host), self._latch_of(party), peer
+            self._addresses.host_for(peer, flow.local.host),
+            self._latch_of(party),
+            peer,
+            srtp,
+            unkeyed,
         )
+
+    def _srtp_of(self, party: Party, flow: Flow, *, emergency: bool) -> tuple[Srtp, str]:
+        """Return what is wanted, and why that is impossible where it is."""
+        wanted = self._wanted_of(party)
+        if emergency and wanted is Srtp.REQUIRED:
+            wanted = Srtp.OPTIONAL
+        if wanted is Srtp.OFF:
+            return wanted, ""
+        if not self._srtp_installed:
+            why_not = "SRTP is required and not installed here"
+        elif flow.transport != "TLS" and not self._srtp_without_tls:
+            why_not = "SRTP is required, and its keys need TLS"
+        else:
+            return wanted, ""
+        return (wanted, why_not) if wanted is Srtp.REQUIRED else (Srtp.OFF, "")
+
+    def _wanted_of(self, party: Party) -> Srtp:
+        own = None
+        if party.extension is not None:
+            own = party.extension.srtp
+        elif party.trunk is not None:
+            own = party.trunk.settings.srtp
+        return self._srtp if own is None else own
 
     def _latch_of(self, party: Party) -> LatchChoice:
         if party.trunk is not None:

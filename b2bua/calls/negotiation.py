@@ -6,8 +6,10 @@ Nothing changes before an answer: an offer that is refused leaves all as it was.
 import secrets
 from dataclasses import replace
 
+from b2bua.calls.key_exchange import KeyExchange
 from b2bua.calls.media_way import MediaWay
 from b2bua.media.leg import Law, MediaLeg
+from b2bua.media.messages import SrtpKeys
 from recording.spec import StreamFormat
 from sip.address import HostPort
 from sip.audio_stream import audio_index
@@ -29,6 +31,7 @@ from sip.offer_answer import (
 )
 from sip.payload import LAWS, TELEPHONE_EVENT, Payload
 from sip.sdp import SdpError, SessionDescription
+from sip.secure_media import as_plain
 from sip.transcoding import among
 
 _FIXED = {
@@ -46,6 +49,7 @@ class Negotiation:
         `convertible`: codecs that we may transcode into each other; none: never.
         """
         self.leg = leg
+        self.keys = KeyExchange()
         self._convertible = convertible
         self._generous = False
         self.stream: AudioStream | None = None
@@ -54,6 +58,8 @@ class Negotiation:
         self._origin = Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
         self._standing: SessionDescription | None = None
         "What we sent last, agreed on or not: numbers, order and version go on from it."
+        self._sent: SessionDescription | None = None
+        "`_standing`, as it was written: with what it says of SRTP."
         self._offered: SessionDescription | None = None
         "Its newest offer."
         self._offering: SessionDescription | None = None
@@ -67,12 +73,14 @@ class Negotiation:
         self._agreed: SessionDescription | None = None
         "What we said last of what was agreed on."
         self._said: SessionDescription | None = None
-        "`heard`, as it was written."
+        "`heard`, as it was written: with what it says of SRTP."
         self._asked: SessionDescription | None = None
         "`_offered`, as it was written."
         self.entertained = False
         "Where its partner holds, it hears us meanwhile."
-        self._told: tuple[HostPort, tuple[int, ...], int, int, MediaWay] | None = None
+        self._told: tuple[HostPort, tuple[int, ...], int, int, MediaWay, SrtpKeys | None] | None = (
+            None
+        )
 
     # --- who it is
 
@@ -83,27 +91,39 @@ class Negotiation:
 
     def meet(self, way: MediaWay) -> None:
         """Take note of how media goes to the peer, as soon as it is known who that is."""
+        self.keys.meet(way.srtp, way.unkeyed)
         if way == self._way:
             return
         self._way = way
         self._origin = replace(self._origin, host=way.host)
         # What it was told when several were asked, it was told with its own address.
+        self._sent = self._sent and readdressed(self._sent, way.host)
         self._standing = self._standing and readdressed(self._standing, way.host)
         self._offering = self._offering and readdressed(self._offering, way.host)
         self._agreed = self._agreed and readdressed(self._agreed, way.host)
 
-    def addressed(self, offer: bytes, way: MediaWay) -> bytes:
-        """Return an offer of ours as one of several peers is to be told it."""
-        if way.host == self._way.host:
-            return offer
-        return bytes(readdressed(SessionDescription.parse(offer), way.host))
+    def offer_by(self, way: MediaWay, *, last: bool) -> bytes:
+        """Return the newest offer as one of several peers is to be told it.
+
+        `last`: it gets no other one, whatever it says to this.
+        """
+        assert self._offering is not None
+        offer = self.keys.variant(self._offering, way.srtp, last=last)
+        self._say(self._offering, offer)
+        assert self._sent is not None
+        return bytes(readdressed(self._sent, way.host))
 
     # --- an offer and an answer that pass through
 
     def take_offer(self, body: bytes, *, narrow: bool = False) -> None:
         """Keep an offer of the side, to be answered when the other side has."""
-        offer = self._asked = SessionDescription.parse(body)
+        offer = self._take_offer(body)
         self._offered = narrowed(offer) if narrow else offer
+
+    def _take_offer(self, body: bytes) -> SessionDescription:
+        """Return an offer of the side as plain RTP."""
+        self._asked = SessionDescription.parse(body)
+        return self.keys.read_offer(self._asked)
 
     def forward_to(self, other: "Negotiation") -> bytes:
         """Return our offer to `other`, made of what this side offers."""
@@ -113,7 +133,8 @@ class Negotiation:
     def answer_from(self, other: "Negotiation", body: bytes) -> bytes:
         """Take the answer of `other` and return the one for this side."""
         assert self._offered is not None
-        answer = SessionDescription.parse(body)
+        said = SessionDescription.parse(body)
+        answer = other.keys.read_answer(said)
         told = relay_answer(
             self._offered,
             answer,
@@ -123,21 +144,23 @@ class Negotiation:
             convertible=self._convertible,
             entertained=self._hears_us,
         )
-        other.agree_on(answer)
-        self._standing = told
-        self._agree(told, self._offered)
-        self._said = self._asked
-        return bytes(told)
+        other.agree_on(answer, said)
+        return self._answer(told, self._offered)
 
     # --- with this side alone
 
     def answer_alone(self, body: bytes) -> bytes:
         """Return our own answer to an offer: G.711 and digits."""
-        offer = SessionDescription.parse(body)
+        offer = self._take_offer(body)
         told = own_answer(offer, local=self._local, origin=self._origin, standing=self._standing)
-        self._standing = told
-        self._agree(told, offer)
-        return bytes(told)
+        return self._answer(told, offer)
+
+    def _answer(self, told: SessionDescription, offer: SessionDescription) -> bytes:
+        """Agree on our answer to the offer that was taken last, and return it."""
+        body = self._say(told, self.keys.dress_answer(told))
+        assert self._asked is not None
+        self._agree(told, offer, self._asked)
+        return body
 
     def offer_alone(self, other: "Negotiation | None" = None) -> bytes:
         """Return an offer of ours.
@@ -149,12 +172,23 @@ class Negotiation:
             # A hold of the other side stays one; this side's own may end with its answer.
             direction: Direction = "sendrecv" if other is None else other.wish
             direction = told_direction(direction, entertained=self._hears_us)
-            self._standing = self._offering = standing_offer(self._standing, direction=direction)
+            offer = standing_offer(self._standing, direction=direction)
         elif other is not None and other.heard is not None:
             return self.relay(narrowed(other.heard))
         else:
-            self._standing = self._offering = first_offer(local=self._local, origin=self._origin)
-        return bytes(self._offering)
+            offer = first_offer(local=self._local, origin=self._origin)
+        return self._offer(offer)
+
+    def _offer(self, offer: SessionDescription) -> bytes:
+        """Return an offer of ours as it is sent."""
+        self._offering = offer
+        return self._say(offer, self.keys.dress_offer(offer))
+
+    def _say(self, plain: SessionDescription, dressed: SessionDescription) -> bytes:
+        """Return a description of ours with the version that is due."""
+        self._sent = revised(self._sent, dressed)
+        self._standing = replace(plain, origin=self._sent.origin)
+        return bytes(self._sent)
 
     def offer_for(self, other: "Negotiation") -> bytes:
         """Return an offer for a new partner of `other`, who was told things by another one.
@@ -166,13 +200,14 @@ class Negotiation:
 
     def take_answer(self, body: bytes) -> None:
         """Take the answer to an offer of ours."""
-        self.agree_on(SessionDescription.parse(body))
+        said = SessionDescription.parse(body)
+        self.agree_on(self.keys.read_answer(said), said)
 
-    def agree_on(self, answer: SessionDescription) -> None:
-        """Take an answer that was read already."""
+    def agree_on(self, answer: SessionDescription, said: SessionDescription) -> None:
+        """Take an answer that was read already; `said`: as it was written."""
         assert self._offering is not None
         free = audio_stream(self._offering).direction == "sendrecv"
-        self._agree(self._offering, answer, free=free)
+        self._agree(self._offering, answer, said, free=free)
 
     # --- what needs no new agreement
 
@@ -190,8 +225,8 @@ class Negotiation:
     def repeat(self) -> bytes:
         """Return what was agreed on once more, as an offer or an answer of ours."""
         assert self._agreed is not None
-        self._standing = self._offering = revised(self._standing, self._agreed)
-        return bytes(self._standing)
+        self._offering = self._agreed
+        return self._say(self._agreed, self.keys.dress_agreed(self._agreed))
 
     def knows(self, other: "Negotiation") -> bool:
         """Whether what this side was told still says what `other` sends and wants."""
@@ -211,14 +246,14 @@ class Negotiation:
     def offer_again(self) -> bytes:
         """Return an offer that takes the side back from hold, in G.711 where it knows it."""
         assert self._standing is not None
-        self._standing = self._offering = standing_offer(narrowed(self._standing))
-        return bytes(self._offering)
+        return self._offer(standing_offer(narrowed(self._standing)))
 
     def moved_to(self, leg: MediaLeg) -> "Negotiation":
         """Return the same session at another leg; the side has to be offered it (`offer_again`)."""
         moved = Negotiation(leg, self._convertible)
         moved._way, moved._origin = self._way, self._origin
         moved._offered, moved.heard = self._offered, self.heard
+        moved.keys, moved._sent = self.keys.renewed(), self._sent
         standing = self._standing
         if standing is not None:
             index = audio_index(standing)
@@ -247,7 +282,7 @@ class Negotiation:
 
     def _relay(self, source: SessionDescription) -> bytes:
         self._source = source
-        self._standing = self._offering = relay_offer(
+        offer = relay_offer(
             source,
             local=self._local,
             origin=self._origin,
@@ -255,7 +290,7 @@ class Negotiation:
             fallback=self._fallback(source),
             entertained=self._hears_us,
         )
-        return bytes(self._offering)
+        return self._offer(offer)
 
     def _fallback(self, source: SessionDescription) -> tuple[Payload, ...]:
         """Return the codecs to offer behind those of the other side, which come first.
@@ -276,18 +311,28 @@ class Negotiation:
         return tuple(each for each in self._convertible if each.law is not None)
 
     def _agree(
-        self, ours: SessionDescription, theirs: SessionDescription, *, free: bool = True
+        self,
+        ours: SessionDescription,
+        theirs: SessionDescription,
+        said: SessionDescription,
+        *,
+        free: bool = True,
     ) -> None:
-        """Take over what both descriptions name, and tell the worker where the peer is."""
+        """Take over what both descriptions name, and tell the worker where the peer is.
+
+        `said`: `theirs`, as it was written.
+        """
         self.stream = negotiated(ours, theirs)
-        self.heard = self._said = theirs
+        self.heard = theirs
+        self._said = said
         self._agreed = ours
         if free:
             self.wish = self.stream.direction
         remote, types = self.stream.remote, tuple(self.stream.incoming())
         port = self.stream.rtcp_port
         rate = next(payload.clock_rate for payload in self._payloads if payload.is_codec)
-        told = (remote, types, port, rate, self._way)
+        srtp = self.keys.commit()
+        told = (remote, types, port, rate, self._way, srtp)
         if told != self._told:
             self._told = told
             self.leg.set_remote(
@@ -297,6 +342,7 @@ class Negotiation:
                 signalling=self._way.signalling,
                 rtcp_port=port,
                 clock_rate=rate,
+                srtp=srtp,
             )
 
     # --- what was agreed
@@ -360,7 +406,7 @@ class Negotiation:
 def would_hold(body: bytes) -> bool:
     """Tell whether an offer puts the call on hold; one that we can't read does not."""
     try:
-        return audio_stream(SessionDescription.parse(body)).held
+        return audio_stream(as_plain(SessionDescription.parse(body))).held
     except SdpError:
         return False
 

@@ -63,14 +63,14 @@ class RecordKeyCall:
     """One such call."""
 
     def __init__(
-        self, services: CallServices, offered: InviteOffered, number: str, press: Press
+        self, services: CallServices, offered: InviteOffered, caller: Party, press: Press
     ) -> None:
         self.call_id = f"key-{secrets.token_hex(6)}"
         self._s = services
         self._usage = offered.usage
         self._offer = offered.request.body
-        self._number = number
         self._flow = offered.flow
+        self._caller = caller
         self._press = press
         self._leg: MediaLeg | None = None
         self._answered = False
@@ -121,7 +121,7 @@ class RecordKeyCall:
         leg.on_event = self.deliver
         leg.on_lost = lambda: self.deliver(LegLost())
         negotiation = Negotiation(leg)
-        negotiation.meet(self._s.ways.to(Party(number=self._number), self._flow))
+        negotiation.meet(self._s.ways.to(self._caller, self._flow))
         try:
             body = (
                 negotiation.answer_alone(self._offer) if self._offer else negotiation.offer_alone()
@@ -143,7 +143,7 @@ class RecordKeyCall:
     async def _pressed(self) -> Action | None:
         """Press the other call's key; None where there is no such call."""
         done: asyncio.Future[Action] = asyncio.get_running_loop().create_future()
-        if not self._press(RecordKeyPressed(self._number, Wish.TOGGLE, done)):
+        if not self._press(RecordKeyPressed(self._caller.number, Wish.TOGGLE, done)):
             return None
         try:
             async with asyncio.timeout(PRESS_PATIENCE_S):

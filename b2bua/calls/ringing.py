@@ -6,12 +6,22 @@ business of whoever rings: see `on_event`.
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import Unanswered, all_failed, cancelled, likeliest, no_answer
+from b2bua.calls.call_over import (
+    Unanswered,
+    all_failed,
+    cancelled,
+    likeliest,
+    no_answer,
+    not_encrypted,
+)
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.media_way import MediaWay
 from b2bua.calls.party import Party
 from b2bua.routing import ToTrunk
 from recording.reasons import ReasonKey
@@ -26,9 +36,13 @@ from sip.events import (
 )
 from sip.message import URI, Address
 from sip.registrar import Binding
+from sip.secure_media import Srtp
 
 NO_COMMON_CODEC = frozenset({488, 606})
 ":rfc:`3261#section-21.4.26`: not acceptable here, or anywhere."
+
+NO_COMMON_MEDIA = NO_COMMON_CODEC | {415}
+"Of a secure profile some say it as if it were another kind of body."
 
 ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
 "With it a telephone counts no missed call (:rfc:`3326`)."
@@ -37,6 +51,26 @@ _ANSWERED_ELSEWHERE = re.compile(r"\s*SIP\s*;.*\bcause\s*=\s*200\b", re.IGNORECA
 
 Targets = list[tuple[URI, Flow]]
 "Where an INVITE goes, and over what."
+
+
+class Attempt(Enum):
+    """What a contact was offered."""
+
+    FIRST = auto()
+    PLAIN = auto()
+    "Plain RTP, after it had refused SRTP that it need not have."
+    WIDER = auto()
+    "Other codecs, after it had refused those of the caller."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One INVITE."""
+
+    target: URI
+    flow: Flow
+    way: MediaWay
+    attempt: Attempt = Attempt.FIRST
 
 
 class Ringing:
@@ -54,17 +88,28 @@ class Ringing:
         self._c = conversation
         self._targets = targets
         self._diversions = diversions
-        self._branches: dict[int, tuple[URI, Flow]] = {}
-        self._asked_again: Targets = []
-        "Those who got a wider offer after they had refused the first one."
+        self._branches: dict[int, Branch] = {}
+        self._not_encrypted = ""
+        "Why a contact is not rung, or said no: SRTP is required."
         self._failures: list[int] = []
         self._redirect = ""
 
-    def start(self, offer: bytes) -> None:
-        """Send the INVITEs."""
+    def start(self) -> None:
+        """Send the INVITEs, with the bridge's newest offer."""
         for target, flow in self._targets:
-            self._invite(target, flow, offer)
+            way = self._c.way_to(self.party, flow)
+            if way.unkeyed:
+                self._not_encrypted = way.unkeyed
+            else:
+                self._invite(Branch(target=target, flow=flow, way=way))
         self._c.kick()
+
+    @property
+    def not_started(self) -> Unanswered:
+        """What came of it where nothing is rung."""
+        if self._not_encrypted:
+            return not_encrypted(self._not_encrypted)
+        return no_answer(ReasonKey.UNREACHABLE, self.party.number)
 
     @property
     def rings(self) -> bool:
@@ -77,28 +122,39 @@ class Ringing:
 
     def refused(self, event: InviteFailed) -> Unanswered | None:
         """Take the failure of one contact; returns the party's answer where it was the last."""
-        where = self._branches.get(event.usage)
+        branch = self._branches.get(event.usage)
         self._drop(event.usage)
-        if where is not None and event.code in NO_COMMON_CODEC and self._ask_again(*where):
-            return None
+        if branch is not None and event.code in NO_COMMON_MEDIA:
+            if self._ask_again(branch, event.code):
+                return None
+            if branch.way.srtp is Srtp.REQUIRED:
+                self._not_encrypted = "SRTP is required"
         self._failures.append(event.code)
         if self.party.extension is not None and event.response is not None and event.code < 400:
             self._redirect = self._redirect or redirected_to(event.response)
         if self._branches:
             return None
         over = all_failed(self._failures, self.party.number)
+        if over.code in NO_COMMON_MEDIA and self._not_encrypted:
+            return not_encrypted(self._not_encrypted, side="callee")
         over.redirect = self._redirect
         return over
 
-    def _ask_again(self, target: URI, flow: Flow) -> bool:
-        """Offer all that we can transcode to a contact that has none of the caller's codecs."""
-        if (target, flow) in self._asked_again:
+    def _ask_again(self, branch: Branch, code: int) -> bool:
+        """Offer something else to a contact that can't take what it was offered.
+
+        First plain RTP, then all codecs that we can transcode. Nobody says which of them was
+        wrong.
+        """
+        if branch.attempt is Attempt.FIRST and branch.way.srtp is Srtp.OPTIONAL:
+            attempt = Attempt.PLAIN
+        elif branch.attempt is Attempt.WIDER or code not in NO_COMMON_CODEC:
             return False
-        offer = self._c.bridge.wider_offer(Side.B)
-        if offer is None:
+        elif self._c.bridge.wider_offer(Side.B):
+            attempt = Attempt.WIDER
+        else:
             return False
-        self._asked_again.append((target, flow))
-        self._invite(target, flow, offer)
+        self._invite(replace(branch, attempt=attempt))
         self._c.kick()
         return True
 
@@ -115,8 +171,7 @@ class Ringing:
 
     def heard_of(self, usage: int) -> None:
         """Let media go to the contact that is about to agree on it."""
-        _, flow = self._branches[usage]
-        self._c.bridge.sides[Side.B].meet(self._c.services.ways.to(self.party, flow))
+        self._c.bridge.sides[Side.B].meet(self._branches[usage].way)
 
     def lose_patience(self, why: HeaderList = ()) -> None:
         """Ring no longer; a 200 that crosses is ended by the endpoint.
@@ -128,22 +183,24 @@ class Ringing:
             self._drop(usage)
         self._c.kick()
 
-    def _invite(self, target: URI, flow: Flow, offer: bytes) -> None:
+    def _invite(self, branch: Branch) -> None:
         conversation = self._c
+        target, flow = branch.target, branch.flow
+        way = branch.way.plain if branch.attempt is Attempt.PLAIN else branch.way
+        last = branch.attempt is Attempt.WIDER
         endpoint = conversation.services.endpoint
         host = endpoint.advertised(flow).uri_host
-        way = conversation.services.ways.to(self.party, flow)
         usage = endpoint.invite(
             target=target,
             flow=flow,
             from_=_shown(conversation.parties[Side.A], self.party, host),
             to=_called(self.party, target, host),
-            body=conversation.bridge.sides[Side.B].addressed(offer, way),
+            body=conversation.bridge.sides[Side.B].offer_by(way, last=last),
             now=conversation.now,
             caused_by=conversation.request,
             headers=diversion_headers(self._diversions, self._names(), host),
         )
-        self._branches[usage] = target, flow
+        self._branches[usage] = branch
         conversation.branches.add(usage)
         conversation.attach(usage)
 
@@ -172,11 +229,7 @@ async def first_answer(
     nor an end.
     """
     waiting = [ringing for ringing in ringings if ringing.rings]
-    refusals = [
-        no_answer(ReasonKey.UNREACHABLE, ringing.party.number)
-        for ringing in ringings
-        if not ringing.rings
-    ]
+    refusals = [ringing.not_started for ringing in ringings if not ringing.rings]
     deadline = conversation.now + patience_s
     why: HeaderList = ()
     try:

@@ -105,7 +105,7 @@ class Switchboard:
             return
         call: Running
         if isinstance(destination, ToRecordKey):
-            call = RecordKeyCall(services, event, caller.number, self._press)
+            call = RecordKeyCall(services, event, caller, self._press)
         else:
             if isinstance(destination, NoRoute):
                 dialled = event.request.uri.user or ""

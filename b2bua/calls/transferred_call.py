@@ -134,7 +134,8 @@ class RecallCall(LentCall):
         conversation.refreshing.begin(Side.A)
         targets = to_extension(self._exchange.reachable(referrer.number))
         ringing = Ringing(conversation, referrer, targets)
-        ringing.start(waiting.offer(narrow=True, final=True))
+        waiting.offer(narrow=True, final=True)
+        ringing.start()
         try:
             answered = await first_answer(
                 conversation, [ringing], waiting.on_event, patience_s=RECALL_S

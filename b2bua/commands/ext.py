@@ -21,6 +21,7 @@ from b2bua.errors import UsageError
 Mode = Literal["off", "manual", "automatic", "never"]
 
 ManualConsent = Literal["ask", "attested"]
+SrtpWish = Literal["default", "off", "optional", "required"]
 Direction = Literal["incoming", "outgoing", "internal"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
@@ -47,6 +48,11 @@ MayStopOption = Annotated[
     ),
 ]
 
+SrtpOption = Annotated[
+    SrtpWish | None,
+    typer.Option("--srtp", help="Encryption of the sound; default: as the configuration says."),
+]
+
 ForwardOption = Annotated[str | None, typer.Option(metavar="NUMBER|off")]
 
 app = typer.Typer(help="Extensions: the own numbers.", no_args_is_help=True)
@@ -64,6 +70,7 @@ def ext_add(
     manual_consent: ManualConsentOption = None,
     directions: DirectionsOption = None,
     user_may_stop: MayStopOption = None,
+    srtp: SrtpOption = None,
     password_stdin: PasswordOption = False,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -81,6 +88,7 @@ def ext_add(
         manual_consent=manual_consent or "ask",
         directions=_directions(directions) or DIRECTIONS,
         user_may_stop=bool(user_may_stop),
+        srtp=srtp or "default",
     )
     change(request, data, config)
     typer.echo(f"extension {number} added")
@@ -98,6 +106,7 @@ def ext_set(
     manual_consent: ManualConsentOption = None,
     directions: DirectionsOption = None,
     user_may_stop: MayStopOption = None,
+    srtp: SrtpOption = None,
     password_stdin: PasswordOption = False,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -114,6 +123,7 @@ def ext_set(
         manual_consent=manual_consent,
         directions=_directions(directions),
         user_may_stop=user_may_stop,
+        srtp=srtp,
         password=password,
     )
     if request == SetExtension(number=number):

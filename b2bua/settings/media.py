@@ -3,10 +3,11 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from b2bua.settings.section import Section
-from b2bua.settings.values import ExtensionNumber
+from b2bua.settings.values import ExtensionNumber, installed
+from sip.secure_media import Srtp
 
 LatchChoice = Literal["auto", "exact", "same_address", "nat"]
 """`exact`: only what SDP names. `same_address`: also another port there. `nat`: also any port of
@@ -57,8 +58,18 @@ class MediaConfig(Section):
     "Which sources the leg of a telephone may take, beside the one that it names."
     latches: dict[ExtensionNumber, LatchChoice] = Field(default_factory=dict)
     "Of extensions that need another one."
+    srtp: Srtp = Srtp.OFF
+    "Of extensions and trunks that name nothing of their own; `off`, `optional` or `required`."
+    srtp_without_tls: bool = False
+    """Whether keys go over UDP and TCP as well, where everybody on the way can read them. For
+    networks that are closed by other means."""
     timeout_s: float = Field(default=60.0, ge=1.0, le=3600.0)
     "A call whose legs are both silent for this long is ended."
+
+    @field_validator("srtp")
+    @classmethod
+    def _can_do_srtp(cls, value: Srtp) -> Srtp:
+        return installed(value)
 
     @model_validator(mode="after")
     def _ports_suffice(self) -> "MediaConfig":

@@ -4,14 +4,22 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.settings.media import LatchChoice
 from b2bua.settings.section import Section
-from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number
+from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number, installed
 from sip.address import HostPort, Transport, is_numeric
 from sip.errors import LocalProtocolError
+from sip.secure_media import Srtp
 
 _NAME: Final = re.compile(
     r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\.?",
@@ -146,11 +154,18 @@ class TrunkConfig(Section):
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
 
+    srtp: Srtp | None = None
+    "`off`, `optional` or `required`; default: as `[media]` says."
     hold_music: bool = True
     "Whoever is behind it hears our music when an extension holds."
 
     may_transfer: bool = False
     "Take its REFER: it may then send whom we talk to through it to the numbers that it can call."
+
+    @field_validator("srtp")
+    @classmethod
+    def _can_do_srtp(cls, value: Srtp | None) -> Srtp | None:
+        return None if value is None else installed(value)
 
     @model_validator(mode="after")
     def _account_fits(self) -> "TrunkConfig":

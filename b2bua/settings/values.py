@@ -5,10 +5,14 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import Field
 
+from rtp.srtp import is_available
 from sip.address import HostPort, Transport
 from sip.errors import LocalProtocolError
+from sip.secure_media import Srtp
 
 T = TypeVar("T")
+
+NOT_INSTALLED: Final = "SRTP needs pylibsrtp: install the extra `srtp`"
 
 Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,32}$")]
 "Of a telephone, as it is dialled or comes from a trunk."
@@ -88,6 +92,13 @@ def one_of_a_family(value: tuple[str, ...]) -> tuple[str, ...]:
 def each_once(value: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(value)) != len(value):
         raise ValueError("one stands there twice")
+    return value
+
+
+def installed(value: Srtp) -> Srtp:
+    """Refuse a wish for SRTP where it can't be done."""
+    if value is not Srtp.OFF and not is_available():
+        raise ValueError(NOT_INSTALLED)
     return value
 
 
