@@ -32,6 +32,7 @@ class Registrations:
             min_expires=config.min_expires_s,
             max_expires=config.max_expires_s,
             max_contacts=config.max_contacts,
+            require_path_support=config.require_path_support,
         )
         self._journal = journal
         self._endpoint = endpoint

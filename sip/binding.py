@@ -6,7 +6,7 @@ Everything that a phone can write into a REGISTER is read, bounded and turned in
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sip.address import Flow
@@ -16,6 +16,12 @@ from sip.message import URI, Request, parse_uri
 
 MAX_CONTACT = 512
 "Characters of a Contact URI or a Path; what a phone makes us store is bounded."
+
+OUTBOUND = "outbound"
+PATH = "path"
+
+REGISTER_EXTENSIONS = frozenset({OUTBOUND, PATH})
+"Option tags that a REGISTER may require: RFC 5626 and RFC 3327."
 
 MAX_USER_AGENT = 128
 "Characters kept of User-Agent."
@@ -127,7 +133,9 @@ class RegisterWish:
     everything: bool
     "`Contact: *`: remove all."
     path: str | None
-    user_agent: str
+    outbound: bool = False
+    "The device keeps several flows, and knows that we know (:rfc:`5626#section-4.2`)."
+    user_agent: str = ""
 
 
 def read_register(request: Request) -> RegisterWish:
@@ -139,17 +147,45 @@ def read_register(request: Request) -> RegisterWish:
     if everything and (len(values) > 1 or expires != 0):
         raise RemoteProtocolError(400, "Contact * Needs Expires 0")
     contacts = () if everything else tuple(_wish(each, expires) for each in read_contacts(values))
+    supported = option_tags(request, "Supported") | option_tags(request, "Require")
+    if OUTBOUND not in supported:
+        # Without it the parameter has no meaning (RFC 5626, section 6).
+        contacts = tuple(replace(each, reg_id=None) for each in contacts)
     if len([each for each in contacts if each.reg_id is not None]) > 1:
         raise RemoteProtocolError(400, "Several Contacts With reg-id")  # RFC 5626, section 6
+    outbound = any(each.reg_id is not None for each in contacts)
+    path = _path(request.headers.getlist("Path"))
+    if outbound and not _first_hop_knows(request, path):
+        raise RemoteProtocolError(439, "First Hop Lacks Outbound Support")
     return RegisterWish(
         call_id=head.call_id,
         cseq=head.cseq,
         from_tag=head.from_tag,
         contacts=contacts,
         everything=everything,
-        path=_path(request.headers.getlist("Path")),
+        path=path,
+        outbound=outbound,
         user_agent=(request.headers.get("User-Agent") or "")[:MAX_USER_AGENT],
     )
+
+
+def option_tags(request: Request, name: str) -> frozenset[str]:
+    """Return the option tags in all header lines of a name, in lower case."""
+    return frozenset(
+        tag.strip().lower() for line in request.headers.getlist(name) for tag in line.split(",")
+    )
+
+
+def _first_hop_knows(request: Request, path: str | None) -> bool:
+    """Tell whether the flow to the device is kept by us, or by a proxy that says so.
+
+    The first proxy on the way is the last one in the Path. See :rfc:`5626#section-6`.
+    """
+    vias = sum(line.count("SIP/") for line in request.headers.getlist("Via"))
+    if vias <= 1:
+        return True
+    first_hop = (path or "").rpartition(",")[2]
+    return "ob" in {word.partition("=")[0].strip(" >").lower() for word in first_hop.split(";")}
 
 
 def same_contact(first: URI, second: URI) -> bool:

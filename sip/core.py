@@ -64,6 +64,8 @@ class Core:
         self.contact = contact
         self.advertised: Callable[[Flow], HostPort] = lambda _flow: self.contact
         "Our address as the other end of a flow is told it."
+        self.is_registered: Callable[[Flow], bool] = lambda _flow: False
+        "Whether a device is reached over a flow."
         self.timers = timers
         self.token = token
         self.allow = ("Allow", ", ".join(allow))

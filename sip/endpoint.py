@@ -116,6 +116,10 @@ class Endpoint:
         """Tell the other end of each flow an address of its own in Via and Contact."""
         self._core.advertised = advertised
 
+    def answer_life_signs(self, is_registered: Callable[[Flow], bool]) -> None:
+        """Answer the STUN of those who are reached over their flow (RFC 5626 section 4.4.2)."""
+        self._core.is_registered = is_registered
+
     def advertised(self, flow: Flow) -> HostPort:
         """Return our address as the other end of a flow is told it."""
         return self._core.advertised(flow)

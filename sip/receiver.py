@@ -13,6 +13,7 @@ The order in which a request is met is a matter of safety as much as of protocol
 from collections.abc import Callable
 
 from sip.address import Flow
+from sip.binding import REGISTER_EXTENSIONS
 from sip.core import Core
 from sip.dialog import header_values
 from sip.errors import RemoteProtocolError
@@ -22,6 +23,8 @@ from sip.in_dialog_server import InDialogServer
 from sip.message import Request, is_keepalive, parse
 from sip.notifier import Notifier
 from sip.session_timer import is_too_small
+from sip.stun import answer as stun_answer
+from sip.stun import is_stun
 from sip.uac import InviteClient
 from sip.uas import InviteServer
 
@@ -58,6 +61,9 @@ class Receiver:
         """Take a datagram or a framed message."""
         core = self._core
         core.count("received")
+        if is_stun(data):
+            self._receive_stun(data, flow)
+            return
         if is_keepalive(data):
             core.count("keepalives")
             if flow.reliable and data == b"\r\n\r\n":
@@ -76,6 +82,14 @@ class Receiver:
             self._uac.receive_stray(message, now)
         ):
             core.count("stray_responses")
+
+    def _receive_stun(self, data: bytes, flow: Flow) -> None:
+        """Answer a life sign, of those only who are registered: we are no mirror for others."""
+        core = self._core
+        core.count("keepalives")
+        answer = stun_answer(data, flow.remote) if core.is_registered(flow) else None
+        if answer is not None:
+            core.outbox.append((answer, flow))
 
     def refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
         """Answer what could not be read, where enough of it could to address an answer."""
@@ -158,7 +172,10 @@ class Receiver:
         """Inspect what a user agent server must understand (sections 8.2.2.3 and 8.2.3)."""
         headers = request.headers
         required = header_values(headers.getlist("Require"))
-        unsupported = [tag for tag in required if tag.lower() not in self._core.supported]
+        known = self._core.supported
+        if request.method == "REGISTER":
+            known |= REGISTER_EXTENSIONS
+        unsupported = [tag for tag in required if tag.lower() not in known]
         if unsupported:
             return Refused(420, "", (("Unsupported", ", ".join(unsupported)),))
         if request.method != "INVITE" and headers.get("Replaces") is not None:

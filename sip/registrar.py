@@ -11,7 +11,13 @@ Where phones made us choose:
   10), or if the binding is older than a request can be late (64*T1).
 - **Same device.** A new Contact with the same `+sip.instance` and `reg-id` replaces the old one
   (RFC 5626, section 6; here also where both lack a `reg-id`). So does one of another Call-ID
-  from the same socket with the same host and port in its Contact: two such phones can't be.
+  from the same socket whose Contact is the same but for its parameters: a phone that started
+  anew. Another user or another instance is another account of the phone, and stands beside it.
+- **Flows.** A device that keeps several flows (RFC 5626) is rung over one of them, the one that
+  it refreshed last. Where that one has failed, which a proxy says by 430, the next one serves.
+- **Path** (RFC 3327). It is stored, and calls to the device have it as their Route. A device that
+  does not say that it knows of it is taken all the same, unless `require_path_support`: few
+  telephones say so, and the proxy in front of them has to put it there.
 - **Limit.** Beyond `max_contacts` the binding goes whose last refresh is longest ago. A refusal
   would lock out a phone that left dead contacts behind on its reboots, until they expire; this
   way it is reachable, and a living phone that had to go comes back at its next refresh. One
@@ -19,21 +25,25 @@ Where phones made us choose:
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sip.address import Flow
 from sip.binding import (
+    OUTBOUND,
+    PATH,
     Binding,
     BindingChange,
     ChangeKind,
     ContactWish,
     RegisterWish,
+    option_tags,
     read_register,
     same_contact,
 )
 from sip.errors import RemoteProtocolError
-from sip.message import Request, parse_uri
+from sip.message import URI, Request, parse_uri
 
 __all__ = ["Binding", "BindingChange", "RegisterResult", "Registrar"]
 
@@ -96,11 +106,14 @@ class Registrar:
         min_expires: int = 60,
         max_expires: int = 3600,
         max_contacts: int = 5,
+        require_path_support: bool = False,
     ) -> None:
         self._min_expires = min_expires
         self._max_expires = max_expires
         self._max_contacts = max_contacts
+        self._require_path_support = require_path_support
         self._bindings: dict[str, list[Binding]] = {}
+        self._flows = Counter[Flow]()
 
     def __len__(self) -> int:
         return sum(len(bindings) for bindings in self._bindings.values())
@@ -110,6 +123,9 @@ class Registrar:
         expired = self._expire(aor, now)
         try:
             wish = read_register(request)
+            if self._require_path_support and wish.path and PATH not in _supported(request):
+                unsupported = ("Unsupported", PATH)
+                return RegisterResult(code=420, headers=(unsupported,), changes=tuple(expired))
             draft = _Draft(list(self._bindings.get(aor, ())), [], [])
             refusal = self._apply(wish, draft, aor, flow, now)
         except RemoteProtocolError as error:
@@ -129,11 +145,22 @@ class Registrar:
         )
 
     def bindings(self, aor: str, now: float) -> tuple[Binding, ...]:
-        """Return what can be called now: highest `q` first, then the one refreshed last."""
+        """Return what can be called now: highest `q` first, then the one refreshed last.
+
+        Of a device with several flows all are there; `first_flows` chooses.
+        """
         alive = [each for each in self._bindings.get(aor, ()) if each.expires_at > now]
         alive.sort(key=lambda each: each.registered_at, reverse=True)
         alive.sort(key=lambda each: 1.0 if each.q is None else each.q, reverse=True)
         return tuple(alive)
+
+    def flow_failed(self, binding: Binding) -> tuple[BindingChange, ...]:
+        """Forget a binding whose flow is no more, as a proxy said (RFC 5626 section 5.3.1)."""
+        standing = self._bindings.get(binding.aor, [])
+        if binding not in standing:
+            return ()
+        self._keep(binding.aor, [each for each in standing if each != binding])
+        return (BindingChange(kind="lost", binding=binding),)
 
     def expire(self, now: float) -> tuple[BindingChange, ...]:
         """Forget what has run out, and tell what it was."""
@@ -154,11 +181,12 @@ class Registrar:
         for binding in bindings:
             with contextlib.suppress(RemoteProtocolError):
                 parse_uri(binding.contact)
-                self._bindings.setdefault(binding.aor, []).append(binding)
+                self._keep(binding.aor, [*self._bindings.get(binding.aor, ()), binding])
 
     def remove(self, aor: str) -> tuple[BindingChange, ...]:
         """Forget an address of record that no longer exists."""
-        gone = self._bindings.pop(aor, [])
+        gone = self._bindings.get(aor, [])
+        self._keep(aor, [])
         return tuple(BindingChange(kind="removed", binding=each) for each in gone)
 
     def flow_lost(self, flow: Flow) -> tuple[BindingChange, ...]:
@@ -176,9 +204,18 @@ class Registrar:
 
     def flows(self) -> set[Flow]:
         """Return the flows of all bindings."""
-        return {each.flow for bindings in self._bindings.values() for each in bindings}
+        return set(self._flows)
+
+    def has_flow(self, flow: Flow) -> bool:
+        """Tell whether something is reached over a flow."""
+        return flow in self._flows
 
     def _keep(self, aor: str, bindings: list[Binding]) -> None:
+        self._flows.update(each.flow for each in bindings)
+        for binding in self._bindings.get(aor, ()):
+            self._flows[binding.flow] -= 1
+            if not self._flows[binding.flow]:
+                del self._flows[binding.flow]
         if bindings:
             self._bindings[aor] = bindings
         else:
@@ -279,15 +316,37 @@ def _same_instance(old: Binding, new: Binding) -> bool:
 
 
 def _same_socket(old: Binding, new: Binding) -> bool:
-    """Tell whether a phone that restarted wrote another user or parameter into its Contact.
+    """Tell whether a phone that restarted wrote other parameters into its Contact.
 
     Behind a proxy (Path) the source is the proxy's for every phone, so it proves nothing.
     """
     if old.call_id == new.call_id or old.path is not None or new.path is not None:
         return False
+    if old.instance is not None and new.instance is not None:
+        return False
     source = (old.flow.transport, old.flow.remote) == (new.flow.transport, new.flow.remote)
     before, after = parse_uri(old.contact), parse_uri(new.contact)
-    return source and (before.host.lower(), before.port) == (after.host.lower(), after.port)
+    return source and _address(before) == _address(after)
+
+
+def _address(uri: URI) -> tuple[str | None, str, int | None]:
+    return uri.user, uri.host.lower(), uri.port
+
+
+def _supported(request: Request) -> frozenset[str]:
+    return option_tags(request, "Supported") | option_tags(request, "Require")
+
+
+def first_flows(bindings: Iterable[Binding]) -> tuple[tuple[Binding, ...], ...]:
+    """Put the flows of each device together, in the order in which to try them.
+
+    `bindings` in the order of `Registrar.bindings`. See :rfc:`5626#section-7`.
+    """
+    devices: dict[object, list[Binding]] = {}
+    for binding in bindings:
+        several = binding.instance is not None and binding.reg_id is not None
+        devices.setdefault(binding.instance if several else binding.contact, []).append(binding)
+    return tuple(tuple(flows) for flows in devices.values())
 
 
 def _report(wish: RegisterWish, draft: _Draft, now: float) -> Headers:
@@ -301,4 +360,6 @@ def _report(wish: RegisterWish, draft: _Draft, now: float) -> Headers:
         headers.append(("Expires", str(round(draft.touched[0].expires_at - now))))
     if wish.path is not None:
         headers.append(("Path", wish.path))
+    if wish.outbound:
+        headers.append(("Require", OUTBOUND))
     return tuple(headers)

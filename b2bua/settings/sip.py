@@ -52,6 +52,8 @@ class SipConfig(Section):
     min_expires_s: int = Field(default=60, ge=1, le=3600)
     max_expires_s: int = Field(default=3600, ge=60, le=86400)
     max_contacts: int = Field(default=5, ge=1, le=20)
+    require_path_support: bool = False
+    "Refuse (420) a registration through a proxy whose telephone knows nothing of that (RFC 3327)."
     ring_timeout_s: int = Field(default=60, ge=5, le=300)
     max_calls_per_extension: int = Field(default=4, ge=1, le=1000)
     "An extension in so many calls is busy for the next one."

@@ -7,11 +7,12 @@ import pytest
 from sip.address import Flow, HostPort
 from sip.binding import Binding, same_contact
 from sip.message import URI, Request, parse
-from sip.registrar import LATE_S, RegisterResult, Registrar
+from sip.registrar import LATE_S, RegisterResult, Registrar, first_flows
 
 SERVER = HostPort("192.0.2.1", 5060)
 AOR = "101"
 UUID = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+KNOWS_OUTBOUND = "Supported: path, outbound"
 numbers = itertools.count(1)
 
 
@@ -254,7 +255,6 @@ def test_star_in_any_other_company_is_400(contact: str, headers: list[str]) -> N
         '"unterminated <sip:101@h>',
         "<sip:101@h>,",
         f"<sip:{'x' * 600}@h>",
-        '<sip:101@h>;+sip.instance="<a>";reg-id=1, <sip:102@h>;+sip.instance="<a>";reg-id=2',
     ],
 )
 def test_contact_that_cannot_be_used_is_400(contact: str) -> None:
@@ -263,6 +263,13 @@ def test_contact_that_cannot_be_used_is_400(contact: str) -> None:
     result = Phone(contact).register(registrar)
     assert (result.code, result.changes) == (400, ())
     assert result.reason
+
+
+def test_one_request_is_for_one_flow() -> None:
+    contact = '<sip:101@h>;+sip.instance="<a>";reg-id=1, <sip:102@h>;+sip.instance="<a>";reg-id=2'
+    registrar = Registrar()
+    assert Phone(contact).register(registrar, KNOWS_OUTBOUND).code == 400
+    assert Phone(contact).register(registrar).code == 200, "without outbound it says nothing"
 
 
 @pytest.mark.parametrize(
@@ -295,7 +302,7 @@ def test_contact_as_desk_phones_write_it() -> None:
         f'+sip.instance="<{UUID}>";audio;mobility="fixed";methods="INVITE,ACK,BYE";expires=100 ,'
         " sip:102@192.0.2.11 ; expires = 200"
     )
-    assert reported(Phone(contact).register(registrar)) == [
+    assert reported(Phone(contact).register(registrar, KNOWS_OUTBOUND)) == [
         f'<sip:101@192.0.2.10:5060;line=7sd>;expires=100;q=1;+sip.instance="<{UUID}>";reg-id=1',
         "<sip:102@192.0.2.11>;expires=200",
     ]
@@ -414,9 +421,69 @@ def test_other_reg_id_is_another_flow_of_the_same_instance() -> None:
     registrar = Registrar()
     for number in (1, 2):
         contact = f'<sip:101@192.0.2.10:{number}>;+sip.instance="<{UUID}>";reg-id={number}'
-        result = Phone(contact, port=number).register(registrar)
+        result = Phone(contact, port=number).register(registrar, KNOWS_OUTBOUND)
         assert f";reg-id={number}" in reported(result)[0]
+        assert ("Require", "outbound") in result.headers
     assert len(contacts(registrar)) == 2
+
+
+def test_a_flow_that_is_registered_anew_replaces_the_old_one() -> None:
+    registrar = Registrar()
+    for port in (1, 2):
+        contact = f'<sip:101@192.0.2.10:{port}>;+sip.instance="<{UUID}>";reg-id=1'
+        result = Phone(contact, port=port).register(registrar, KNOWS_OUTBOUND, now=port)
+    assert kinds(result) == ["added", "replaced"]
+    assert [each.flow for each in registrar.bindings(AOR, 2.0)] == [flow(2)]
+    assert registrar.flows() == {flow(2)}
+    assert not registrar.has_flow(flow(1))
+
+
+def test_without_outbound_reg_id_means_nothing() -> None:
+    registrar = Registrar()
+    for number in (1, 2):
+        contact = f'<sip:101@192.0.2.10:{number}>;+sip.instance="<{UUID}>";reg-id={number}'
+        result = Phone(contact, port=number).register(registrar)
+        assert "Require" not in dict(result.headers)
+    assert contacts(registrar) == ["sip:101@192.0.2.10:2"]
+
+
+VIA = "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ((VIA,), 439),
+        ((VIA, "Path: <sip:edge;lr>"), 439),
+        ((VIA, "Path: <sip:obelix;lr>"), 439),
+        ((VIA, "Path: <sip:inner;lr;ob>, <sip:edge;lr>"), 439),
+        ((VIA, "Path: <sip:edge;lr;ob>"), 200),
+        ((VIA, "Path: <sip:inner;lr>, <sip:edge;OB;lr>"), 200),
+    ],
+)
+def test_outbound_is_promised_only_where_the_first_hop_keeps_flows(
+    headers: tuple[str, ...], code: int
+) -> None:
+    phone = Phone(f'<sip:101@10.0.0.1>;+sip.instance="<{UUID}>";reg-id=1')
+    result = phone.register(Registrar(), KNOWS_OUTBOUND, *headers)
+    assert result.code == code
+    assert (("Require", "outbound") in result.headers) == (code == 200)
+
+
+def test_of_one_device_one_flow_rings_and_the_next_one_when_it_failed() -> None:
+    registrar = Registrar()
+    for number in (1, 2):
+        contact = f'<sip:101@192.0.2.10:{number}>;+sip.instance="<{UUID}>";reg-id={number}'
+        Phone(contact, port=number).register(registrar, KNOWS_OUTBOUND, now=number)
+    Phone("<sip:101@192.0.2.11>", port=9).register(registrar, now=9.0)
+    other, device = first_flows(registrar.bindings(AOR, 9.0))
+    assert [each.flow for each in other] == [flow(9)]
+    assert [each.reg_id for each in device] == [2, 1], "the one refreshed last goes first"
+    changes = registrar.flow_failed(device[0])
+    assert [(each.kind, each.stored) for each in changes] == [("lost", False)]
+    assert not registrar.flow_failed(device[0])
+    assert len(registrar.bindings(AOR, 9.0)) == 2
+    assert not registrar.has_flow(flow(2))
 
 
 def test_reg_id_without_instance_means_nothing() -> None:
@@ -425,11 +492,50 @@ def test_reg_id_without_instance_means_nothing() -> None:
     assert registrar.bindings(AOR, 0.0)[0].reg_id is None
 
 
-def test_restarted_phone_with_another_contact_user_replaces_itself() -> None:
+def test_restarted_phone_with_other_parameters_replaces_itself() -> None:
     registrar = Registrar()
-    Phone("<sip:x7f3@192.0.2.10:5060;line=1>").register(registrar)
-    result = Phone("<sip:k9a1@192.0.2.10:5060;line=2>").register(registrar)
+    Phone("<sip:101@192.0.2.10:5060;line=1>").register(registrar)
+    result = Phone("<sip:101@192.0.2.10:5060;line=2>").register(registrar)
     assert kinds(result) == ["added", "replaced"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("<sip:101-a@192.0.2.10:5060>", "<sip:101-b@192.0.2.10:5060>"),
+        (
+            '<sip:101@192.0.2.10:5060;line=1>;+sip.instance="<a>"',
+            '<sip:101@192.0.2.10:5060;line=2>;+sip.instance="<b>"',
+        ),
+    ],
+)
+def test_two_accounts_of_one_telephone_stand_beside_each_other(first: str, second: str) -> None:
+    registrar = Registrar()
+    one, other = Phone(first), Phone(second)
+    for phone in (one, other, one, other):
+        assert phone.register(registrar).code == 200
+    assert len(contacts(registrar)) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "strict", "code"),
+    [
+        ((), True, 420),
+        (("Supported: path",), True, 200),
+        (("Require: Path",), True, 200),
+        ((), False, 200),
+    ],
+)
+def test_whether_a_telephone_has_to_know_of_path(
+    headers: tuple[str, ...],
+    strict: bool,  # noqa: FBT001 - a parameter of the test
+    code: int,
+) -> None:
+    registrar = Registrar(require_path_support=strict)
+    result = Phone().register(registrar, "Path: <sip:edge;lr>", *headers)
+    assert result.code == code
+    assert (("Unsupported", "path") in result.headers) == (code == 420)
+    assert len(contacts(registrar)) == (code == 200)
 
 
 @pytest.mark.parametrize(
