@@ -249,10 +249,11 @@ async def test_who_can_not_be_reached_is_refused_before_the_caller_pays() -> Non
     async with (
         server(
             limited + trunk_settings(port, dids=dids),
-            (*AUTOMATIC, ("102", "automatic", True)),
+            (*AUTOMATIC, ("102", "automatic", True), ("103", "off", False)),
             short=True,
         ) as under_test,
         baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup(under_test.extension("103"), CLERK_SAYS)) as colleague,
         outside_baresip(under_test.folder / "out", CALLER_SAYS, port=port) as caller,
     ):
         for number, status in (("4930999999", "404"), ("4930123451", "480")):
@@ -260,7 +261,8 @@ async def test_who_can_not_be_reached_is_refused_before_the_caller_pays() -> Non
             await caller.dial(dialled(under_test.sip, number))
             closed = await caller.wait_event("CALL_CLOSED", after=seen)
             assert status in closed["param"]
-        await clerk.dial(dialled(under_test.sip, "101"))
+        await clerk.dial(dialled(under_test.sip, "103"))
+        await colleague.ringing()
         seen = len(caller.events)
         await caller.dial(dialled(under_test.sip))
         closed = await caller.wait_event("CALL_CLOSED", after=seen)
