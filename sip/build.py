@@ -74,7 +74,7 @@ REASONS = {
 }
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
-_COMPACT = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i"}
+_COMPACT = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Content-Length": "l"}
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
@@ -93,10 +93,12 @@ def _lines(headers: HeaderList) -> list[str]:
     return lines
 
 
-def _finish(lines: list[str], body: bytes, content_type: str | None) -> bytes:
+def _finish(
+    lines: list[str], body: bytes, content_type: str | None, *, length: str = "Content-Length"
+) -> bytes:
     if body:
         lines.append(f"Content-Type: {clean(content_type or 'application/sdp')}")
-    lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+    lines.append(f"{length}: {len(body)}\r\n\r\n")
     return "\r\n".join(lines).encode("utf-8", "replace") + body
 
 
@@ -191,7 +193,7 @@ def response(
             tag = to_tag if name == "To" and to_tag and not request.head.to_tag else ""
             lines.append(f"{short.get(name, name)}: {with_tag(value, tag)}")
     lines += _lines(headers)
-    return _finish(lines, body, content_type)
+    return _finish(lines, body, content_type, length=short.get("Content-Length", "Content-Length"))
 
 
 def _stamped(line: str, source: HostPort) -> str:

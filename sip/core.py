@@ -41,6 +41,8 @@ COUNTERS = (
 exceptions of ours, each logged. `late_calls`: calls of the application for something
 that had ended meanwhile, which is no error of anybody."""
 
+CHALLENGES = (401, 407)
+
 RETRY_AFTER_S = 10
 "What a 503 asks for."
 
@@ -175,16 +177,24 @@ class Core:
         """Return a response that is of no use to who forges the address of a request.
 
         Over UDP it is at most 1.2 times as long as the request: it loses all but its first
-        header, then its long names. Where that is not enough there is none at all.
+        header, then its long names, then all headers; a challenge becomes a 403, since without
+        its header it would mean nothing. Where that is not enough there is no response at all.
         """
         first = tuple(headers)[:1]
-        for kept, compact in ((tuple(headers), False), (first, False), (first, True)):
+        last = (403, "Too Short To Challenge") if code in CHALLENGES else (code, reason)
+        for (status, phrase), kept, compact in (
+            ((code, reason), tuple(headers), False),
+            ((code, reason), first, False),
+            ((code, reason), first, True),
+            (last, (), False),
+            (last, (), True),
+        ):
             data = response(
                 request,
                 flow.remote,
-                code,
+                status,
                 to_tag=self._stateless_tag(request),
-                reason=reason,
+                reason=phrase,
                 headers=kept,
                 compact=compact,
             )
@@ -242,7 +252,7 @@ class Core:
         except RemoteProtocolError:
             return ""
         seed = f"{head.call_id}\n{head.from_tag}\n{head.cseq}".encode()
-        return hashlib.blake2b(seed, key=self._secret[:64], digest_size=8).hexdigest()
+        return hashlib.blake2b(seed, key=self._secret[:64], digest_size=4).hexdigest()
 
 
 def with_defaults(

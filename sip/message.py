@@ -16,6 +16,7 @@ A bad request raises `RemoteProtocolError` with as much of the request as was re
 can be answered; a bad response is never answered.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -79,7 +80,8 @@ _PARAMETER = re.compile(
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _HOST = re.compile(
-    r"(sips?:(?:[^@]*@)?)([A-Za-z0-9](?:[A-Za-z0-9\-._]*[A-Za-z0-9])?)((?::[0-9]+)?(?:;.*)?)"
+    r"(sips?:(?:[^@]*@)?)([A-Za-z0-9](?:[A-Za-z0-9\-._]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+    r"((?::[0-9]+)?(?:;.*)?)"
 )
 
 
@@ -349,7 +351,7 @@ def parse_uri(text: str) -> URI:
 
 
 def _parse_any_host(text: str) -> URI:
-    """Parse a URI whose host may end in a digit or hold an underscore.
+    """Parse a URI whose host may end in a digit, hold an underscore, or be IPv4 within IPv6.
 
     `sipmessage` wants letters only at the end of a host name, so `pbx1` would be no host.
     """
@@ -357,9 +359,23 @@ def _parse_any_host(text: str) -> URI:
         return URI.parse(text)
     except ValueError:
         match = _HOST.fullmatch(text)
-        if match is None:
+        if match is None or not _is_reference(match[2]):
             raise
         return replace(URI.parse(f"{match[1]}host{match[3]}"), host=match[2])
+
+
+def _is_reference(host: str) -> bool:
+    """Tell whether what stands in brackets is an IPv6 address; a name is always fine.
+
+    With three colons too, as the grammar of RFC 3261 wrote it (RFC 5118 section 4.10).
+    """
+    if not host.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(host[1:-1].replace(":::", "::"))
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

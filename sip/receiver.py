@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from sip.address import Flow
 from sip.binding import REGISTER_EXTENSIONS
+from sip.contact import read_contacts
 from sip.core import Core
 from sip.dialog import header_values
 from sip.errors import RemoteProtocolError
@@ -143,6 +144,9 @@ class Receiver:
         if core.transactions.is_merged(request):
             core.reply(request, flow, 482)
             return
+        if request.method == "REGISTER" and not _has_readable_contacts(request):
+            core.reply(request, flow, 400, "Bad Contact")
+            return
         if self._is_full(request.method):
             core.overloaded(request, flow)
             return
@@ -188,6 +192,17 @@ class Receiver:
         if session is not None and is_too_small(request, session):
             return Refused(422, "", (("Min-SE", str(session.min_se_s)),))
         return _media_refusal(request)
+
+
+def _has_readable_contacts(request: Request) -> bool:
+    """Tell a REGISTER that means something: what nobody can store is not worth a challenge."""
+    contacts = request.headers.getlist("Contact")
+    if [value.strip() for value in contacts] == ["*"]:
+        return True
+    try:
+        return all(contact is not None for contact in read_contacts(contacts))
+    except RemoteProtocolError:
+        return False
 
 
 def _media_refusal(request: Request) -> Refused | None:

@@ -77,6 +77,7 @@ WIRE = PARSE | {
     **dict.fromkeys(("bcast", "bigcode", "noreason", "scalarlg", "unreason", "test"), 0),
     "bext01": 420,
     "invut": 415,
+    "regbadct": 400,
     "sdp01": 406,
     "inv2543": 400,  # no Contact: nothing to send a BYE to
     "wsinv": 481,  # a To-tag of nobody
