@@ -429,8 +429,8 @@ class Conversation:
 
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""
-        law = self.bridge.sides[side].law if side not in self.lent else None
-        return None if law is None else self.legs[side].play(parts, law)
+        coding = self.bridge.sides[side].coding if side not in self.lent else None
+        return None if coding is None else self.legs[side].play(parts, *coding)
 
     def hush(self, side: Side) -> None:
         """End what a side hears from us: it hears the other one again."""

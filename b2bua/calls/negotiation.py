@@ -391,8 +391,22 @@ class Negotiation:
         return 8 if codec.law == "PCMA" else 0
 
     @property
+    def coding(self) -> tuple[int, str] | None:
+        """Payload type and codec in which we can play to the side; no codec for a law of G.711.
+
+        None: we don't speak its codec.
+        """
+        codec = next((payload for payload in self._payloads if payload.is_codec), None)
+        if codec is None:
+            return None
+        if self.law is not None:
+            return self.law, ""
+        known = among(codec, self._convertible)
+        return (codec.payload_type, codec.encoding.upper()) if known else None
+
+    @property
     def _hears_us(self) -> bool:
-        return self.entertained and self.law is not None
+        return self.entertained and self.coding is not None
 
     @property
     def _payloads(self) -> tuple[Payload, ...]:

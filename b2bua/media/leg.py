@@ -154,10 +154,14 @@ class MediaLeg:
     def close_tap(self) -> None:
         self.plane.to_worker(self, CloseTap(self.leg_id))
 
-    def play(self, parts: tuple[PlayPart, ...], law: Law) -> int:
-        """Let the party hear `parts` instead of all else; returns the id of the play."""
+    def play(self, parts: tuple[PlayPart, ...], payload_type: int, codec: str = "") -> int:
+        """Let the party hear `parts` instead of all else; returns the id of the play.
+
+        `codec`: as in `Play`; empty for G.711.
+        """
         play_id = next(self._plays)
-        self.plane.to_worker(self, Play(self.leg_id, play_id, parts, law))
+        play = Play(self.leg_id, play_id, parts, payload_type, codec=codec)
+        self.plane.to_worker(self, play)
         return play_id
 
     def stop_play(self, play_id: int | None = None) -> None:

@@ -181,8 +181,11 @@ class Play(msgspec.Struct, frozen=True, tag=True):
     leg_id: int
     play_id: int
     parts: tuple[PlayPart, ...]
-    payload_type: Literal[0, 8]
+    payload_type: int
+    "Also says the law, where that is what it is encoded in: 0 or 8."
     ptime_ms: int = 20
+    codec: str = ""
+    "Another codec, by its name in `codec/stream_coders.py`."
 
 
 class StopPlay(msgspec.Struct, frozen=True, tag=True):

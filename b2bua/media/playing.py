@@ -8,8 +8,10 @@ import msgspec
 
 from b2bua.media.messages import LoadSound, Play, PlayFinished, PlayStarted
 from b2bua.media.speaker import Speaker, Speakers
+from codec.linear import TABLES
+from codec.stream_coders import CLOCK_RATES, NARROW, make_stream_encoder
 from ivr.player import Part, Player
-from ivr.sound import PCMA_SILENCE, PCMU_SILENCE, SAMPLES_PER_MS
+from ivr.sound import PCMA_SILENCE, PCMU_SILENCE, SAMPLE_RATE, SAMPLES_PER_MS
 from rtp.io.leg import Leg
 
 PCMU: Final = 0
@@ -24,6 +26,10 @@ class UnplayableError(Exception):
     """The sounds can't be played as asked."""
 
 
+Encode = Callable[[bytes], bytes]
+"From A-law to the payload of one packet."
+
+
 @dataclass(slots=True)
 class _Run:
     """A play on one leg."""
@@ -33,6 +39,8 @@ class _Run:
     speaker: Speaker
     payload_type: int
     base_ts: int
+    encode: Encode | None
+    "None: the sound is what is sent."
     started: bool = False
 
 
@@ -59,12 +67,18 @@ class Playing:
         self.stop(leg.leg_id, now)
         try:
             player = self._player(message, now)
+            encode, clock_rate = _encoding(message.codec)
         except UnplayableError:
             self._tell(PlayFinished(leg.leg_id, message.play_id, now / 1e9, 0, completed=False))
             raise
-        speaker = self._speakers.take(leg, now)
+        speaker = self._speakers.take(leg, now, clock_rate)
         self._runs[leg.leg_id] = _Run(
-            message.play_id, player, speaker, message.payload_type, speaker.timestamp_at(now)
+            message.play_id,
+            player,
+            speaker,
+            message.payload_type,
+            speaker.timestamp_at(now),
+            encode,
         )
 
     def stop(self, leg_id: int, now: int, play_id: int | None = None) -> None:
@@ -86,10 +100,10 @@ class Playing:
         """Send what is due to one leg."""
         run = self._runs[leg_id]
         now_s = now / 1e9
-        for payload, offset_ts in run.player.due(now_s + SLACK_S):
-            run.speaker.say(
-                payload, run.payload_type, run.base_ts + offset_ts, marker=not run.started
-            )
+        for octets, offset in run.player.due(now_s + SLACK_S):
+            payload = octets if run.encode is None else run.encode(octets)
+            timestamp = run.base_ts + offset * run.speaker.clock_rate // SAMPLE_RATE
+            run.speaker.say(payload, run.payload_type, timestamp, marker=not run.started)
             if not run.started:
                 run.started = True
                 self._tell(PlayStarted(leg_id, run.play_id, now_s))
@@ -108,7 +122,7 @@ class Playing:
     def _player(self, message: Play, now: int) -> Player:
         if message.ptime_ms not in PTIMES_MS:
             raise UnplayableError(f"packets of {message.ptime_ms} ms")
-        mulaw = message.payload_type == PCMU
+        mulaw = message.payload_type == PCMU and not message.codec
         filler = PCMU_SILENCE if mulaw else PCMA_SILENCE
         parts = []
         for part in message.parts:
@@ -123,3 +137,18 @@ class Playing:
         if not any(part.octets for part in parts):
             raise UnplayableError("there is nothing to play")
         return Player(parts, start_at=now / 1e9, filler=filler, ptime_ms=message.ptime_ms)
+
+
+def _encoding(codec: str) -> tuple[Encode | None, int]:
+    """Return what makes packets of a sound, and the Hz of their timestamps.
+
+    Nothing is known above 4 kHz: a wide codec carries it as it is.
+    """
+    if not codec:
+        return None, SAMPLE_RATE
+    try:
+        encoder = make_stream_encoder(codec, NARROW)
+    except (KeyError, ImportError, OSError) as error:
+        raise UnplayableError(f"there is no {codec} to play in") from error
+    linear = TABLES["PCMA"].decode
+    return lambda octets: encoder.encode(linear(octets)), CLOCK_RATES[codec]

@@ -15,7 +15,7 @@ from rtp.relay import OutgoingStream
 from rtp.statistics import NO_SSRC
 
 CLOCK_RATE: Final = 8000
-"Hz, of G.711 and of the telephone events beside it."
+"Hz, of G.711, of G.722 and of the telephone events beside them."
 
 Randbits = Callable[[int], int]
 
@@ -23,10 +23,18 @@ Randbits = Callable[[int], int]
 class Speaker:
     """The one source of a leg's outgoing stream, from its first user to its last."""
 
-    __slots__ = ("_base_ns", "_base_ts", "_leg", "_stream", "users")
+    __slots__ = ("_base_ns", "_base_ts", "_leg", "_stream", "clock_rate", "users")
 
-    def __init__(self, leg: Leg, now_ns: int, randbits: Randbits = secrets.randbits) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        now_ns: int,
+        clock_rate: int = CLOCK_RATE,
+        randbits: Randbits = secrets.randbits,
+    ) -> None:
+        """`clock_rate`: Hz of the stream's timestamps."""
         self._leg = leg
+        self.clock_rate = clock_rate
         self._stream: OutgoingStream = leg.speak()
         self.users = 0
         stream = self._stream
@@ -35,13 +43,13 @@ class Speaker:
             stream.ssrc, stream.sequence = randbits(32), randbits(16)
             self._base_ts = randbits(32)
         else:
-            elapsed_ts = (now_ns - stream.sent_ns) * CLOCK_RATE // 1_000_000_000
+            elapsed_ts = (now_ns - stream.sent_ns) * clock_rate // 1_000_000_000
             self._base_ts = stream.timestamp + max(1, elapsed_ts)
         self._base_ns = now_ns
 
     def timestamp_at(self, now_ns: int) -> int:
         """Return the RTP timestamp of an instant (not yet wrapped)."""
-        return self._base_ts + (now_ns - self._base_ns) * CLOCK_RATE // 1_000_000_000
+        return self._base_ts + (now_ns - self._base_ns) * self.clock_rate // 1_000_000_000
 
     def say(self, payload: bytes, payload_type: int, timestamp: int, *, marker: bool) -> None:
         """Send one packet."""
@@ -51,7 +59,7 @@ class Speaker:
         header = HEADER.pack(0x80, word, stream.sequence, timestamp & 0xFFFFFFFF, stream.ssrc)
         # The next source must go on behind the newest timestamp; an event's is an old one.
         samples = timestamp - self._base_ts
-        sent_ns = self._base_ns + samples * 1_000_000_000 // CLOCK_RATE
+        sent_ns = self._base_ns + samples * 1_000_000_000 // self.clock_rate
         if sent_ns >= stream.sent_ns:
             stream.timestamp, stream.sent_ns = timestamp & 0xFFFFFFFF, sent_ns
         try:
@@ -73,11 +81,11 @@ class Speakers:
     def __init__(self) -> None:
         self._speakers: dict[int, Speaker] = {}
 
-    def take(self, leg: Leg, now_ns: int) -> Speaker:
-        """Return the leg's speaker for one more user."""
+    def take(self, leg: Leg, now_ns: int, clock_rate: int = CLOCK_RATE) -> Speaker:
+        """Return the leg's speaker for one more user; whoever came first has set its clock."""
         speaker = self._speakers.get(leg.leg_id)
         if speaker is None:
-            speaker = self._speakers[leg.leg_id] = Speaker(leg, now_ns)
+            speaker = self._speakers[leg.leg_id] = Speaker(leg, now_ns, clock_rate)
         speaker.users += 1
         return speaker
 

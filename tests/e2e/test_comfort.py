@@ -177,6 +177,34 @@ async def test_the_held_party_hears_the_shipped_music_and_the_recording_does_not
         assert audio.rms_level(pcm, held + 0.3, resumed - 0.3) < -60.0
 
 
+@pytest.mark.peer("baresip", "linphonec", "ffmpeg", "libopus")
+async def test_music_is_heard_in_a_call_in_opus(tmp_path: Path) -> None:
+    music = audio.write_wav(tmp_path / "own.wav", audio.tone(MUSIC, 10.0, level=-15.0))
+    async with (
+        server(f'[music]\nfile = "{music}"\n', AUTOMATIC) as under_test,
+        baresip(
+            under_test.setup(under_test.extension("101"), voice(ALICE)), codecs="opus"
+        ) as alice,
+        linphone(under_test.setup(under_test.extension("102"), voice(BOB))) as bob,
+    ):
+        await call(alice, bob)
+        await alice.hears()
+        assert alice.speaks("opus")
+        await talk(1.0)
+        await alice.command("hold")
+        await talk(1.5)
+        await alice.command("resume")
+        await talk(1.2)
+        await end(alice, bob)
+        heard = bob.heard()
+        ((begins, ends),) = audio.tone_intervals(heard, MUSIC, above=-25.0, shortest=0.3)
+        assert 1.0 <= ends - begins <= 2.3
+        assert_speaks(heard, MUSIC, begins, ends)
+        before, after = audio.tone_intervals(heard, ALICE, above=-25.0, shortest=0.3)
+        assert before[1] <= begins + 0.1
+        assert ends - 0.1 <= after[0] <= ends + 0.5
+
+
 @pytest.mark.peer("ffmpeg")
 async def test_every_spelling_of_hold_is_music_unless_the_trunk_has_it_off(tmp_path: Path) -> None:
     """Packet by packet: what the held party is told, hears, and hears no more."""

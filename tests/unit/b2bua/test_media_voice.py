@@ -3,9 +3,11 @@
 import logging
 import select
 import time
+from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from b2bua.media.messages import (
@@ -26,10 +28,13 @@ from b2bua.media.messages import (
     StopPlay,
     Unbridge,
 )
+from codec.optional import has_g722, has_opus
+from codec.stream_coders import make_stream_decoder
 from ivr.digits import EVENT, KEYS
-from ivr.sound import PCMU_SILENCE
+from ivr.sound import PCMU_SILENCE, Sound
 from rtp.header import RtpHeader, sequence_distance, timestamp_distance
 from rtp.ring import Kind
+from tests.support import audio
 from tests.unit.b2bua.test_media_worker import ALAW, HOST, Phone, Worker, end, start, tap
 
 CODES = ("*1", "*5", "*6", "*0")
@@ -98,6 +103,40 @@ def hear_until(phone: Phone, last: bytes) -> list[Packet]:
     while not packets or packets[-1][1] != last:
         packets.append(phone.hear())
     return packets
+
+
+TONE = audio.tone(600.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload_type", "step", "seconds"), [("G722", 9, 160, 0.5), ("OPUS", 96, 960, 0.5)]
+)
+def test_a_sound_is_heard_in_another_codec_too(
+    worker: Worker, codec: str, payload_type: int, step: int, seconds: float
+) -> None:
+    """Decoded by a coder of its own, it is the tone that was loaded."""
+    if not (has_g722() if codec == "G722" else has_opus()):
+        pytest.skip(f"without {codec}")
+    alice, _ = single(worker)
+    sound = Sound.from_pcm(array("h", TONE.tolist()))
+    worker.send(LoadSound("tone", sound.pcma, sound.pcmu))
+    worker.send(Play(1, 7, (PlayPart(sound="tone", loop=True),), payload_type, codec=codec))
+    heard = [alice.hear() for _ in range(round(seconds * 50))]
+    assert {header.payload_type for header, _ in heard} == {payload_type}
+    assert_gapless(heard)
+    first = heard[0][0].timestamp
+    steps = [timestamp_distance(first, header.timestamp) for header, _ in heard]
+    assert steps == list(range(0, step * len(heard), step))
+    decoder = make_stream_decoder(codec, 8000)
+    pcm = np.frombuffer(b"".join(decoder.decode(data) for _, data in heard), np.int16)
+    audio.assert_tone(pcm, 600.0, 0.1, seconds - 0.1, level=-12.0)
+
+
+def test_a_codec_that_there_is_none_of_is_said(worker: Worker) -> None:
+    single(worker)
+    worker.send(Play(1, 7, (PlayPart(sound=SOUND.name),), 18, codec="G729"))
+    finished = worker.expect(PlayFinished)
+    assert (finished.play_id, finished.completed) == (7, False)
 
 
 @pytest.mark.parametrize("payload_type", [8, 0])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import StopPlay
+from b2bua.media.messages import Play, StopPlay
+from codec.optional import has_g722, has_opus
 from sip.events import (
     InviteAnswered,
     InviteOffered,
@@ -139,6 +140,39 @@ async def test_a_party_that_will_not_listen_is_not_played_to(tmp_path: Path) -> 
         assert house.plane.heard(B) == []
         alice.bye()
         await bob.take(UsageEnded)
+
+
+@pytest.mark.parametrize(("number", "codec"), [("9", "G722"), ("96", "OPUS"), ("18", "")])
+def test_it_is_played_in_the_codec_of_the_call(tmp_path: Path, number: str, codec: str) -> None:
+    """Where we know it: G.729 is relayed, and its hold stays as the telephone says it."""
+    if (codec == "G722" and not has_g722()) or (codec == "OPUS" and not has_opus()):
+        pytest.skip(f"without {codec}")
+
+    def speaks(phone: Phone, way: str = "sendrecv", version: int = 1) -> bytes:
+        body = sdp(phone.host, formats=number, direction=way, version=version)
+        return body + (b"a=rtpmap:96 opus/48000/2\r\n" if codec == "OPUS" else b"")
+
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            alice.dial("103", speaks(alice))
+            bob.answer(await bob.take(InviteOffered), speaks(bob))
+            await alice.take(InviteAnswered)
+            await asyncio.sleep(0.1)
+            alice.reinvite(speaks(alice, "inactive", 2))
+            event = await bob.take(ReinviteReceived)
+            told = direction(event.request.body)
+            assert told == ("sendonly" if codec else "inactive")
+            bob.accept(event, body=speaks(bob, ANSWERS[told], 2))
+            await alice.take(RequestCompleted)
+            await asyncio.sleep(1)
+            played = [(play.payload_type, play.codec) for play in house.plane.of(Play)]
+            assert played == ([(int(number), codec)] if codec else [])
+            alice.bye()
+            await bob.take(UsageEnded)
+
+    run()
 
 
 async def outgoing(house: House) -> tuple[Phone, Phone]:

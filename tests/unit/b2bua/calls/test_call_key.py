@@ -706,9 +706,9 @@ async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path)
 async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await outgoing(house)
-        outside.reinvite(sdp(TRUNK_HOST, formats="9 101", version=2))
+        outside.reinvite(sdp(TRUNK_HOST, formats="18 101", version=2))
         again = await alice.take(ReinviteReceived)
-        alice.accept(again, body=sdp(alice.host, formats="9 101", version=2))
+        alice.accept(again, body=sdp(alice.host, formats="18 101", version=2))
         assert (await outside.take(RequestCompleted)).code == 200
         house.plane.dial_code(A)
         await asyncio.sleep(1)
