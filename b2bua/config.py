@@ -89,14 +89,14 @@ class Config(Section):
                 yield ("sip", "listen", str(place)), "has the port of [tls]"
 
     def _unknown_trunks(self, names: set[str]) -> Iterator[_Misfit]:
-        wanted: list[_Misfit] = [
+        wanted: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
             (("route", str(i), "trunk"), each.trunk) for i, each in enumerate(self.route)
         ]
-        if self.emergency.trunk:
-            wanted.append((("emergency", "trunk"), self.emergency.trunk))
-        for place, name in wanted:
-            if name not in names:
-                yield place, f"there is no trunk named {name}"
+        wanted.append((("emergency", "trunk"), self.emergency.trunk))
+        for place, called in wanted:
+            for name in called:
+                if name not in names:
+                    yield place, f"there is no trunk named {name}"
 
     def warnings(self) -> list[str]:
         """Return what works as configured, but hardly as meant."""

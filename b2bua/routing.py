@@ -1,11 +1,11 @@
 """From a dialled number to whom it reaches. Pure; the dial plan in one place.
 
-Order of a number that an extension dials: emergency, own star code, own extension, group, dial
+Order of a number that an extension dials: emergency, own star codes, own extension, group, dial
 rule. A trunk reaches own numbers only. What comes in goes out again only where an extension
 forwards its calls, and then as if that extension had dialled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2bua.config import Config
 from b2bua.dial_pattern import MAX_DIGITS
@@ -40,6 +40,15 @@ class ToTrunk:
     number: str
     "As the trunk is asked for it."
     emergency: bool = False
+    others: tuple[Trunk, ...] = ()
+    "Asked in this order where the first one can't be reached, or has no room."
+    withheld: bool = False
+    "The caller has dialled that it wants to be anonymous."
+
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """All of them, best first."""
+        return self.trunk, *self.others
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,9 @@ class DialPlan:
         emergency = self.emergency(dialled)
         if emergency is not None:
             return emergency
+        withhold = self._config.codes.withhold_number
+        if withhold and dialled.startswith(withhold):
+            return _anonymous(self.from_extension(dialled.removeprefix(withhold), caller))
         if dialled == self._config.codes.record:
             return ToRecordKey()
         own = self.own(dialled)
@@ -112,9 +124,7 @@ class DialPlan:
 
     def from_trunk(self, dialled: str, trunk: Trunk) -> OwnNumber | NoRoute:
         """Return which of our numbers a call from a trunk is for."""
-        dids = trunk.settings.dids
-        number = dids.get(dialled) or dids.get(dialled.removeprefix("+")) or dialled
-        return self.own(number) or NOT_FOUND
+        return self.own(trunk.own_number(dialled)) or NOT_FOUND
 
     def emergency(self, dialled: str) -> ToTrunk | NoRoute | None:
         """Return the way of an emergency call; None for any other number."""
@@ -127,17 +137,26 @@ class DialPlan:
         number = numbers.get(dialled)
         if number is None:
             return None
-        trunk = self._trunks.named(settings.trunk)
-        if trunk is None:
+        trunks = self._trunks.listed(settings.trunk) or tuple(self._trunks)
+        if not trunks:
             return NOT_FOUND
-        return ToTrunk(trunk=trunk, number=number, emergency=True)
+        return ToTrunk(trunk=trunks[0], others=trunks[1:], number=number, emergency=True)
 
     def _by_rule(self, dialled: str, caller: Extension) -> Destination:
         """Take the first rule that fits the number and is for the caller."""
         fitting = [rule for rule in self._config.route if rule.pattern.matches(dialled)]
         for rule in fitting:
-            trunk = self._trunks.named(rule.trunk)
-            if trunk is not None and (not rule.extensions or caller.number in rule.extensions):
+            trunks = self._trunks.listed(rule.trunk)
+            if trunks and (not rule.extensions or caller.number in rule.extensions):
                 number = rule.prepend + dialled[rule.strip :]
-                return ToTrunk(trunk=trunk, number=number) if number else NOT_FOUND
+                if not number:
+                    return NOT_FOUND
+                return ToTrunk(trunk=trunks[0], others=trunks[1:], number=number)
         return FORBIDDEN if fitting else NOT_FOUND
+
+
+def _anonymous(destination: Destination) -> Destination:
+    """Withhold the caller's number; never in an emergency."""
+    if isinstance(destination, ToTrunk) and not destination.emergency:
+        return replace(destination, withheld=True)
+    return destination

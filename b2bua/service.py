@@ -42,7 +42,7 @@ from cdr.queries import ReadOnly
 from cdr.store import prepare
 from recording.folder import Folder
 from recording.storage import check as check_storage
-from sip.address import HostPort
+from sip.address import Flow, HostPort
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
 from sip.events import Event, RequestCompleted
@@ -51,7 +51,7 @@ from sip.io.listen import Bind, ListenError
 from sip.io.resolver import Resolver
 from sip.io.shell import Shell
 from sip.io.tls import Tls, TlsError
-from sip.locating import Answer, RecordType
+from sip.locating import Answer, Destination, RecordType
 from sip.session_timer import SessionPolicy
 
 logger = logging.getLogger("b2bua.service")
@@ -227,7 +227,7 @@ class Service:
             plan=DialPlan(self._config, self._directory, self._trunks),
             voices=self._voices,
             ways=MediaWays(self._config.media, self._addresses),
-            flow_to=self._addresses.flow_to,
+            flow_to=self._way_to,
             recordings=self._recordings,
             clock=time.monotonic,
             attach=self._attach,
@@ -255,14 +255,15 @@ class Service:
             await self._names.settle(NAMES_PATIENCE_S)
             yield
 
+    def _way_to(self, place: Destination) -> Flow | None:
+        return self._addresses.flow_to(place.transport, place.address, place.server_name)
+
     def _office(self, endpoint: Endpoint, transport: Shell) -> Office:
         return Office(
             endpoint=endpoint,
             kick=transport.kick,
             clock=time.monotonic,
-            way=lambda place: self._addresses.flow_to(
-                place.transport, place.address, place.server_name
-            ),
+            way=self._way_to,
             dice=random.random,
         )
 

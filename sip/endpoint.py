@@ -120,6 +120,10 @@ class Endpoint:
         """Answer the STUN of those who are reached over their flow (RFC 5626 section 4.4.2)."""
         self._core.is_registered = is_registered
 
+    def calls_with(self, peer: Peer) -> int:
+        """Return how many INVITE usages there are with a peer, in both directions."""
+        return self._core.usages.count_of(peer)
+
     def advertised(self, flow: Flow) -> HostPort:
         """Return our address as the other end of a flow is told it."""
         return self._core.advertised(flow)

@@ -4,6 +4,7 @@ The state says what the next call of the application may be; how it moves is in
 `sip/usage_state.py`.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from sip.address import Flow
@@ -182,6 +183,8 @@ class UsageTable:
 
     def __init__(self) -> None:
         self._by_id: dict[int, InviteUsage] = {}
+        self._with: Counter[int] = Counter()
+        "How many there are with each peer, by its `id`: peers live as long as we do."
         self._by_dialog: dict[DialogId, InviteUsage] = {}
         self._by_ack: dict[tuple[str, str, int], InviteUsage] = {}
 
@@ -191,10 +194,16 @@ class UsageTable:
     def add(self, usage: InviteUsage) -> None:
         """Take in a new usage."""
         self._by_id[usage.id] = usage
+        if usage.peer is not None:
+            self._with[id(usage.peer)] += 1
 
     def get(self, identifier: int) -> InviteUsage | None:
         """Return a usage by its number."""
         return self._by_id.get(identifier)
+
+    def count_of(self, peer: Peer) -> int:
+        """Return how many usages there are with a peer."""
+        return self._with[id(peer)]
 
     def flows(self) -> set[Flow]:
         """Return the flows of all usages."""
@@ -235,7 +244,8 @@ class UsageTable:
     def remove(self, usage: InviteUsage) -> None:
         """Forget a usage and stop what it still had running."""
         usage.move(UsageInput.END)
-        self._by_id.pop(usage.id, None)
+        if self._by_id.pop(usage.id, None) is not None and usage.peer is not None:
+            self._with[id(usage.peer)] -= 1
         for key in usage.keys:
             self._by_dialog.pop(key, None)
         if usage.ack_key is not None:

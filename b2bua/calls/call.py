@@ -16,6 +16,7 @@ from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
 from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
+from b2bua.trunks.arrival import dialled_number
 from recording.policy import Decision, Direction, Start
 from sip.events import InviteCancelled, InviteOffered
 from sip.hops import hops_left
@@ -37,7 +38,7 @@ class Call(CallLife):
         self._caller = caller
         self._destination = destination
         self._greeted = False
-        self._dialled = offered.request.uri.user or ""
+        self._dialled = dialled_number(offered.request, caller.trunk)
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
         self._c.record.open(offered, caller, self._direction.value)
 

@@ -9,6 +9,7 @@ from typing import Literal
 from b2bua.calls.leg_quality import leg_mos
 from b2bua.calls.party import Party
 from b2bua.media.messages import LegReleased, RecordingClosed
+from b2bua.trunks.arrival import dialled_number
 from cdr.journal import Journal
 from cdr.records import (
     CallAnswered,
@@ -65,7 +66,7 @@ class CallRecord:
 
     def open(self, offered: InviteOffered, caller: Party, direction: Direction) -> None:
         """Write the row at once: a crash loses no call."""
-        dialled = offered.request.uri.user or ""
+        dialled = dialled_number(offered.request, caller.trunk)
         self._open(caller, dialled, direction, did=dialled if direction == "incoming" else "")
         self.join(caller, side=0, call_id=offered.request.call_id, remote=str(offered.flow.remote))
 

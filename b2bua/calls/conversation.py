@@ -32,12 +32,13 @@ from b2bua.routing import DialPlan
 from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
 from recording.controller import Action
-from sip.address import Flow, HostPort, Transport
+from sip.address import Flow
 from sip.build import HeaderList
 from sip.endpoint import Endpoint, UsageState
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
+from sip.locating import Destination
 from sip.registrar import Registrar
 from sip.secure_media import NoUsableKey, SrtpRequired
 
@@ -67,8 +68,8 @@ class CallServices:
     clock: Callable[[], float]
     attach: Callable[[int, Attachable], None]
     "Have a usage's events delivered to a call."
-    flow_to: Callable[[Transport, HostPort], Flow | None]
-    "The way from us to an address; None where we don't speak its family."
+    flow_to: Callable[[Destination], Flow | None]
+    "The way from us to a place; None where we don't speak its transport or family."
     changed: Callable[[Iterable[str]], None]
     "Have the lamps of extensions looked at, whose calls are not as they were."
 

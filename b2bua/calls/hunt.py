@@ -7,8 +7,9 @@ from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.inbox import CallEvent
-from b2bua.calls.ringing import Ringing, first_answer, to_extension, to_trunk
+from b2bua.calls.ringing import Ringing, first_answer, to_extension
 from b2bua.calls.search import Search, Station, Step
+from b2bua.calls.trunk_ringing import TrunkRinging
 from b2bua.routing import ToTrunk
 from sip.events import InviteAnswered
 
@@ -65,7 +66,6 @@ class Hunt:
 
     def _ringing(self, station: Station, step: Step) -> Ringing:
         if isinstance(station.destination, ToTrunk):
-            targets = to_trunk(station.destination, self._c.services.flow_to)
-        else:
-            targets = to_extension(self._exchange.reachable(station.party.number))
+            return TrunkRinging(self._c, station.party, station.destination, step.diversions)
+        targets = to_extension(self._exchange.reachable(station.party.number))
         return Ringing(self._c, station.party, targets, step.diversions)

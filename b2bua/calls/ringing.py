@@ -1,4 +1,4 @@
-"""Ringing parties: every contact of an extension, or a number behind a trunk.
+"""Ringing parties: every contact of an extension; `trunk_ringing.py` rings numbers outside.
 
 The first 2xx wins, all other branches are cancelled. What the caller hears meanwhile is the
 business of whoever rings: see `on_event`.
@@ -23,9 +23,9 @@ from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.media_way import MediaWay
 from b2bua.calls.party import Party
-from b2bua.routing import ToTrunk
+from b2bua.trunks.trunk import ANONYMOUS
 from recording.reasons import ReasonKey
-from sip.address import Flow, HostPort, Transport
+from sip.address import Flow
 from sip.build import HeaderList
 from sip.events import (
     InviteAnswered,
@@ -185,24 +185,28 @@ class Ringing:
 
     def _invite(self, branch: Branch) -> None:
         conversation = self._c
-        target, flow = branch.target, branch.flow
         way = branch.way.plain if branch.attempt is Attempt.PLAIN else branch.way
         last = branch.attempt is Attempt.WIDER
+        usage = self._send(branch, conversation.bridge.sides[Side.B].offer_by(way, last=last))
+        self._branches[usage] = branch
+        conversation.branches.add(usage)
+        conversation.attach(usage)
+
+    def _send(self, branch: Branch, body: bytes) -> int:
+        """Send the INVITE to one contact and return its usage."""
+        conversation = self._c
         endpoint = conversation.services.endpoint
-        host = endpoint.advertised(flow).uri_host
-        usage = endpoint.invite(
-            target=target,
-            flow=flow,
-            from_=_shown(conversation.parties[Side.A], self.party, host),
-            to=_called(self.party, target, host),
-            body=conversation.bridge.sides[Side.B].offer_by(way, last=last),
+        host = endpoint.advertised(branch.flow).uri_host
+        return endpoint.invite(
+            target=branch.target,
+            flow=branch.flow,
+            from_=_shown(conversation.parties[Side.A], host),
+            to=Address(uri=URI(scheme="sip", user=self.party.number, host=host)),
+            body=body,
             now=conversation.now,
             caused_by=conversation.request,
             headers=diversion_headers(self._diversions, self._names(), host),
         )
-        self._branches[usage] = branch
-        conversation.branches.add(usage)
-        conversation.attach(usage)
 
     def _names(self) -> dict[str, str]:
         """Return what our numbers are called where the party is."""
@@ -276,25 +280,9 @@ def to_extension(bindings: tuple[Binding, ...]) -> Targets:
     return [(URI.parse(binding.contact), binding.flow) for binding in bindings]
 
 
-def to_trunk(
-    destination: ToTrunk, flow_to: Callable[[Transport, HostPort], Flow | None]
-) -> Targets:
-    """Return the one way to a number outside, if there is one."""
-    trunk = destination.trunk
-    flow = flow_to(trunk.settings.sip_transport, trunk.remote)
-    return [] if flow is None else [(trunk.target(destination.number), flow)]
-
-
-def _shown(caller: Party, callee: Party, host: str) -> Address:
-    """Return the From that the wanted party sees."""
+def _shown(caller: Party, host: str) -> Address:
+    """Return the From that the wanted extension sees; it can call back what it says."""
     number = caller.number
-    if callee.trunk is not None:
-        number = callee.trunk.settings.caller_id or number
+    if caller.trunk is not None and number != ANONYMOUS:
+        number = caller.trunk.settings.numbers.incoming_prefix + number
     return Address(name=caller.name, uri=URI(scheme="sip", user=number, host=host))
-
-
-def _called(callee: Party, target: URI, host: str) -> Address:
-    """Return the To: behind a trunk the number there, else the extension's number here."""
-    if callee.trunk is not None:
-        return Address(uri=target)
-    return Address(uri=URI(scheme="sip", user=callee.number, host=host))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection
 
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
-from b2bua.calls.call_over import nobody
+from b2bua.calls.call_over import busy, nobody
 from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, RecordKeyPressed, Shutdown
@@ -25,7 +25,8 @@ from b2bua.calls.transferred_call import TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
 from b2bua.routing import Destination, NoRoute, Reachable, ToRecordKey, ToTrunk
-from b2bua.trunks.trunk import Trunk, caller_of
+from b2bua.trunks.arrival import caller_of, dialled_number
+from b2bua.trunks.trunk import Trunk
 from sip.binding import Binding
 from sip.dialog_info import OFF, DialogInfo, DialogState
 from sip.events import Event, InviteOffered, RequestOffered
@@ -108,9 +109,12 @@ class Switchboard:
             call = RecordKeyCall(services, event, caller, self._press)
         else:
             if isinstance(destination, NoRoute):
-                dialled = event.request.uri.user or ""
+                dialled = dialled_number(event.request, caller.trunk)
                 nowhere = nobody(destination.code, destination.reason, dialled)
                 call = Call(services, event, caller, nowhere, self)
+            elif self._has_no_room(caller.trunk):
+                dialled = dialled_number(event.request, caller.trunk)
+                call = Call(services, event, caller, busy(dialled), self)
             else:
                 call = Call(services, event, caller, destination, self)
             self.engage(call, {caller.number} if caller.extension is not None else ())
@@ -141,13 +145,21 @@ class Switchboard:
 
     def _route(self, event: InviteOffered) -> tuple[Party, Destination]:
         """Return who calls, and where that goes."""
-        plan, dialled = self._services.plan, event.request.uri.user or ""
+        plan = self._services.plan
         if isinstance(event.identity, Trunk):
-            number, name = caller_of(event.request)
-            caller = Party(number=number, name=name, trunk=event.identity)
-            return caller, plan.from_trunk(dialled, event.identity)
+            trunk = event.identity
+            number, name = caller_of(event.request, trunk)
+            caller = Party(number=number, name=name, trunk=trunk)
+            return caller, plan.from_trunk(dialled_number(event.request, trunk), trunk)
         assert isinstance(event.identity, Extension)
+        dialled = dialled_number(event.request, None)
         return Party.own(event.identity), plan.from_extension(dialled, event.identity)
+
+    def _has_no_room(self, trunk: Trunk | None) -> bool:
+        """Tell whether a call that came from a trunk is one more than it may have."""
+        if trunk is None or not trunk.settings.max_calls:
+            return False
+        return self._services.endpoint.calls_with(trunk) > trunk.settings.max_calls
 
     async def _run(self, call: Running) -> None:
         try:

@@ -58,3 +58,5 @@ class CodesConfig(Section):
 
     record: Annotated[str, AfterValidator(_star_code)] = "*1"
     "Starts and stops the recording."
+    withhold_number: str = Field(default="*31#", pattern=r"^([*#][0-9*#]{0,7}[*#])?$")
+    "Dialled before a number outside: it is not told who calls. Empty: no such code."

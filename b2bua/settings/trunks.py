@@ -17,6 +17,7 @@ from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.settings.media import LatchChoice
 from b2bua.settings.section import Section
 from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number, installed
+from b2bua.trunks.numbers import Form, NumberPlan
 from sip.address import HostPort, Transport, is_numeric
 from sip.errors import LocalProtocolError
 from sip.secure_media import Srtp
@@ -96,14 +97,19 @@ def _domain(value: str) -> str:
 Domain = Annotated[str, AfterValidator(_domain)]
 
 
+def _names(value: object) -> object:
+    """Take one name, several, or an empty one for none."""
+    return () if value == "" else _one_or_several(value)
+
+
 class EmergencyConfig(Section):
     """`[emergency]`: numbers that go before every rule and limit and are never recorded."""
 
     numbers: tuple[Annotated[str, Field(pattern=r"^[0-9]{2,8}$")], ...] = ("110", "112")
     exit_digits: tuple[Annotated[str, Field(pattern=r"^[0-9*#]{1,4}$")], ...] = ("0",)
     "What people dial before an outside number; the emergency numbers are known behind it, too."
-    trunk: str = ""
-    "Name of the trunk that takes them; empty: the first one."
+    trunk: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    "Names of the trunks that take them, best first; empty: all, in the order of the file."
 
 
 class AccountConfig(Section):
@@ -134,6 +140,56 @@ class AccountConfig(Section):
         return self.user or self.username
 
 
+class NumbersConfig(Section):
+    """`[trunk.numbers]`: how numbers are written there."""
+
+    country_code: str = Field(default="", pattern=r"^([1-9][0-9]{0,2})?$")
+    "Ours, without a prefix; empty: no number is changed."
+    international_prefix: str = Field(default="00", pattern=r"^[0-9]{1,5}$")
+    national_prefix: str = Field(default="0", pattern=r"^[0-9]{1,3}$")
+    called: Form = "unchanged"
+    "How the trunk wants the numbers that we call."
+    caller: Form = "unchanged"
+    "How it wants the number of who calls."
+    incoming: Form = "unchanged"
+    "How extensions and call records see numbers that come from it."
+    incoming_prefix: str = Field(default="", pattern=r"^[0-9*#]{0,4}$")
+    "What extensions see before them, so that they can call back: the digit for an outside line."
+
+    @model_validator(mode="after")
+    def _readable(self) -> "NumbersConfig":
+        forms = {self.called, self.caller, self.incoming}
+        if forms != {"unchanged"} and not self.country_code:
+            raise ValueError("a form needs the country_code")
+        return self
+
+    @property
+    def plan(self) -> NumberPlan:
+        """What numbers begin with."""
+        return NumberPlan(
+            country_code=self.country_code,
+            international_prefix=self.international_prefix,
+            national_prefix=self.national_prefix,
+        )
+
+
+class IdentityConfig(Section):
+    """`[trunk.identity]`: what the trunk is told of who calls."""
+
+    from_: Literal["caller", "account"] = Field(default="caller", alias="from")
+    "Whom From names."
+    asserted: bool = False
+    "P-Asserted-Identity with the caller's number (RFC 3325)."
+    preferred: bool = False
+    "P-Preferred-Identity with it."
+    show_dids: bool = False
+    "An extension that has a number of its own on the trunk shows that in place of `caller_id`."
+    withhold: bool = False
+    "Never show a number, but in an emergency."
+    anonymous_from: bool = True
+    "Who withholds the number is anonymous in From; false: `Privacy: id` alone says so."
+
+
 class TrunkConfig(Section):
     """`[[trunk]]`: a provider, or another telephone system."""
 
@@ -149,6 +205,15 @@ class TrunkConfig(Section):
     account: AccountConfig | None = None
     latch: LatchChoice = "exact"
     "Which sources its media may come from, beside the one that it names: as in `[media]`."
+    numbers: NumbersConfig = NumbersConfig()
+    identity: IdentityConfig = IdentityConfig()
+    max_calls: int = Field(default=0, ge=0, le=10_000)
+    """Calls in both directions at the same time; 0: as many as there are. Beyond it the next trunk
+    of a route is taken, and callers from outside find it busy."""
+    did_from: Literal["request-uri", "to", "p-called-party-id"] = "request-uri"
+    "Where its calls say whom they are for."
+    caller_from: Literal["from", "p-asserted-identity"] = "from"
+    "Where they say who calls; without that header From counts."
     dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     caller_id: Number | None = None
@@ -191,6 +256,16 @@ class TrunkConfig(Section):
         return self.domain or self.address[0].host
 
     @property
+    def has_domain(self) -> bool:
+        """Whether our address there is in its domain, and not at our host."""
+        return bool(self.domain) or self.account is not None
+
+    @property
+    def account_user(self) -> str:
+        """The user part of our address with the provider; empty without an account."""
+        return self.account.aor_user if self.account is not None else ""
+
+    @property
     def realms(self) -> frozenset[str]:
         """Whose challenges are answered."""
         return frozenset(self.account.realm if self.account else ()) or frozenset(
@@ -202,7 +277,8 @@ class RouteConfig(Section):
     """`[[route]]`: a dial rule. What no rule allows can't be called outside."""
 
     pattern: Annotated[DialPattern, BeforeValidator(_dial_pattern)]
-    trunk: str
+    trunk: Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
+    "Its name; of several the next one is asked where one can't be reached or has no room."
     strip: int = Field(default=0, ge=0, le=32)
     "Digits that are taken off the front."
     prepend: str = Field(default="", pattern=r"^\+?[0-9]{0,16}$")

@@ -11,17 +11,13 @@ from typing import Final
 from b2bua.settings.trunks import TrunkAddress, TrunkConfig
 from sip.address import Flow, HostPort, is_numeric
 from sip.credentials import Account, Credentials
+from sip.errors import RemoteProtocolError
 from sip.locating import DEFAULT_PORTS, Destination, Locator, Target
-from sip.message import URI, Address, Request
+from sip.message import URI, parse_address
 from sip.registering import Registering
-
-MAX_NAME: Final = 80
-"Characters of a caller's display name that are kept."
 
 ANONYMOUS: Final = "anonymous"
 "What stands in place of the number of a caller who shows none (:rfc:`3323#section-4.1`)."
-
-_NUMBER: Final = frozenset("+0123456789*#")
 
 
 class NoNames:
@@ -44,6 +40,14 @@ class Trunk:
         self.settings = settings
         self._locator = locator or NoNames()
         self.credentials = _credentials(settings)
+        self.plan = settings.numbers.plan
+        self._dids = {
+            self.plan.same(number, bare=True): extension
+            for number, extension in settings.dids.items()
+        }
+        self._first_dids = {
+            extension: number for number, extension in reversed(settings.dids.items())
+        }
         self.registering: Registering | None = None
         "Our registration there, where it wants one and we have begun."
         self.home: Destination | None = None
@@ -135,17 +139,56 @@ class Trunk:
         """Whether it is known by a port besides."""
         return any(each.port is not None for each in self.settings.address)
 
+    # --- its numbers
+
+    def called(self, number: str) -> str:
+        """Return a number as it is to be asked for."""
+        return self.plan.rewrite(number, self.settings.numbers.called)
+
+    def own_number(self, dialled: str) -> str:
+        """Return whose a number is that it calls: an extension's, or the number itself."""
+        return self._dids.get(self.plan.same(dialled, bare=True), dialled)
+
+    def incoming(self, number: str) -> str:
+        """Return a caller's number as extensions and records see it."""
+        return self.plan.rewrite(number, self.settings.numbers.incoming, bare=True)
+
+    def shown_number(self, number: str, *, extension: bool) -> str:
+        """Return the number that it is told of a caller: one of ours, or somebody outside."""
+        settings = self.settings
+        own = self._first_dids.get(number) if extension and settings.identity.show_dids else None
+        shown = own or settings.caller_id or number
+        return self.plan.rewrite(shown, settings.numbers.caller, bare=shown != number)
+
+    @property
+    def may_take(self) -> bool:
+        """Whether calls may go there as far as is known: it has us registered, where it wants."""
+        return self.registering is None or self.registering.holds
+
     # --- its words
 
     @property
-    def remote(self) -> HostPort:
-        """Where our requests go."""
-        place = next(iter(self.destinations(self.addresses)), None)
-        return place.address if place is not None else HostPort("0.0.0.0", 0)  # noqa: S104 - no place at all
+    def servers(self) -> tuple[Destination, ...]:
+        """Where its calls go, best first: who took our registration, then the others."""
+        places = self.destinations(self.addresses)
+        if self.registering is None or not self.registering.holds or self.home is None:
+            return places
+        if self.settings.outbound_proxy is None:
+            places = (self.home, *places)
+        return tuple(dict.fromkeys(sorted(places, key=lambda place: place != self.home)))
 
-    def target(self, number: str) -> URI:
-        """Return the Request-URI of a number behind the trunk."""
-        return self.uri(number)
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The Route values of its calls: the proxy, then what the registrar wants (RFC 3608)."""
+        granted = self.registering.granted if self.registering is not None else None
+        service = granted.service_route if granted is not None else ()
+        if self.settings.outbound_proxy is None:
+            return service
+        first = parse_host(service[0]) if service else ""
+        # Mostly the service route begins with the very proxy that we were told to use.
+        if first == self.settings.outbound_proxy.host:
+            return service
+        return self.proxy_route, *service
 
     def uri(self, user: str | None) -> URI:
         """Return an address in the trunk's domain; None: the domain itself."""
@@ -185,6 +228,14 @@ class Trunk:
         return hashlib.blake2b(seed, key=key, digest_size=8).hexdigest()
 
 
+def parse_host(route: str) -> str:
+    """Return the host of a Route value; empty where it can't be read."""
+    try:
+        return (parse_address(route).uri.host or "").strip("[]").lower()
+    except RemoteProtocolError:
+        return ""
+
+
 class Trunks:
     """All trunks, in the order of the configuration."""
 
@@ -200,10 +251,13 @@ class Trunks:
         return min(found, key=lambda trunk: not trunk.has_port, default=None)
 
     def named(self, name: str) -> Trunk | None:
-        """Return a trunk by its name; the first one for an empty name."""
-        if not name:
-            return next(iter(self._trunks), None)
+        """Return a trunk by its name."""
         return next((trunk for trunk in self._trunks if trunk.name == name), None)
+
+    def listed(self, names: Iterable[str]) -> tuple[Trunk, ...]:
+        """Return trunks by their names, each once."""
+        found = dict.fromkeys(self.named(name) for name in names)
+        return tuple(trunk for trunk in found if trunk is not None)
 
 
 def _credentials(settings: TrunkConfig) -> Credentials | None:
@@ -214,15 +268,3 @@ def _credentials(settings: TrunkConfig) -> Credentials | None:
     return Credentials(
         Account(username=account.username, password=password, realms=settings.realms)
     )
-
-
-def caller_of(request: Request) -> tuple[str, str]:
-    """Return number and display name of an outside caller, as its From says.
-
-    Both are a stranger's words: what is no number is none, what can't be printed is left out.
-    """
-    address: Address = request.from_address
-    user = address.uri.user or ""
-    number = user if user and set(user) <= _NUMBER and len(user) <= MAX_NAME else ANONYMOUS
-    name = "".join(c for c in address.name or "" if c.isprintable())[:MAX_NAME]
-    return number, name

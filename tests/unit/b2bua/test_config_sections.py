@@ -32,7 +32,7 @@ def test_everything_has_a_default() -> None:
     assert (config.consent.language, config.consent.question) == ("de", PromptId.CONSENT)
     assert config.codes.record == "*1"
     assert config.emergency.numbers == ("110", "112")
-    assert (config.emergency.exit_digits, config.emergency.trunk) == (("0",), "")
+    assert (config.emergency.exit_digits, config.emergency.trunk) == (("0",), ())
     assert config.sip.max_calls_per_extension == 4
     assert (config.web.enabled, config.web.listen) == (True, HostPort("127.0.0.1", 8080))
 

@@ -58,7 +58,9 @@ def reached(dialled: str, caller: str = "101", toml: str = TOML) -> str:
         case ToGroup():
             return "group"
         case ToTrunk() as trunk:
-            return f"{'EMERGENCY ' if trunk.emergency else ''}{trunk.trunk.name} {trunk.number}"
+            names = "+".join(each.name for each in trunk.trunks)
+            words = ["EMERGENCY"] * trunk.emergency + ["anonymous"] * trunk.withheld
+            return " ".join((*words, names, trunk.number))
         case ToRecordKey():
             return "record key"
         case NoRoute(code):
@@ -74,7 +76,7 @@ def reached(dialled: str, caller: str = "101", toml: str = TOML) -> str:
 )
 def test_emergency_goes_before_everything(exit_digits: str, number: str, caller: str) -> None:
     """There is an extension 112, and rules fit 110, 112 and 0112: none of them counts."""
-    assert reached(exit_digits + number, caller) == f"EMERGENCY first {number}"
+    assert reached(exit_digits + number, caller) == f"EMERGENCY first+second {number}"
 
 
 @pytest.mark.parametrize("number", ["1120", "1100", "00112", "11", "+112", "112#", "*112", "0 112"])
@@ -91,6 +93,42 @@ def test_the_operator_names_numbers_exit_digits_and_trunk() -> None:
 
 def test_without_a_trunk_there_is_nobody_to_help() -> None:
     assert reached("112", toml="") == reached("0110", toml="") == "404"
+
+
+def test_several_trunks_for_emergencies_have_an_order() -> None:
+    toml = '[emergency]\ntrunk = ["second", "first"]\n' + TOML
+    assert reached("112", toml=toml) == "EMERGENCY second+first 112"
+
+
+# --- several trunks, and no name
+
+
+def test_a_rule_may_name_several_trunks() -> None:
+    toml = TOML.replace('trunk = "first"', 'trunk = ["second", "first"]', 1)
+    assert toml != TOML
+    assert reached("0800123", toml=toml) == "second+first 800123"
+
+
+@pytest.mark.parametrize(
+    ("dialled", "where"),
+    [
+        ("*31#0800123", "anonymous first 800123"),
+        ("*31#112", "EMERGENCY first+second 112"),
+        ("*31#0112", "EMERGENCY first+second 112"),
+        ("*31#102", "extension 102"),
+        ("*31#", "404"),
+        ("*31#*1", "record key"),
+        ("*31", "404"),
+    ],
+)
+def test_the_code_before_a_number_withholds_who_calls(dialled: str, where: str) -> None:
+    assert reached(dialled) == where
+
+
+def test_the_code_is_the_configured_one_or_none() -> None:
+    toml = '[codes]\nwithhold_number = "*67*"\n' + TOML
+    assert reached("*67*0800123", toml=toml) == "anonymous first 800123"
+    assert reached("*31#0800123", toml='[codes]\nwithhold_number = ""\n' + TOML) == "404"
 
 
 # --- the order
@@ -185,7 +223,7 @@ def incoming(dialled: str) -> str:
         ("4930123450", "101"),
         ("+4930123450", "101"),
         ("+4930123451", "102"),
-        ("4930123451", "404"),
+        ("4930123451", "102"),
         ("101", "101"),
         ("555", "404"),
         ("", "404"),

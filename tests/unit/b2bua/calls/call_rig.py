@@ -154,8 +154,12 @@ class Phone:
         headers: tuple[tuple[str, str], ...] = (),
         *,
         hops: int | None = None,
+        to: str = "",
     ) -> int:
-        """Call a number of the server; `hops`: as one that may go only so far."""
+        """Call a number of the server.
+
+        `hops`: as one that may go only so far; `to`: the number that To has, the same unless given.
+        """
         caused_by = None
         if hops is not None:
             caused_by = Request("INVITE", URI(scheme="sip", user=number, host=self.host))
@@ -164,7 +168,7 @@ class Phone:
             target=URI(scheme="sip", user=number, host=SERVER.host),
             flow=self._house.flow(self.endpoint.contact, SERVER),
             from_=Address(uri=URI(scheme="sip", user=self.number, host=SERVER.host)),
-            to=Address(uri=URI(scheme="sip", user=number, host=SERVER.host)),
+            to=Address(uri=URI(scheme="sip", user=to or number, host=SERVER.host)),
             body=sdp(self.host) if body is None else body,
             headers=headers,
             caused_by=caused_by,
@@ -314,7 +318,7 @@ class House:
             plan=DialPlan(self.config, self.directory, self.trunks),
             voices=voices(),
             ways=MediaWays(self.config.media, addresses),
-            flow_to=lambda transport, remote: Flow(transport, SERVER, remote),
+            flow_to=lambda place: Flow(place.transport, SERVER, place.address),
             recordings=folder,
             clock=self._loop.time,
             attach=self._attach,
@@ -351,9 +355,9 @@ class House:
             self.registrar.restore([self._binding(phone)])
         return phone
 
-    def outside(self, number: str = OUTSIDE, *, info: bool = True) -> Phone:
-        """The trunk, with somebody behind it."""
-        phone = Phone(self, number, TRUNK_HOST, info=info)
+    def outside(self, number: str = OUTSIDE, *, info: bool = True, host: str = TRUNK_HOST) -> Phone:
+        """The trunk, or another one, with somebody behind it."""
+        phone = Phone(self, number, host, info=info)
         self._nodes[phone.endpoint.contact] = phone
         return phone
 
@@ -375,7 +379,7 @@ class House:
     def _authorize(self, request: Request, flow: Flow, _now: float) -> Authorized | Refused:
         trunk = self.trunks.find(flow)
         if trunk is not None:
-            return Authorized(trunk)
+            return Authorized(trunk, trunk)
         found = self.directory.get(request.from_address.uri.user or "")
         return Authorized(found) if found is not None else Refused(403, "Forbidden")
 

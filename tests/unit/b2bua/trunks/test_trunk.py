@@ -4,7 +4,8 @@ import pytest
 
 from b2bua.calls.party import Party
 from b2bua.config import parse
-from b2bua.trunks.trunk import MAX_NAME, Trunk, Trunks, caller_of
+from b2bua.trunks.arrival import MAX_NAME, caller_of
+from b2bua.trunks.trunk import Trunk, Trunks
 from sip.address import Flow, HostPort, Transport
 from sip.message import URI, Address, Request
 from sip.message import parse as parse_message
@@ -62,10 +63,10 @@ def test_who_a_request_is_from(
 
 
 def test_names() -> None:
-    assert named("").name == "any", "the first one"
     assert named("six").name == "six"
     assert TRUNKS.named("absent") is None
-    assert Trunks(()).named("") is None
+    listed = TRUNKS.listed(("six", "absent", "any", "six"))
+    assert [trunk.name for trunk in listed] == ["six", "any"]
     assert Trunks(()).find(Flow("UDP", OURS, OURS)) is None
 
 
@@ -80,8 +81,9 @@ def test_names() -> None:
 )
 def test_where_its_calls_go(name: str, flow: Flow, target: str) -> None:
     trunk = named(name)
-    assert Flow(trunk.settings.sip_transport, OURS, trunk.remote) == flow
-    assert str(trunk.target("030")) == target
+    (place,) = trunk.servers
+    assert (place.transport, place.address) == (flow.transport, flow.remote)
+    assert str(trunk.uri("030")) == target
 
 
 def test_the_way_to_a_party() -> None:
@@ -98,7 +100,7 @@ def caller(from_: str) -> tuple[str, str]:
     )
     parsed = parse_message(message)
     assert isinstance(parsed, Request)
-    return caller_of(parsed)
+    return caller_of(parsed, named("any"))
 
 
 @pytest.mark.parametrize(
