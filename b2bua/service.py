@@ -99,6 +99,7 @@ class Service:
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
             await self._load(registrations)
             transport.registered_flows = registrations.registrar.flows
+            endpoint.send_large_requests(lambda to: self._addresses.flow_to("TCP", to))
             endpoint.answer_life_signs(registrations.registrar.has_flow)
             transport.on_connection_lost = registrations.connection_lost
             await enter(self._open_names())

@@ -7,8 +7,7 @@ A call of the application for something that has just ended (the peer's BYE is s
 queue) is nobody's mistake: it does nothing, or completes with 481. A call that no order of
 messages allows raises `LocalProtocolError`.
 
-Deviations from the RFCs, on purpose: requests above 1,300 octets stay on the transport of their
-flow, be it UDP (section 18.1.1); responses go to the packet's source even without `rport`, and
+Deviations from the RFCs, on purpose: responses go to the packet's source even without `rport`, and
 never open a connection (section 18.2.2); requests inside a dialog follow the flow, not the remote
 target (see `sip/dialog.py`).
 """
@@ -115,6 +114,10 @@ class Endpoint:
     def advertise(self, advertised: Callable[[Flow], HostPort]) -> None:
         """Tell the other end of each flow an address of its own in Via and Contact."""
         self._core.advertised = advertised
+
+    def send_large_requests(self, by_tcp: Callable[[HostPort], Flow | None]) -> None:
+        """Send what is too large for a datagram by TCP, to whoever can be connected."""
+        self._core.transactions.large.way = by_tcp
 
     def answer_life_signs(self, is_registered: Callable[[Flow], bool]) -> None:
         """Answer the STUN of those who are reached over their flow (RFC 5626 section 4.4.2)."""

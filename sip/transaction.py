@@ -311,8 +311,12 @@ class Transaction:
         self.machine = machine
         self.state = machine.start.state
 
+    def restart(self) -> None:
+        """Begin anew: what was sent came nowhere."""
+        self.state = self.machine.start.state
+
     def feed(self, given: Input) -> tuple[Action, ...]:
-        """Move on one input and return what to do. The only place where `state` changes."""
+        """Move on one input and return what to do. Nothing else moves `state`."""
         rule = self.machine.table[self.state][given]
         self.state = rule.state
         return rule.actions

@@ -10,6 +10,7 @@ from itertools import count
 
 from sip.address import Flow
 from sip.build import OutgoingRequest
+from sip.large_requests import LargeRequests
 from sip.message import URI, Request, Response
 from sip.timers import Timer, TimerHeap, Timers
 from sip.transaction import (
@@ -80,13 +81,20 @@ class ServerTransaction(_Running):
 class ClientTransaction(_Running):
     """A request that we sent."""
 
-    __slots__ = ("key", "report", "sent")
+    __slots__ = ("fallback", "key", "report", "sent")
 
     def __init__(self, machine: Machine, flow: Flow, sent: OutgoingRequest, report: Report) -> None:
         super().__init__(machine, flow)
         self.sent = sent
         self.report = report
         self.key = (sent.branch, sent.method)
+        self.fallback: tuple[OutgoingRequest, Flow] | None = None
+        "What to send where nothing can be sent over TCP, which was only tried."
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nothing has come at all."""
+        return self.state is self.machine.start.state
 
     @property
     def waiting(self) -> bool:
@@ -127,6 +135,7 @@ class TransactionLayer:
             reliable: timer_rules(timers, reliable=reliable) for reliable in (False, True)
         }
         self._ids = count(1)
+        self.large = LargeRequests()
         self._server: dict[ServerKey, ServerTransaction] = {}
         self._merge: dict[MergeKey, ServerTransaction] = {}
         self._by_id: dict[int, ServerTransaction] = {}
@@ -183,7 +192,13 @@ class TransactionLayer:
         machine = CLIENT_INVITE if request.method == "INVITE" else CLIENT_NON_INVITE
         transaction = ClientTransaction(machine, flow, request, report)
         self._client[transaction.key] = transaction
-        self._carry_out(transaction, machine.start.actions, now, bytes(request))
+        data = bytes(request)
+        instead = self.large.instead(request, len(data), flow, now)
+        if instead is not None:
+            transaction.fallback = request, flow
+            transaction.sent, transaction.flow = instead
+            data = bytes(transaction.sent)
+        self._carry_out(transaction, machine.start.actions, now, data)
         return transaction
 
     def receive_response(self, response: Response, now: float) -> bool:
@@ -202,12 +217,29 @@ class TransactionLayer:
 
     def transport_failed(self, flow: Flow, now: float) -> None:
         """Tell every transaction on a flow that nothing can be sent there."""
-        hit: list[ServerTransaction | ClientTransaction] = [
-            transaction for transaction in self._client.values() if transaction.flow == flow
-        ]
+        hit: list[ServerTransaction | ClientTransaction] = []
+        for client in [each for each in self._client.values() if each.flow == flow]:
+            if client.fallback is not None and client.unanswered:
+                self._fall_back(client, now)
+            else:
+                hit.append(client)
         hit += [transaction for transaction in self._server.values() if transaction.flow == flow]
         for transaction in hit:
             self._feed(transaction, Input.TRANSPORT_ERROR, now)
+
+    def _fall_back(self, transaction: ClientTransaction, now: float) -> None:
+        """Begin a transaction anew, as datagrams (RFC 3261 section 18.1.1).
+
+        With the same branch: a peer that has got something is told nothing new.
+        """
+        assert transaction.fallback is not None
+        self.large.failed(transaction.flow.remote, now)
+        self._stop(transaction)
+        transaction.sent, transaction.flow = transaction.fallback
+        transaction.fallback = None
+        transaction.restart()
+        actions = transaction.machine.start.actions
+        self._carry_out(transaction, actions, now, bytes(transaction.sent))
 
     def connection_lost(self, flow: Flow, now: float) -> None:
         """End what waits for an answer on a connection that is no more.

@@ -134,12 +134,12 @@ class InviteClient:
             self._send_cancel(usage, now)
 
     def _send_cancel(self, usage: InviteUsage, now: float) -> None:
-        assert usage.sent is not None
+        calling = usage.calling
+        assert calling is not None
         usage.cancel_sent = True
         core = self._core
-        core.transactions.open_client(
-            usage.sent.cancel(usage.cancel_headers), usage.flow, ignore, now
-        )
+        cancel = calling.sent.cancel(usage.cancel_headers)
+        core.transactions.open_client(cancel, calling.flow, ignore, now)
         when = now + core.timers.give_up
         usage.give_up = core.heap.start(when, partial(self._stop_waiting, usage))
 
