@@ -42,7 +42,7 @@ class Call(CallLife):
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
         self._c.record.open(offered, caller, self._direction.value)
 
-    def give_up(self, usage: int, number: str) -> Reachable | None:
+    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:
         """Return whom the caller is having rung, and ring them no longer."""
         conversation, caller = self._c, self._caller
         ours = caller.extension is not None and caller.number == number and usage == conversation.a
@@ -50,7 +50,7 @@ class Call(CallLife):
             return None
         self._s.endpoint.reject(usage, 487, conversation.now)
         conversation.deliver(InviteCancelled(usage, "transferred"))
-        return self._destination
+        return self._destination, self._dialled
 
     # --- the call
 

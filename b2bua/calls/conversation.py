@@ -100,6 +100,8 @@ class Conversation:
         self.closed = False
         "The call is over."
         self.refreshing = Refreshing(self)
+        self.referred_by = ""
+        "Number of the extension that had the caller transferred."
         self.record = CallRecord(services.journal, services.clock)
         self.evidence = Evidence(services.journal, self.record)
         self.recording = CallRecording(
@@ -224,7 +226,12 @@ class Conversation:
         return self.a if side is Side.A else self.b
 
     def partner(self, side: Side) -> int | None:
-        """Return the usage of a side; while the callee still rings, the one that may be it."""
+        """Return the usage of a side; while the callee still rings, the one that may be it.
+
+        None also for a party that is in another conversation.
+        """
+        if side in self.lent:
+            return None
         usage = self.usage(side)
         if usage is None and len(self.branches) == 1:
             (usage,) = self.branches
@@ -299,6 +306,7 @@ class Conversation:
             agreement=self.recording.agreement(side),
             recorded=self.recording.running,
             calling=side is Side.A,
+            offers=self.refreshing.pending(side),
             uniqueid=self.record.uniqueid,
             linkedid=self.record.linkedid,
         )
@@ -308,9 +316,10 @@ class Conversation:
         self._usages.remove(usage)
         self.lent[side] = to(line)
 
-    def take_back(self, side: Side) -> None:
+    def take_back(self, side: Side, line: Line) -> None:
         """Have a party again that was lent."""
         del self.lent[side]
+        self.refreshing.take_over(side, line.offers)
         usage = self.usage(side)
         assert usage is not None
         self.attach(usage)
@@ -337,6 +346,7 @@ class Conversation:
         else:
             self.attach(line.usage)
         self._lines[side] = line
+        self.refreshing.take_over(side, line.offers)
         self._allows_info[side] = line.allows_info
         if line.agreement is not None:
             self.recording.carry(side, line.agreement, line.uniqueid)

@@ -52,8 +52,11 @@ class Transferable(Talkable, Protocol):
     def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
         """Let that party go into the conversation that `to` makes for it; the call ends."""
 
-    def give_up(self, usage: int, number: str) -> Reachable | None:
-        """Return whom an extension is having rung on its `usage`, and ring them no longer."""
+    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:
+        """Return whom an extension is having rung on its `usage`, and what it dialled for them.
+
+        They are rung no longer.
+        """
 
 
 class Meeting(Attachable, Protocol):
@@ -72,9 +75,22 @@ class Exchange(Protocol):
         """Run a call that another one has made."""
 
     def transfer(
-        self, line: Line, *, loan: Loan, referrer: Party, destination: Reachable, request: Request
+        self,
+        line: Line,
+        *,
+        loan: Loan,
+        referrer: Party,
+        destination: Reachable,
+        dialled: str,
+        request: Request,
     ) -> Attachable:
-        """Begin the call of a party and the target to which it is transferred."""
+        """Begin the call of a party and the target to which it is transferred.
+
+        `dialled`: the target as the referrer wrote it.
+        """
+
+    def recall(self, line: Line, *, referrer: Party, request: Request) -> Attachable:
+        """Begin the call of a party whose transfer has failed, and the referrer, who is rung."""
 
     def join(self, line: Line, *, second: Party, request: Request, linkedid: str) -> Meeting:
         """Begin the call of two parties of other calls; the second one is still to come."""

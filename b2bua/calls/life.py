@@ -89,8 +89,10 @@ class CallLife(ABC):
         conversation = self._c
         side = conversation.side_of(usage)
         whose = conversation.parties[side]
-        standing = self._connected and not conversation.lent and not conversation.owed
-        if not standing or conversation.closed or conversation.usage(side) != usage:
+        away = conversation.closed or bool(conversation.lent)
+        if not self._connected or away or conversation.usage(side) != usage:
+            return None
+        if conversation.renegotiation.is_busy:
             return None
         if whose.extension is None or whose.number != number or not conversation.stands(side.other):
             return None
@@ -102,7 +104,7 @@ class CallLife(ABC):
         self._c.lend(side.other, to=to)
         self._c.deliver(Surrendered(int(side)))
 
-    def give_up(self, usage: int, number: str) -> Reachable | None:  # noqa: ARG002 - see `Call`
+    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:  # noqa: ARG002 - see `Call`
         """Return whom an extension is having rung on its `usage`: nobody here."""
         return None
 

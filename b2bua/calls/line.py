@@ -23,6 +23,8 @@ class Line:
     "The conversation that it comes from was being recorded."
     calling: bool
     "It was the caller there."
+    offers: frozenset[int]
+    "Request ids of offers of ours that the party still has to answer (`refreshing.py`)."
     uniqueid: str
     linkedid: str
     "Of that conversation; the `linkedid` goes on with the party."

@@ -9,6 +9,7 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import CallServices, Conversation
 from b2bua.calls.inbox import LineEnded, LineKept, LineReturned
+from b2bua.calls.line import Line
 
 
 class Referral:
@@ -29,7 +30,7 @@ class Loan:
 
     def __init__(self, lender: Conversation, side: Side, referral: Referral) -> None:
         """`side`: of the party that is lent."""
-        self.lender = lender
+        self._lender = lender
         self._side = side
         self._referral = referral
         self.settled = False
@@ -38,7 +39,7 @@ class Loan:
     @property
     def can_return(self) -> bool:
         """Whether the referrer still holds its end of the line."""
-        return not self.lender.closed and self.lender.stands(self._side.other)
+        return not self._lender.closed and self._lender.stands(self._side.other)
 
     def progress(self, code: int) -> None:
         """Tell the referrer how the target's telephone does."""
@@ -47,18 +48,19 @@ class Loan:
     def keep(self) -> None:
         """Note that the target has answered: the party does not come back."""
         self._settle(200, None)
-        self.lender.deliver(LineKept())
+        self._lender.deliver(LineKept())
 
-    def give_back(self, over: CallOver) -> None:
+    def give_back(self, line: Line, over: CallOver) -> Conversation:
         """Let the party talk to the referrer again: the target can't be had."""
         self._settle(over.code, over.phrase)
-        self.lender.take_back(self._side)
-        self.lender.deliver(LineReturned())
+        self._lender.take_back(self._side, line)
+        self._lender.deliver(LineReturned())
+        return self._lender
 
     def lose(self, over: CallOver) -> None:
         """Note that there is no way back: the party or the referrer has gone."""
         self._settle(over.code, over.phrase)
-        self.lender.deliver(LineEnded())
+        self._lender.deliver(LineEnded())
 
     def _settle(self, code: int, reason: str | None) -> None:
         self.settled = True

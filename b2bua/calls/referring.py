@@ -23,14 +23,29 @@ from b2bua.calls.inbox import (
 from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan, Referral
 from b2bua.calls.party import Party
+from b2bua.calls.renegotiation import is_update
 from b2bua.routing import NoRoute, Reachable, ToRecordKey
 from recording.controller import Action
 from sip.errors import RemoteProtocolError
-from sip.events import InDialogReceived, ReinviteReceived, UsageEnded
+from sip.events import (
+    AckReceived,
+    InDialogReceived,
+    RefreshDue,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
+from sip.message import Request
 from sip.refer import Refer
 from sip.replaces import Replaces
 
+Target = tuple[Reachable, str]
+"Whom to ring, and as what the referrer knows it."
+
 FORBIDDEN = 403
+HASTY_S = 1.0
+"A BYE so soon after a transfer has failed was said before its sender could know."
+
 GONE = 480
 PENDING = 491
 "The answers to a REFER; none of them ends the dialog at the telephone (:rfc:`5057#section-5.1`)."
@@ -58,6 +73,10 @@ class Referring:
         self._allowed = allowed
         self._on_lend = on_lend
         self._lent: Side | None = None
+        self._request: Request | None = None
+        "The newest REFER that was for a number."
+        self._returned_at = -HASTY_S
+        self._returned: Side | None = None
 
     @property
     def under_way(self) -> bool:
@@ -83,11 +102,12 @@ class Referring:
         elif refer.replaces is not None:
             self._join(event, refer, refer.replaces, side)
         else:
-            destination = self._destination(refer.target.user or "", referrer)
+            dialled = refer.target.user or ""
+            destination = self._destination(dialled, referrer)
             if destination is None:
                 conversation.respond(event, FORBIDDEN)
             elif (referral := self._accept(event, refer)) is not None:
-                self._transfer(event, destination, side, referral)
+                self._transfer(event, (destination, dialled), side, referral)
 
     def _destination(self, number: str, referrer: Party) -> Reachable | None:
         """Return where the referrer could have called; None where it could not."""
@@ -110,19 +130,25 @@ class Referring:
     # --- to a number
 
     def _transfer(
-        self, event: InDialogReceived, destination: Reachable, side: Side, referral: Referral
+        self, event: InDialogReceived, target: Target, side: Side, referral: Referral
     ) -> None:
         """Lend the other party to a call that rings the target."""
         conversation, exchange = self._c, self._exchange
+        destination, dialled = target
         referrer = conversation.parties[side]
         loan = Loan(conversation, side.other, referral)
 
         def begin(line: Line) -> Attachable:
             return exchange.transfer(
-                line, loan=loan, referrer=referrer, destination=destination, request=event.request
+                line,
+                loan=loan,
+                referrer=referrer,
+                destination=destination,
+                dialled=dialled,
+                request=event.request,
             )
 
-        self._lent = side.other
+        self._lent, self._request = side.other, event.request
         self._on_lend()
         conversation.lend(side.other, to=begin)
         self._engage(side)
@@ -147,8 +173,8 @@ class Referring:
             self._bring_together(event, other, usage, second, side)
             referral.tell(200)
             self._leave(side)
-        elif (destination := other.give_up(usage, referrer.number)) is not None:
-            self._transfer(event, destination, side, referral)
+        elif (target := other.give_up(usage, referrer.number)) is not None:
+            self._transfer(event, target, side, referral)
         else:
             referral.tell(481)
 
@@ -182,11 +208,12 @@ class Referring:
 
         Raises `CallOver` when the conversation is over.
         """
-        conversation, lent = self._c, self._lent
+        lent = self._lent
         assert lent is not None
         match event:
             case LineReturned():
-                self._lent = None
+                self._lent, self._returned = None, lent
+                self._returned_at = self._c.now
                 self._engage(*Side)
                 return True
             case LineKept():
@@ -195,24 +222,62 @@ class Referring:
                 self._leave(lent)
             case UsageEnded():
                 self._leave(lent.other)
-            case ReinviteReceived():
-                self._answer_alone(event)
-            case InDialogReceived() if event.request.method == "REFER":
-                conversation.respond(event, PENDING)
             case RecordKeyPressed() if not event.done.done():
                 event.done.set_result(Action.REFUSE)
             case _:
-                conversation.small_talk(event)
+                self._answer(event)
         return False
 
-    def _answer_alone(self, event: ReinviteReceived) -> None:
+    def left(self, side: Side) -> None:
+        """Ring a referrer again who hung up without waiting for what came of its transfer.
+
+        Many telephones say BYE as soon as their REFER was taken. Where the target can't be had at
+        once, the other party has come back by then.
+        """
+        conversation = self._c
+        referrer, party, request = conversation.parties[side], self._returned, self._request
+        hasty = conversation.now - self._returned_at < HASTY_S and party is side.other
+        if not hasty or party is None or request is None or referrer.extension is None:
+            return
+        if self._exchange.accepting and conversation.stands(party):
+            conversation.lend(
+                party,
+                to=lambda line: self._exchange.recall(line, referrer=referrer, request=request),
+            )
+
+    def _answer(self, event: CallEvent) -> None:
+        """Answer the referrer, who is alone with us."""
+        conversation = self._c
+        match event:
+            case ReinviteReceived():
+                self._answer_alone(event)
+            case InDialogReceived() if is_update(event):
+                self._answer_alone(event)
+            case AckReceived():
+                conversation.acknowledged(event)
+            case RefreshDue():
+                conversation.renegotiation.refresh(event.usage)
+            case RequestCompleted():
+                conversation.renegotiation.completed(event)
+            case InDialogReceived() if event.request.method == "REFER":
+                conversation.respond(event, PENDING)
+            case _:
+                conversation.small_talk(event)
+
+    def _answer_alone(self, event: ReinviteReceived | InDialogReceived) -> None:
         """Answer the referrer ourselves: it holds the line, or refreshes its session."""
-        side, body = self._c.side_of(event.usage), event.request.body
+        conversation, body = self._c, event.request.body
+        side = conversation.side_of(event.usage)
         try:
-            answer = self._c.bridge.answer_alone(side, body) if body else b""
+            if body:
+                answer = conversation.bridge.answer_alone(side, body)
+            else:
+                conversation.owed.add(side)
+                answer = conversation.bridge.offer_to(side)
         except RemoteProtocolError:
-            answer = b""
-        self._c.respond(event, 200 if answer else 488, answer)
+            conversation.respond(event, 488, headers=conversation.warning())
+        else:
+            conversation.respond(event, 200, answer)
 
     def _engage(self, *sides: Side) -> None:
         parties = [self._c.parties[side] for side in sides]

@@ -49,6 +49,14 @@ class Refreshing:
             self._pending[request_id] = side
             self._c.kick()
 
+    def pending(self, side: Side) -> frozenset[int]:
+        """Return the request ids of offers that a side has to answer."""
+        return frozenset(number for number, whose in self._pending.items() if whose is side)
+
+    def take_over(self, side: Side, offers: frozenset[int]) -> None:
+        """Expect the answers to offers that another conversation has made to a side."""
+        self._pending |= dict.fromkeys(offers, side)
+
     def is_busy(self, side: Side) -> bool:
         """Whether a side has to answer an offer of ours."""
         return side in self._pending.values()

@@ -205,8 +205,18 @@ class Ringing:
             body=body,
             now=conversation.now,
             caused_by=conversation.request,
-            headers=diversion_headers(self._diversions, self._names(), host),
+            headers=(
+                *diversion_headers(self._diversions, self._names(), host),
+                *self._referred_by(host),
+            ),
         )
+
+    def _referred_by(self, host: str) -> HeaderList:
+        """Return who has transferred the caller (:rfc:`3892`), for telephones of the house."""
+        number = self._c.referred_by
+        if not number or self.party.trunk is not None:
+            return ()
+        return (("Referred-By", f"<sip:{number}@{host}>"),)
 
     def _names(self) -> dict[str, str]:
         """Return what our numbers are called where the party is."""

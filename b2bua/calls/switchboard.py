@@ -21,7 +21,7 @@ from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
-from b2bua.calls.transferred_call import TransferredCall
+from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
 from b2bua.routing import Destination, NoRoute, Reachable, ToRecordKey, ToTrunk
@@ -188,7 +188,14 @@ class Switchboard:
         self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
 
     def transfer(
-        self, line: Line, *, loan: Loan, referrer: Party, destination: Reachable, request: Request
+        self,
+        line: Line,
+        *,
+        loan: Loan,
+        referrer: Party,
+        destination: Reachable,
+        dialled: str,
+        request: Request,
     ) -> TransferredCall:
         """Begin the call of a party and the target to which it is transferred."""
         call = TransferredCall(
@@ -198,8 +205,15 @@ class Switchboard:
             loan=loan,
             referrer=referrer,
             destination=destination,
+            dialled=dialled,
             request=request,
         )
+        self.begin(call)
+        return call
+
+    def recall(self, line: Line, *, referrer: Party, request: Request) -> RecallCall:
+        """Begin the call of a party whose transfer has failed, and the referrer, who is rung."""
+        call = RecallCall(self._services, self, line, referrer=referrer, request=request)
         self.begin(call)
         return call
 

@@ -169,6 +169,7 @@ class Talk:
                 self._take_ack(event)
             case UsageEnded() | InviteCancelled():
                 # Cancelled: our 2xx waited for a PRACK and never went out.
+                self._referring.left(self._c.side_of(event.usage))
                 side = "caller" if event.usage == self._c.a else "callee"
                 raise CallOver(0, "", "ANSWERED", side=side)
             case AckMissing():

@@ -5,14 +5,12 @@ end of the line. Else the referrer is rung once more, and where that fails too, 
 the busy tone and the call is over.
 """
 
-import contextlib
-
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver, CutOff
 from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.greeting import BUSY_TONE_S
 from b2bua.calls.hunt import Hunt
+from b2bua.calls.inbox import Attachable
 from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
@@ -21,7 +19,6 @@ from b2bua.calls.ringing import Ringing, first_answer, to_extension
 from b2bua.calls.search import Search, Step
 from b2bua.calls.waiting import Waiting
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
-from ivr.tones import Tone
 from sip.message import Request
 
 RECALL_S = 20.0
@@ -40,11 +37,16 @@ class TransferredCall(LentCall):
         loan: Loan,
         referrer: Party,
         destination: Reachable,
+        dialled: str,
         request: Request,
     ) -> None:
-        """`destination`: as the dial plan has it for the referrer."""
-        super().__init__(services, exchange, line, request=request, other=_wanted(destination))
+        """`destination`: as the dial plan has it for the referrer, who wrote `dialled`."""
+        super().__init__(
+            services, exchange, line, request=request, other=_wanted(destination, dialled)
+        )
         self._loan = loan
+        self._waiting = Waiting(self._c, loan.progress)
+        self._c.referred_by = referrer.number
         self._referrer = referrer
         self._destination = destination
         self._request = request
@@ -57,7 +59,7 @@ class TransferredCall(LentCall):
             raise
         except CallOver as over:
             if over.side != "caller":
-                self._come_to_nothing(over)
+                await self._come_to_nothing(over)
             raise
         self._loan.keep()
         await self._talk()
@@ -65,18 +67,18 @@ class TransferredCall(LentCall):
     async def _ring(self) -> None:
         """Ring the target; the party hears it."""
         conversation = self._c
-        waiting = Waiting(conversation, self._loan.progress)
+        waiting = self._waiting
         await conversation.lend_leg_beside(self._line)
-        waiting.ring()
-        conversation.refreshing.begin(Side.A)
         search = Search(
             self._s.plan,
             self._exchange,
             self._destination,
             patience_s=self._s.config.sip.ring_timeout_s,
         )
-        hunt = Hunt(conversation, self._exchange, search)
-        await hunt.run(search.first(), waiting, self._called)
+        first = search.first()
+        waiting.ring()
+        conversation.refreshing.begin(Side.A)
+        await Hunt(conversation, self._exchange, search).run(first, waiting, self._called)
 
     def _called(self, step: Step) -> bool:
         """Note who is rung; we are going to speak to whoever answers."""
@@ -84,24 +86,22 @@ class TransferredCall(LentCall):
         self._engage(*(station.party for station in step.stations))
         return True
 
-    def _come_to_nothing(self, over: CallOver) -> None:
+    async def _come_to_nothing(self, over: CallOver) -> None:
         """Give the party back to the referrer, or ring that one again."""
         conversation, loan = self._c, self._loan
         if not conversation.stands(Side.A):
             return
         if loan.can_return:
-            conversation.lend(Side.A, to=lambda _line: loan.lender)
-            loan.give_back(over)
-        elif self._referrer.extension is not None and self._exchange.accepting:
-            loan.lose(over)
+            conversation.lend(Side.A, to=lambda line: loan.give_back(line, over))
+            return
+        loan.lose(over)
+        if self._referrer.extension is not None and self._exchange.accepting:
             conversation.lend(Side.A, to=self._recall)
+        else:
+            await self._waiting.say_busy()
 
-    def _recall(self, line: Line) -> LentCall:
-        recall = RecallCall(
-            self._s, self._exchange, line, referrer=self._referrer, request=self._request
-        )
-        self._exchange.begin(recall)
-        return recall
+    def _recall(self, line: Line) -> Attachable:
+        return self._exchange.recall(line, referrer=self._referrer, request=self._request)
 
     def _hang_up(self, over: CallOver) -> None:
         if not self._loan.settled:
@@ -144,18 +144,16 @@ class RecallCall(LentCall):
             raise
         except CallOver as over:
             if over.side != "caller":
-                with contextlib.suppress(CallOver):
-                    busy = self._s.voices.tone(Tone.BUSY)
-                    await waiting.say(busy, for_s=BUSY_TONE_S)
+                await waiting.say_busy()
             raise
         waiting.accept(answered)
         await self._talk()
 
 
-def _wanted(destination: Reachable) -> Party:
+def _wanted(destination: Reachable, dialled: str) -> Party:
     match destination:
         case ToTrunk():
-            return Party(number=destination.number, trunk=destination.trunk)
+            return Party(number=dialled, trunk=destination.trunk)
         case ToExtension():
             return Party.own(destination.extension)
         case ToGroup():

@@ -111,6 +111,7 @@ def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
             offered = await carol.take(InviteOffered)
             assert offered.request.from_address.uri.user == "102"
             assert direction(offered.request.body) == "sendrecv"
+            assert offered.request.headers["Referred-By"] == "<sip:103@192.0.2.100>"
             assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
             assert house.plane.hears(OF_ALICE)
             carol.ring(offered)
@@ -306,6 +307,63 @@ def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_path: Pa
     run()
 
 
+@pytest.mark.parametrize("hasty", [False, True])
+def test_a_target_that_is_not_there_disturbs_nobody_but_a_hasty_referrer(
+    tmp_path: Path, *, hasty: bool
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            await house.connect(alice, "103", bob)
+            await hold(bob, alice)
+            assert await refer(house, bob, "<sip:104@h>") == 202
+            assert await told(house, bob) == "100 Trying"
+            assert await told(house, bob) == "480 Temporarily Unavailable."
+            assert alice.untold == []
+            await asyncio.sleep(0.5 if hasty else 1.5)
+            bob.bye()
+            await bob.take(RequestCompleted)
+            if hasty:
+                await accept_reinvite(alice)
+                bob.answer(await bob.take(InviteOffered))
+                await asyncio.sleep(1)
+                assert joined(house) == {1, 4}
+                bob.bye()
+            await alice.take(UsageEnded)
+            await house.over(3 if hasty else 2)
+
+    run()
+
+
+def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            await hold(bob, alice)
+            await refer(house, bob, "<sip:104@h>")
+            await told(house, bob)
+            offered = await alice.take(ReinviteReceived)
+            carol.reject(await carol.take(InviteOffered), 486)
+            assert await told(house, bob) == "486 Busy Here."
+
+            bob.reinvite(sdp(bob.host, version=3))
+            assert (await bob.take(RequestCompleted)).code == 491
+            alice.accept(offered, body=sdp(alice.host, version=3, port=4300))
+            await asyncio.sleep(0.1)
+            assert house.remotes(OF_ALICE)[-1] == 4300
+            bob.reinvite(sdp(bob.host, version=4))
+            await accept_reinvite(alice)
+            assert (await bob.take(RequestCompleted)).code == 200
+            bob.bye()
+            await alice.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
 # --- who may transfer, and where to
 
 
@@ -344,7 +402,9 @@ def test_a_transfer_goes_where_the_referrer_could_have_called(
 
             assert await refer(house, bob, to) == status
             if "0123" in to and status == 202:
-                assert (await trunk.take(InviteOffered)).request.uri.user == "123"
+                offered = (await trunk.take(InviteOffered)).request
+                assert (offered.uri.user, offered.headers.get("Referred-By")) == ("123", None)
+                assert rows(house)[-1] == ("102", "0123")
             alice.bye()
             await house.over(2 if status == 202 else 1)
             assert len(house.journal.of(CallOpened)) == (2 if status == 202 else 1)
