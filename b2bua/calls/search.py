@@ -118,6 +118,7 @@ class Search:
         return self._step(_own(extension), patience_s=patience_s, final=not may_go_on)
 
     def _step(self, *stations: Station, patience_s: float, final: bool = True) -> Step:
+        self._tried.update(_name(station.destination) for station in stations)
         return Step(
             stations=stations,
             patience_s=patience_s,
