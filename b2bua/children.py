@@ -107,6 +107,7 @@ class Child(Generic[M]):
         """End the channel (the child leaves on its own), wait, kill what stays."""
         self._closing = True
         process = self._process
+        self._flush()
         self._hang_up()
         if process is None:
             return
@@ -117,25 +118,19 @@ class Child(Generic[M]):
             process.kill()
 
     def send(self, message: msgspec.Struct) -> None:
-        """Send now or as soon as the child reads; without a child the message is void."""
+        """Send at the end of this turn of the loop, or as soon as the child reads.
+
+        What one turn has to say goes in one piece, so the child wakes up once for it. Without a
+        child the message is void.
+        """
         if self._sock is None:
             return
-        if self._unsent:
-            self._unsent += frame(message)
-            if len(self._unsent) > MAX_UNSENT:
-                logger.error("child does not read, killed", extra={"child": self.spec.name})
-                self._kill()
-            return
-        data = frame(message)
-        try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            return
-        if sent < len(data):
-            self._unsent += data[sent:]
-            asyncio.get_running_loop().add_writer(self._sock.fileno(), self._flush)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush_first)
+        self._unsent += frame(message)
+        if len(self._unsent) > MAX_UNSENT:
+            logger.error("child does not read, killed", extra={"child": self.spec.name})
+            self._kill()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -204,8 +199,19 @@ class Child(Generic[M]):
         except Exception:
             logger.exception("message from child failed", extra={"child": self.spec.name})
 
+    def _flush_first(self) -> None:
+        """Send what has gathered; what the socket does not take waits for the child to read."""
+        self._flush()
+        if self._sock is not None and self._unsent:
+            asyncio.get_running_loop().add_writer(self._sock.fileno(), self._flush_rest)
+
+    def _flush_rest(self) -> None:
+        self._flush()
+        if self._sock is not None and not self._unsent:
+            asyncio.get_running_loop().remove_writer(self._sock.fileno())
+
     def _flush(self) -> None:
-        if self._sock is None:
+        if self._sock is None or not self._unsent:
             return
         try:
             sent = self._sock.send(self._unsent)
@@ -214,8 +220,6 @@ class Child(Generic[M]):
         except OSError:
             sent = len(self._unsent)
         del self._unsent[:sent]
-        if not self._unsent:
-            asyncio.get_running_loop().remove_writer(self._sock.fileno())
 
     def _kill(self) -> None:
         if self._process is not None:

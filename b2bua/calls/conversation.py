@@ -6,7 +6,7 @@ reads events from the one inbox and answers what concerns it; the rest is small 
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,8 +26,9 @@ from b2bua.calls.transcodable import transcodable
 from b2bua.config import Config
 from b2bua.directory import Directory
 from b2bua.media.leg import MediaLeg
+from b2bua.media.lending import NoPortError
 from b2bua.media.messages import PlayPart
-from b2bua.media.plane import MediaPlane, NoPortError
+from b2bua.media.plane import MediaPlane
 from b2bua.routing import DialPlan
 from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
@@ -355,7 +356,7 @@ class Conversation:
     async def lend_leg_beside(self, line: Line) -> None:
         """Get a leg for whoever is to talk to a party on loan; raises `CallOver`."""
         self._adopt(line.leg)
-        leg = await self._lent_leg(line.leg)
+        leg = await self._lent_beside(line.leg)
         self._adopt(leg)
         self._bridge = Bridge(line.leg, leg, self._convertible, (line.negotiation, None))
         self.bridge.sides[Side.B].meet(self.way_to(line.party, self._flow).plain)
@@ -373,7 +374,7 @@ class Conversation:
         The second gets a leg beside the first, and has to be told its address.
         """
         self._adopt(first.leg)
-        leg = await self._lent_leg(first.leg)
+        leg = await self._lent_beside(first.leg)
         self._adopt(leg)
         lines = (first.negotiation, second.negotiation.moved_to(leg))
         self._bridge = Bridge(first.leg, leg, self._convertible, lines)
@@ -384,9 +385,9 @@ class Conversation:
 
     async def lend_legs(self) -> None:
         """Get both legs before anybody is answered; raises `CallOver` (503)."""
-        first = await self._lent_leg()
+        services = self.services
+        first, second = await self._lent(services.plane.lend_two(services.ways.bind))
         self._adopt(first)
-        second = await self._lent_leg(first)
         self._adopt(second)
         self._bridge = Bridge(first, second, self._convertible)
         way = self.way_to(self.parties[Side.A], self._flow)
@@ -399,10 +400,13 @@ class Conversation:
         """Return how media goes to a party who is at the other end of a flow."""
         return self.services.ways.to(party, flow, emergency=self.emergency)
 
-    async def _lent_leg(self, beside: MediaLeg | None = None) -> MediaLeg:
+    async def _lent_beside(self, leg: MediaLeg) -> MediaLeg:
         services = self.services
+        return await self._lent(services.plane.lend(services.ways.bind, beside=leg))
+
+    async def _lent(self, lending: Awaitable[T]) -> T:
         try:
-            return await services.plane.lend(services.ways.bind, beside=beside)
+            return await lending
         except NoPortError as error:
             self._log("no media leg", str(error))
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error

@@ -17,8 +17,8 @@ from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.media.leg import MediaLeg
+from b2bua.media.lending import NoPortError
 from b2bua.media.messages import PlayFinished, PlayPart
-from b2bua.media.plane import NoPortError
 from ivr.prompts import PromptId
 from recording.controller import Action, Wish
 from sip.errors import RemoteProtocolError

@@ -11,17 +11,17 @@ import itertools
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from b2bua.children import Child
-from b2bua.errors import MitschnittError, StartError
-from b2bua.media.cooling import CoolingPorts
+from b2bua.errors import StartError
 from b2bua.media.leg import LegMessage, MediaLeg
+from b2bua.media.lending import Lending
 from b2bua.media.members import OpenRecording, Recorder, Worker, totals
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import (
-    AllocateLeg,
     CodeReceived,
     Counters,
     DigitReceived,
@@ -47,19 +47,11 @@ from b2bua.media.messages import (
 from b2bua.media.placement import RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
 from b2bua.settings.media import MediaConfig
-from sip.address import HostPort
 
 logger = logging.getLogger("b2bua.media")
 
-LEND_TIMEOUT_S = 2.0
-LEND_TRIES = 16
-
 START_PATIENCE_S = 60.0
 "For all children to begin, on a busy machine."
-
-
-class NoPortError(MitschnittError):
-    """No media leg can be lent now: 503 to whoever asked."""
 
 
 class MediaPlane:
@@ -84,13 +76,12 @@ class MediaPlane:
         self._ids = itertools.count(1)
         self._refused = 0
         "Recordings that no recorder took."
-        self._waiting: dict[int, asyncio.Future[LegAllocated | LegRefused]] = {}
-        self._cooling = CoolingPorts()
         self._orphans: asyncio.Queue[tuple[Recorder, OpenRecording]] = asyncio.Queue()
         self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
         self._recorders = [self._make_recorder(i) for i in range(config.recorders)]
         self._workers = [self._make_worker(i) for i in range(config.workers)]
+        self._lending = Lending(self._workers, partial(MediaLeg, self))
 
     # --- life
 
@@ -156,36 +147,11 @@ class MediaPlane:
 
     async def lend(self, host: str, *, beside: MediaLeg | None = None) -> MediaLeg:
         """Return a leg bound at `host`, on the worker of `beside`; raises `NoPortError`."""
-        index = beside.worker if beside is not None else self._least_busy_worker()
-        for _ in range(LEND_TRIES):
-            leg = await self._lend_once(index, host)
-            if not self._cooling.holds(leg.local.port, asyncio.get_running_loop().time()):
-                return leg
-            leg.release()
-        raise NoPortError("every free port is still cooling off")
+        return await self._lending.lend(host, beside=beside)
 
-    async def _lend_once(self, index: int, host: str) -> MediaLeg:
-        leg_id = next(self._ids)
-        worker = self._workers[index]
-        life = worker.child.starts
-        future: asyncio.Future[LegAllocated | LegRefused]
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[leg_id] = future
-        worker.child.send(AllocateLeg(leg_id=leg_id, host=host))
-        worker.asked += 1
-        try:
-            async with asyncio.timeout(LEND_TIMEOUT_S):
-                answer = await future
-        except TimeoutError:
-            raise NoPortError("the media worker gave no answer") from None
-        finally:
-            worker.asked -= 1
-            del self._waiting[leg_id]
-        if isinstance(answer, LegRefused):
-            raise NoPortError(answer.reason)
-        leg = MediaLeg(self, leg_id, index, life, HostPort(host, answer.port))
-        worker.legs[leg_id] = leg
-        return leg
+    async def lend_two(self, host: str) -> tuple[MediaLeg, MediaLeg]:
+        """Return two legs on one worker; raises `NoPortError`."""
+        return await self._lending.lend_two(host)
 
     def admit_transcoding(self, leg: MediaLeg) -> bool:
         """Let a leg's call be transcoded, up to the number that its worker can bear."""
@@ -201,7 +167,7 @@ class MediaPlane:
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts and leg.leg_id in worker.legs:
             worker.child.send(ReleaseLeg(leg.leg_id))
-            self._cooling.add(leg.local.port, asyncio.get_running_loop().time())
+            self._lending.cool(leg.local.port)
         else:
             leg.released.set()
 
@@ -210,11 +176,6 @@ class MediaPlane:
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts:
             worker.child.send(message)
-
-    def _least_busy_worker(self) -> int:
-        index = choose([worker.candidate() for worker in self._workers])
-        assert index is not None, "media workers never refuse"
-        return index
 
     # --- recordings
 
@@ -287,8 +248,8 @@ class MediaPlane:
 
     def _from_worker(self, worker: Worker, message: FromMediaWorker) -> None:
         match message:
-            case LegAllocated(leg_id) | LegRefused(leg_id):
-                self._settle(worker, leg_id, message)
+            case LegAllocated() | LegRefused():
+                self._lending.settle(message, worker)
             case LegReleased(leg_id):
                 leg = worker.legs.pop(leg_id, None)
                 if leg is not None:
@@ -310,14 +271,6 @@ class MediaPlane:
                 worker.counted.count(values, values["cpu_seconds"])
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
-
-    def _settle(self, worker: Worker, leg_id: int, answer: LegAllocated | LegRefused) -> None:
-        future = self._waiting.get(leg_id)
-        if future is not None and not future.done():
-            future.set_result(answer)
-        elif isinstance(answer, LegAllocated):
-            # Whoever asked has given up meanwhile: the port goes straight back.
-            worker.child.send(ReleaseLeg(leg_id))
 
     def _worker_died(self, index: int) -> None:
         worker = self._workers[index]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from b2bua.media.leg import LegEvent, MediaLeg
+from b2bua.media.lending import NoPortError
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import (
     CodeReceived,
@@ -22,7 +23,6 @@ from b2bua.media.messages import (
     StopPlay,
 )
 from b2bua.media.placement import RecorderBusyError
-from b2bua.media.plane import NoPortError
 from sip.address import HostPort
 
 M = TypeVar("M")
@@ -93,6 +93,14 @@ class FakePlane:
         leg = MediaLeg(self, leg_id, 0, 1, HostPort(host, 20000 + 2 * leg_id))
         self.lent[leg_id] = leg
         return leg
+
+    async def lend_two(self, host: str) -> tuple[MediaLeg, MediaLeg]:
+        first = await self.lend(host)
+        try:
+            return first, await self.lend(host)
+        except NoPortError:
+            first.release()
+            raise
 
     def admit_transcoding(self, leg: MediaLeg) -> bool:
         if self.transcodes > 0:
