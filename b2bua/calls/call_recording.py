@@ -90,6 +90,8 @@ class CallRecording:
         self.carries_on = False
         "It began before the call was transferred here: who has not agreed is silence in it."
         self.decision: Decision | None = None
+        self.fax = False
+        "Machines talk to each other: nobody is asked, nothing is recorded."
 
     # --- may it be?
 
@@ -105,7 +107,11 @@ class CallRecording:
         self._parties = parties
         own = [own_party(party) for party in parties if party.extension is not None]
         self.decision = decide(
-            direction, own, emergency=emergency, outside_has_keys=outside_has_keys
+            direction,
+            own,
+            emergency=emergency,
+            fax=self.fax,
+            outside_has_keys=outside_has_keys,
         )
         return self.decision
 
