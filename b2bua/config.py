@@ -20,6 +20,7 @@ from b2bua.settings.tls import TlsConfig
 from b2bua.settings.trunks import EmergencyConfig, RouteConfig, TrunkConfig
 from b2bua.settings.web import WebConfig
 from b2bua.toml_lines import line_of
+from sip.secure_media import Srtp
 
 _Misfit = tuple[tuple[str, ...], str]
 "A place in the file, and what is wrong there."
@@ -67,6 +68,7 @@ class Config(Section):
     def _sections_fit(self) -> "Config":
         misfits = [
             *self._without_certificate(),
+            *self._keys_in_the_clear(),
             *_named_twice([trunk.name for trunk in self.trunk]),
             *_grouped_twice([group.number for group in self.group]),
             *self._unknown_trunks({trunk.name for trunk in self.trunk}),
@@ -87,6 +89,20 @@ class Config(Section):
         for place, bind in enumerate(self.sip.listen):
             if self.tls.port == bind.port != 0:
                 yield ("sip", "listen", str(place)), "has the port of [tls]"
+
+    def _keys_in_the_clear(self) -> Iterator[_Misfit]:
+        """Name each wish for SRTP that would come to nothing, for want of TLS."""
+        if self.media.srtp_without_tls:
+            return
+        default = self.media.srtp
+        if default is not Srtp.OFF and "tls" not in self.sip.transports:
+            yield ("media", "srtp"), "its keys need TLS: see transports in [sip]"
+            return
+        for place, trunk in enumerate(self.trunk):
+            # A default that is optional means: with those who can.
+            wanted = trunk.srtp or (default if default is Srtp.REQUIRED else Srtp.OFF)
+            if wanted is not Srtp.OFF and trunk.sip_transport != "TLS":
+                yield ("trunk", str(place), "srtp"), 'its keys need transport = "tls"'
 
     def _unknown_trunks(self, names: set[str]) -> Iterator[_Misfit]:
         wanted: list[tuple[tuple[str, ...], tuple[str, ...]]] = [

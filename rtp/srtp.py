@@ -177,6 +177,13 @@ class Opener:
         return self._open(packet, rtcp=True)
 
     def _open(self, packet: bytes, *, rtcp: bool) -> bytes:
+        if packet[:1] < b"\x80" or packet[:1] > b"\xbf":
+            # STUN, or a few octets to keep a NAT open: as little RTP as it is on plain legs.
+            if rtcp:
+                self._drops.rtcp += 1
+            else:
+                self._drops.malformed += 1
+            raise ForgedError
         try:
             plain = self._unprotect(packet, rtcp=rtcp)
         except (_error(), ValueError) as error:

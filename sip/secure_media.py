@@ -41,8 +41,8 @@ class SrtpRequired(SdpError):  # noqa: N818 - the name says what is wrong, not t
 class NoUsableKey(SdpError):  # noqa: N818 - the name says what is wrong, not that it is
     """The peer wants SRTP, and none of its keys or suites is of use to us: 488."""
 
-    def __init__(self) -> None:
-        super().__init__("no usable key for SRTP")
+    def __init__(self, reason: str = "no usable key for SRTP") -> None:
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,8 @@ def read_media(session: SessionDescription, wanted: Srtp) -> ReadMedia:
         raise SrtpRequired
     if lines and wanted is not Srtp.OFF:
         raise NoUsableKey
+    if any(media.profile.upper() in PLAIN_PROFILES for _, media in lines):
+        raise NoUsableKey("SRTP is not switched on here")
     # Says what is wrong: no audio, or a profile that is not supported.
     return _read(session, audio_index(session), ())
 

@@ -157,11 +157,11 @@ class Baresip:
                     self._changed.notify_all()
 
 
-def _settings(setup: PhoneSetup, codecs: str, host: str, listen: tuple[int, int, int]) -> str:
+def _settings(
+    setup: PhoneSetup, modules: list[str], host: str, listen: tuple[int, int, int]
+) -> str:
     folder = setup.folder
     port, control, rtp = listen
-    # Before the accounts: what they name must be known by then.
-    modules = ["g711", "aufile", "sndfile", *sorted({"g722", "opus"} & set(codecs.split(",")))]
     lines = [
         "poll_method epoll",
         f"sip_listen {HostPort(host, port)}",
@@ -214,19 +214,26 @@ async def baresip(
     register_timeout_s: float = 30.0,
     transport: str = "udp",
     host: str = ports.LOOPBACK,
+    srtp: str = "",
 ) -> AsyncIterator[Baresip]:
     """Start baresip; with a registrar in the account, wait until it is registered.
 
     `parameters` are further ones of the account (`ptime=30`), `settings` further lines of
     the configuration. The `port` (and the next one, for TLS) is for a phone that somebody has
-    to know before it is there. `host`: its own address.
+    to know before it is there. `host`: its own address. `srtp`: its word for how it wants SRTP,
+    `srtp` (if both can) or `srtp-mand`.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     # The source falls silent at the end of the file: a minute is longer than any test call.
     audio.write_wav(folder / "says.wav", setup.says, rate=setup.says_rate)
     port, control, rtp = port or ports.take(2), ports.take(2), ports.take(16)
-    (folder / "config").write_text(_settings(setup, codecs, host, (port, control, rtp)) + settings)
+    # Before the accounts: what they name must be known by then.
+    modules = ["g711", "aufile", "sndfile", *sorted({"g722", "opus"} & set(codecs.split(",")))]
+    if srtp:
+        modules.append("srtp")
+        parameters = ";".join(filter(None, [parameters, f"mediaenc={srtp}"]))
+    (folder / "config").write_text(_settings(setup, modules, host, (port, control, rtp)) + settings)
     (folder / "accounts").write_text(_account_line(setup, codecs, parameters, transport))
     (folder / "contacts").write_text("")
     name = f"baresip {setup.account.user}"

@@ -71,7 +71,13 @@ class Linphone:
 
 
 def _settings(
-    setup: PhoneSetup, port: int, rtp: int, transport: str, authority: Path | None
+    setup: PhoneSetup,
+    port: int,
+    rtp: int,
+    *,
+    transport: str,
+    authority: Path | None,
+    srtp: str,
 ) -> str:
     account = setup.account
     # -2 means: do not listen. IPv6 off, or an unregistered linphonec offers it on loopback.
@@ -80,6 +86,9 @@ def _settings(
     lines += ["use_ipv6=0"]
     if authority is not None:
         lines += [f"root_ca={authority}", "verify_server_certs=1", "verify_server_cn=1"]
+    if srtp:
+        must = int(srtp == "required")
+        lines += ["media_encryption=srtp", f"media_encryption_mandatory={must}"]
     lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}", "audio_jitt_comp=20"]
@@ -109,17 +118,23 @@ def _home(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def linphone(
-    setup: PhoneSetup, *, transport: str = "udp", authority: Path | None = None
+    setup: PhoneSetup,
+    *,
+    transport: str = "udp",
+    authority: Path | None = None,
+    srtp: str = "",
 ) -> AsyncIterator[Linphone]:
     """Start linphonec; with a registrar in the account, wait until it is registered.
 
-    `authority`: over TLS who vouches for the registrar.
+    `authority`: over TLS who vouches for the registrar. `srtp`: `optional` or `required`.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     audio.write_wav(folder / "says.wav", setup.says)
     port = ports.take(2)
-    (folder / "linphonerc").write_text(_settings(setup, port, ports.take(2), transport, authority))
+    (folder / "linphonerc").write_text(
+        _settings(setup, port, ports.take(2), transport=transport, authority=authority, srtp=srtp)
+    )
     child = Child(
         f"linphonec {setup.account.user}",
         ["linphonec", "-c", folder / "linphonerc", "-C"],

@@ -14,6 +14,7 @@ from b2bua.cli import app
 from b2bua.errors import UsageError
 from cdr.queries import ReadOnly
 from cdr.rows import AuditRow, TokenRow, UserRow
+from rtp import srtp
 from web.secret import digest
 
 runner = CliRunner()
@@ -176,6 +177,26 @@ def test_a_direction_is_one_of_three(data: Path, directions: str) -> None:
     run(data, "ext", "add", "201")
     result = attempt(data, "ext", "set", "201", "--directions", directions)
     assert isinstance(result.exception, UsageError)
+
+
+def test_what_srtp_is_wanted_of_an_extension(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(data, "ext", "add", "201")
+    run(data, "ext", "add", "202", "--srtp", "required")
+    assert [row["srtp"] for row in rows(data, "ext", "list")] == ["default", "required"]
+    run(data, "ext", "set", "201", "--srtp", "optional")
+    run(data, "ext", "set", "202", "--name", "Ada")
+    assert [row["srtp"] for row in rows(data, "ext", "list")] == ["optional", "required"]
+    entry = asyncio.run(audited(data))[1]
+    assert (entry.action, entry.object) == ("extension.change", "201")
+    run(data, "ext", "set", "202", "--srtp", "default")
+    assert attempt(data, "ext", "set", "201", "--srtp", "sometimes").exit_code == 2
+    monkeypatch.setattr(srtp, "MODULE", "a_module_that_is_not_there")
+    for words in (("set", "202"), ("add", "203")):
+        result = attempt(data, "ext", *words, "--srtp", "optional")
+        assert isinstance(result.exception, UsageError)
+        assert "extra `srtp`" in str(result.exception)
+    run(data, "ext", "set", "201", "--srtp", "off")
+    assert [row["srtp"] for row in rows(data, "ext", "list")] == ["off", "default"]
 
 
 def test_where_the_calls_of_an_extension_go(data: Path) -> None:

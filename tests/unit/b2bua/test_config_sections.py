@@ -8,11 +8,14 @@ from b2bua.config import Config, describe, parse
 from b2bua.errors import ConfigError
 from b2bua.settings.trunks import TrunkAddress
 from ivr.prompts import PromptId
+from rtp import srtp
 from sip.address import HostPort
+from sip.secure_media import Srtp
 
 GROUP = '[[group]]\nnumber = "600"\nmembers = ["101"]\n'
 TRUNK = '[[trunk]]\nname = "provider"\naddress = "192.0.2.1"\n'
 NAMED = TRUNK.replace("192.0.2.1", "sip.example.com")
+TRUNK_TWO = TRUNK.replace("provider", "other")
 ACCOUNT = '[trunk.account]\nusername = "u1"\npassword = "secret"\n'
 ROUTE = '[[route]]\npattern = "0Z."\ntrunk = "provider"\n'
 
@@ -129,11 +132,6 @@ def test_the_longer_announcement() -> None:
         ('[[trunk]]\nname = "a"\naddress = "192.0.2"\n', "f:3: trunk.0.address.0: not a numeric"),
         ('[[trunk]]\nname = "a"\naddress = "h:0"\n', "f:3: trunk.0.address.0: not a port"),
         ('[[trunk]]\nname = "a"\naddress = []\n', "f:3: trunk.0.address: "),
-        (TRUNK + 'fax = ["030"]\n', "f:1: trunk.0: the fax 030 is none of the dids"),
-        (TRUNK + "monitor_s = 5\n", "f:4: trunk.0.monitor_s: 0, or 10 seconds at least"),
-        (TRUNK + '[trunk.numbers]\ncalled = "+e164"\n', "f:4: trunk.0.numbers: a form needs"),
-        (TRUNK + ROUTE.replace('"provider"', '["provider", "x"]'), "f:6: route.0.trunk: there is"),
-        (TRUNK + ROUTE.replace('"provider"', '""'), "f:6: route.0.trunk: "),
         (TRUNK + 'domain = "a b"\n', "f:4: trunk.0.domain: not a domain"),
         (TRUNK + ACCOUNT, "f:1: trunk.0: an account needs its realm"),
         (
@@ -202,3 +200,49 @@ def test_without_a_trunk_emergency_numbers_reach_nobody() -> None:
 
 def test_with_a_trunk_there_is_nothing_to_warn_of() -> None:
     assert parse(TRUNK, "f").warnings() == []
+
+
+@pytest.mark.parametrize("word", ["off", "optional", "required"])
+def test_srtp_by_default_and_of_a_trunk(word: str) -> None:
+    media = f'[media]\nsrtp_without_tls = true\nsrtp = "{word}"\n'
+    config = parse(f'{media}{TRUNK}srtp = "{word}"\n{TRUNK_TWO}', "f")
+    assert (config.media.srtp, Config().media.srtp_without_tls) == (Srtp(word), False)
+    assert [trunk.srtp for trunk in config.trunk] == [Srtp(word), None]
+
+
+OVER_TLS = (
+    '[sip]\ntransports = ["udp", "tls"]\n[tls]\ncertificate = "/c"\nkey = "/k"\n[media]\nsrtp = '
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[media]\nsrtp = "optional"\n', "f:2: media.srtp: its keys need TLS"),
+        (TRUNK + 'srtp = "optional"\n', "f:4: trunk.0.srtp: its keys need transport"),
+        (TRUNK + 'srtp = "off"\n' + TRUNK_TWO, ""),
+        (OVER_TLS + '"optional"\n' + TRUNK, ""),
+        (OVER_TLS + '"required"\n' + TRUNK, "trunk.0.srtp: its keys need transport"),
+        (OVER_TLS + '"required"\n' + TRUNK + 'srtp = "off"\n', ""),
+        (OVER_TLS + '"required"\n' + TRUNK + 'transport = "tls"\n', ""),
+    ],
+)
+def test_keys_of_srtp_need_tls(text: str, found: str) -> None:
+    if not found:
+        parse(text, "f")
+        return
+    assert found in complaint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[media]\nsrtp = "always"\n', "f:2: media.srtp: "),
+        ('[media]\nsrtp = "optional"\n', "f:2: media.srtp: SRTP needs pylibsrtp"),
+        (TRUNK + 'srtp = "required"\n', "f:4: trunk.0.srtp: SRTP needs pylibsrtp"),
+    ],
+)
+def test_srtp_that_can_not_be(text: str, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(srtp, "MODULE", "a_module_that_is_not_there")
+    parse('[media]\nsrtp = "off"\n' + TRUNK + 'srtp = "off"\n', "f")
+    assert complaint(text).startswith(found)

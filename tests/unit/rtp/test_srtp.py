@@ -113,8 +113,7 @@ def test_nothing_but_the_peers_packets_gets_in_and_each_once(drops: Drops) -> No
     forgeries = [
         packet(7),
         packet(7)[:3],
-        b"",
-        bytes(1501),
+        packet(7) + bytes(1400),
         good[:-1],
         good[:-11] + b"\x02" + good[-10:],
         good[:20] + bytes([good[20] ^ 1]) + good[21:],
@@ -132,6 +131,17 @@ def test_nothing_but_the_peers_packets_gets_in_and_each_once(drops: Drops) -> No
     with pytest.raises(ForgedError):
         opener.rtcp(RECEIVER_REPORT)
     assert drops.forged == len(forgeries) + 1
+
+
+def test_what_is_no_rtp_at_all_is_counted_as_on_plain_legs(drops: Drops) -> None:
+    opener = Opener(key(), drops)
+    stun = bytes.fromhex("0001000021 12a442") + bytes(12)
+    for nothing in (b"", b"\0\0", stun, b"\xff" * 20):
+        with pytest.raises(ForgedError):
+            opened(opener, nothing)
+        with pytest.raises(ForgedError):
+            opener.rtcp(nothing)
+    assert drops == Drops(malformed=4, rtcp=4)
 
 
 def test_numbers_wrap_and_the_rollover_counter_goes_on(drops: Drops) -> None:

@@ -151,7 +151,8 @@ VIDEO = "m=video 6000 RTP/SAVP 96\r\n"
     [
         (Srtp.OFF, [PLAIN], (0, False)),
         (Srtp.OFF, [BEST_EFFORT], (0, False)),
-        (Srtp.OFF, [SAVP], NoCommonCodec),
+        (Srtp.OFF, [SAVP], NoUsableKey),
+        (Srtp.OFF, [audio("UDP/TLS/RTP/SAVP", line())], NoCommonCodec),
         (Srtp.OFF, [SAVP, PLAIN], (1, False)),
         (Srtp.OPTIONAL, [PLAIN], (0, False)),
         (Srtp.OPTIONAL, [BEST_EFFORT], (0, True)),
@@ -194,7 +195,7 @@ def test_an_answer_that_repeats_a_profile_it_doesnt_know_means_plain_rtp(media: 
     assert audio_stream(read_answer(answer, Srtp.OPTIONAL).session).remote.port == 4000
     with pytest.raises(NoUsableKey):
         read_answer(answer, Srtp.REQUIRED)
-    with pytest.raises(NoCommonCodec):
+    with pytest.raises(NoUsableKey):
         read_answer(answer, Srtp.OFF)
 
 

@@ -295,9 +295,7 @@ def test_no_key_goes_over_udp(tmp_path: Path) -> None:
 def test_an_emergency_call_never_fails_for_it(tmp_path: Path) -> None:
     @virtual
     async def run() -> None:
-        async with open_house(
-            tmp_path, own("102", Srtp.REQUIRED), toml='[media]\nsrtp = "required"\n'
-        ) as house:
+        async with open_house(tmp_path, own("102", Srtp.REQUIRED)) as house:
             alice, outside = house.phone("102"), house.outside()
             alice.dial("112")
             offered = await outside.take(InviteOffered)
@@ -576,6 +574,32 @@ def test_a_trunk_and_a_caller_who_is_asked_first(tmp_path: Path) -> None:
             assert_keys(keys(house, B), *lines)
             caller.bye()
             await clerk.take(UsageEnded)
+
+    run()
+
+
+@pytest.mark.parametrize("srtp", ["required", "optional"])
+def test_a_trunk_that_refuses_srtp(tmp_path: Path, srtp: str) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(
+            tmp_path, own("102"), toml=WITHOUT_TLS, trunk=f'srtp = "{srtp}"'
+        ) as house:
+            alice, outside = house.phone("102"), house.outside()
+            alice.dial("0493098765")
+            offered = await outside.take(InviteOffered)
+            assert said(offered.request.body)[0] == "RTP/SAVP"
+            outside.reject(offered, 488)
+            if srtp == "required":
+                assert (await alice.take(InviteFailed)).code == 488
+                assert (await house.over()).outcome_reason == "no_srtp"
+                return
+            offered = await outside.take(InviteOffered)
+            assert said(offered.request.body) == ("RTP/AVP", {})
+            outside.answer(offered)
+            await alice.take(InviteAnswered)
+            alice.bye()
+            await outside.take(UsageEnded)
 
     run()
 
