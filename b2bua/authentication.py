@@ -64,7 +64,7 @@ class Gate:
             return _not_here(request.method)
         if not self._accepting():
             return Refused(503, "Service Unavailable", (("Retry-After", "10"),))
-        trunk = self._trunks.find(flow)
+        trunk = self._trunks.find(flow, request.uri.user or "")
         if trunk is not None:
             return _as_trunk(request, trunk)
         return self._authenticate(request, flow, now)

@@ -214,6 +214,12 @@ class TrunkStatus(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     expires_in_s: int = 0
     trouble: str = ""
     "Why the last try to register failed."
+    watched: Literal["", "there", "not there"] = ""
+    "What OPTIONS say; empty: it is not asked."
+    calls: int = 0
+    "In both directions."
+    max_calls: int = 0
+    "0: as many as there are."
 
 
 class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -126,6 +126,12 @@ class DialPlan:
         """Return which of our numbers a call from a trunk is for."""
         return self.own(trunk.own_number(dialled)) or NOT_FOUND
 
+    def is_fax(self, caller: str, trunk: Trunk | None, dialled: str) -> bool:
+        """Tell whether a call is a fax's: to a number that is marked so, or from its extension."""
+        if trunk is not None:
+            return trunk.is_fax(dialled)
+        return any(caller in each.fax_extensions for each in self._trunks)
+
     def emergency(self, dialled: str) -> ToTrunk | NoRoute | None:
         """Return the way of an emergency call; None for any other number."""
         settings = self._config.emergency

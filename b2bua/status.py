@@ -4,6 +4,8 @@ import os
 import time
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from b2bua import control
 from b2bua.calls.switchboard import Switchboard
 from b2bua.media.plane import MediaPlane
@@ -44,19 +46,29 @@ class Status:
             accepting=self.switchboard.accepting,
             journal_healthy=self.journal.healthy,
             counters={**sip_counters, **self.plane.counters(), **self.pages.counters()},
-            trunks=tuple(trunk_status(trunk, time.monotonic()) for trunk in self.trunks),
+            trunks=tuple(
+                trunk_status(trunk, time.monotonic(), self.endpoint.calls_with(trunk))
+                for trunk in self.trunks
+            ),
         )
 
 
-def trunk_status(trunk: Trunk, now: float) -> control.TrunkStatus:
-    """Return how things stand with a trunk."""
+def trunk_status(trunk: Trunk, now: float, calls: int = 0) -> control.TrunkStatus:
+    """Return how things stand with a trunk that has so many calls."""
+    status = control.TrunkStatus(
+        name=trunk.name,
+        registration="",
+        watched=("not there" if trunk.down else "there") if trunk.settings.monitor_s else "",
+        calls=calls,
+        max_calls=trunk.settings.max_calls,
+    )
     registering = trunk.registering
     if registering is None:
-        return control.TrunkStatus(name=trunk.name, registration="")
+        return status
     granted = registering.granted
     holds = registering.holds and granted is not None
-    return control.TrunkStatus(
-        name=trunk.name,
+    return structs.replace(
+        status,
         registration="registered" if holds else "not registered",
         server=str(trunk.home.address) if holds and trunk.home is not None else "",
         expires_in_s=max(0, round(granted.expires_at - now)) if granted else 0,

@@ -196,6 +196,32 @@ class Concealer:
         return np.clip(sound[:count] * (1 - weight) + backwards[::-1] * weight, -32767, 32767)
 
 
+class Silencer:
+    """In place of a `Concealer`, for a source of which nothing gets lost: its gaps are pauses."""
+
+    __slots__ = ("_rate", "silent_samples")
+
+    concealed_s = 0.0
+
+    def __init__(self, rate: int = RATE) -> None:
+        self._rate = rate
+        self.silent_samples = 0
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds that are silence."""
+        return self.silent_samples / self._rate
+
+    def conceal(self, raw: Samples, *, last: bool = False) -> Samples:  # noqa: ARG002 - as above
+        """Return `raw` at once, with silence for `UNWRITTEN`."""
+        missing = raw == UNWRITTEN
+        self.silent_samples += int(missing.sum())
+        return np.where(missing, np.int16(0), raw)
+
+    def forget(self) -> None:
+        """Do nothing: nothing is held back."""
+
+
 def _period(recent: Floats, scale: Scale) -> int:
     """Return the lag, in samples, at which the last 20 ms are most like what was before."""
     window = recent[-scale.window :]

@@ -124,6 +124,7 @@ class Situation:
 
     wish: Wish
     emergency: bool
+    fax: bool
     never: bool
     "Of any own party."
 
@@ -149,6 +150,7 @@ class Rule:
     why: ReasonKey
     wish: Wish | None = None
     emergency: bool | None = None
+    fax: bool | None = None
     never: bool | None = None
     opted_in: bool | None = None
     outside: bool | None = None
@@ -163,6 +165,7 @@ class Rule:
             for condition, fact in (
                 (self.wish, situation.wish),
                 (self.emergency, situation.emergency),
+                (self.fax, situation.fax),
                 (self.never, situation.never),
                 (self.opted_in, situation.opted_in),
                 (self.outside, situation.outside),
@@ -181,6 +184,7 @@ _DUTY = ReasonKey.RECORDED_LEGAL_DUTY
 RULES: tuple[Rule, ...] = (
     Rule(_NOT, _REFUSE, ReasonKey.MODE_OFF, wish=Wish.NONE),
     Rule(_NOT, _REFUSE, ReasonKey.EMERGENCY, emergency=True),
+    Rule(_NOT, _REFUSE, ReasonKey.FAX, fax=True),
     Rule(_NOT, _REFUSE, ReasonKey.NEVER, never=True),
     Rule(_NOT, _REFUSE, ReasonKey.NO_OPT_IN, opted_in=False),
     # Internal: the opt-ins carry it.
@@ -204,6 +208,7 @@ def decide(
     own: Sequence[OwnParty],
     *,
     emergency: bool = False,
+    fax: bool = False,
     outside_has_keys: bool = True,
 ) -> Decision:
     """Decide about one call between the `own` parties (two), or one of them and an outsider.
@@ -211,7 +216,7 @@ def decide(
     Without any, as where a call from outside is forwarded outside, nothing is recorded. `own`
     holds the caller before the callee. A transfer decides anew for whoever remains.
     """
-    situation = _situation(direction, own, emergency=emergency, key=outside_has_keys)
+    situation = _situation(direction, own, emergency=emergency, fax=fax, key=outside_has_keys)
     rule = next(rule for rule in RULES if rule.fits(situation))
     starting = rule.start is not Start.NOT
     may_use_key = frozenset(party.number for party in own if _may_use_key(party, direction))
@@ -264,7 +269,7 @@ _START_BASIS: dict[Start, Basis | None] = {
 
 
 def _situation(
-    direction: Direction, own: Sequence[OwnParty], *, emergency: bool, key: bool
+    direction: Direction, own: Sequence[OwnParty], *, emergency: bool, fax: bool, key: bool
 ) -> Situation:
     automatic = [party for party in own if _automatic(party, direction)]
     by_key = [party for party in own if party.mode is Mode.MANUAL]
@@ -273,6 +278,7 @@ def _situation(
     return Situation(
         wish=wish,
         emergency=emergency,
+        fax=fax,
         never=any(party.mode is Mode.NEVER for party in own),
         opted_in=all(party.opted_in for party in own),
         outside=direction is not Direction.INTERNAL,

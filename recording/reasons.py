@@ -43,6 +43,7 @@ class ReasonKey(StrEnum):
     REFUSED_BY_LEAVING = "refused_by_leaving"
     # blocked
     EMERGENCY = "emergency"
+    FAX = "fax"
     NEVER = "never"
     NO_OPT_IN = "no_opt_in"
     NO_KEY = "no_key"
@@ -200,6 +201,10 @@ _SENTENCES: Mapping[ReasonKey, Mapping[Language, str]] = {
     ReasonKey.EMERGENCY: {
         "en": "Emergency calls are never recorded.",
         "de": "Notrufe werden nie aufgezeichnet.",
+    },
+    ReasonKey.FAX: {
+        "en": "A fax is never recorded.",
+        "de": "Ein Fax wird nie aufgezeichnet.",
     },
     ReasonKey.NEVER: {
         "en": "Calls of extension {number} must never be recorded.",

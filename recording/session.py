@@ -22,7 +22,7 @@ from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
 from recording.encoder_pool import EncoderPool
 from recording.mp3 import iter_frames
 from recording.permit import RecordingPermit
-from recording.spec import RecordingSpec, TapSpec
+from recording.spec import OURS, RecordingSpec, TapSpec
 from recording.track import LOOK_AHEAD_SAMPLES, Track
 from recording.writer import Writer, WriteResult
 
@@ -198,7 +198,7 @@ class Recording:
     def _sum(self, parts: list[tuple[int, Samples]], count: int) -> Samples:
         if self.spec.channels == 1:
             return mix.saturating_sum([pcm for _, pcm in parts], count)
-        left = [pcm for side, pcm in parts if side == 0]
+        left = [pcm for side, pcm in parts if side in {0, OURS}]
         right = [pcm for side, pcm in parts if side != 0]
         return mix.stereo(left, right, count)
 

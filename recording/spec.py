@@ -5,7 +5,15 @@ recorder obeys it in ring order. So a recording needs no other announcement, and
 can overtake it.
 """
 
+from typing import Final
+
 import msgspec
+
+OURS: Final = 2
+"The side of what we say to a party: in stereo it is on both."
+
+OUR_VOICE: Final = 1 << 31
+"Added to a leg's number in the ring for what we say to its party."
 
 
 class StreamFormat(msgspec.Struct, frozen=True):
@@ -47,7 +55,7 @@ class TapSpec(msgspec.Struct, frozen=True, kw_only=True):
     recording: RecordingSpec
     leg_id: int
     side: int
-    "0 caller (left in stereo), 1 callee (right)."
+    "0 caller (left in stereo), 1 callee (right), or `OURS`."
     formats: tuple[StreamFormat, ...]
     "What the party may send; everything else is silence."
     permit: bytes

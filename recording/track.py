@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixer.drift import DriftFilter, correct
-from mixer.gaps import LOOK_AHEAD_MS, Concealer
+from mixer.gaps import LOOK_AHEAD_MS, Concealer, Silencer
 from mixer.jitter_buffer import RATE, JitterBuffer
 from mixer.levelling import Leveller
 from mixer.mix import silence
@@ -14,7 +14,7 @@ from mixer.resample import LOOK_AHEAD, Widener
 from recording.codecs import IS_WIDE, KEY, NOT_AUDIO, codec_of
 from recording.in_order import InOrder
 from recording.permit import RecordingPermit, encode
-from recording.spec import StreamFormat
+from recording.spec import OURS, StreamFormat
 
 Samples = NDArray[np.int16]
 
@@ -78,9 +78,9 @@ class Track:
         "Row of what a wideband codec says between two samples of `row`."
         self.in_order = InOrder(buffer, self.row)
         "Packets that can't be decoded yet."
-        self.gaps = Concealer(rate)
+        self.gaps: Concealer | Silencer = Silencer(rate) if side == OURS else Concealer(rate)
         self.drift = DriftFilter()
-        self.leveller = Leveller(gain_db, rate=rate) if level else None
+        self.leveller = Leveller(gain_db, rate=rate) if level and side != OURS else None
         self._widener = Widener() if rate != RATE else None
         self._per_place = rate // RATE
         self._look_ahead = LOOK_AHEAD_MS * RATE // 1000 + (0 if rate == RATE else LOOK_AHEAD)

@@ -44,6 +44,7 @@ __all__ = [
     "parse_address",
     "parse_uri",
     "tag_of",
+    "user_of",
 ]
 
 MAX_MESSAGE = 65_535
@@ -79,6 +80,7 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST = re.compile(
     r"(sips?:(?:[^@]*@)?)([A-Za-z0-9](?:[A-Za-z0-9\-._]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
     r"((?::[0-9]+)?(?:;.*)?)"
@@ -362,6 +364,11 @@ def _parse_any_host(text: str) -> URI:
         if match is None or not _is_reference(match[2]):
             raise
         return replace(URI.parse(f"{match[1]}host{match[3]}"), host=match[2])
+
+
+def user_of(uri: URI) -> str:
+    """Return the user part for people and databases: controls stay escaped, such as `%00`."""
+    return _CONTROLS.sub(lambda found: f"%{ord(found[0]):02X}", uri.user or "")
 
 
 def _is_reference(host: str) -> bool:

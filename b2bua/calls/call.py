@@ -40,6 +40,7 @@ class Call(CallLife):
         self._greeted = False
         self._dialled = dialled_number(offered.request, caller.trunk)
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
+        self._c.recording.fax = services.plan.is_fax(caller.number, caller.trunk, self._dialled)
         self._c.record.open(offered, caller, self._direction.value)
 
     def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:
@@ -106,10 +107,14 @@ class Call(CallLife):
         self._c.record.routed(wanted, self._direction.value, did)
 
     def _prepare(self, step: Step) -> bool:
-        """Note who is rung; tells whether one of them will ask the outside party."""
+        """Note who is rung; tells whether they are to be offered G.711 alone.
+
+        Because one of them will ask the outside party, or because the call is a fax: its tones
+        don't outlive any other codec.
+        """
         self._c.call(step.stations[0].party)
         self._engage(*(station.party for station in step.stations))
-        return any(self._will_ask(step))
+        return any(self._will_ask(step)) or self._c.recording.fax
 
     def _answered(self) -> None:
         """Note who has answered: from now on they talk."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_record import CallRecord, Verdict
 from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
@@ -29,7 +30,7 @@ from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
 from recording.policy import Decision, Direction, Mode, OwnParty, carried_on, decide
 from recording.reasons import Reason, ReasonKey, because
-from recording.spec import RecordingSpec, StreamFormat, TapSpec
+from recording.spec import OUR_VOICE, OURS, RecordingSpec, StreamFormat, TapSpec
 
 logger = logging.getLogger("b2bua.recording")
 
@@ -89,6 +90,8 @@ class CallRecording:
         self.carries_on = False
         "It began before the call was transferred here: who has not agreed is silence in it."
         self.decision: Decision | None = None
+        self.fax = False
+        "Machines talk to each other: nobody is asked, nothing is recorded."
 
     # --- may it be?
 
@@ -104,7 +107,11 @@ class CallRecording:
         self._parties = parties
         own = [own_party(party) for party in parties if party.extension is not None]
         self.decision = decide(
-            direction, own, emergency=emergency, outside_has_keys=outside_has_keys
+            direction,
+            own,
+            emergency=emergency,
+            fax=self.fax,
+            outside_has_keys=outside_has_keys,
         )
         return self.decision
 
@@ -233,7 +240,27 @@ class CallRecording:
                     permit=encode(permit),
                 ),
             )
+            if self._settings.announcements:
+                self._let_us_in(bridge.sides[side], permit, segment)
         self._on_change()
+
+    def _let_us_in(
+        self, negotiation: Negotiation, permit: RecordingPermit, segment: _Segment
+    ) -> None:
+        """Let what we say to a party who is recorded into the file as well."""
+        assert segment.spec is not None
+        leg = negotiation.leg
+        leg.open_tap(
+            permit,
+            segment.open.recorder,
+            TapSpec(
+                recording=segment.spec,
+                leg_id=leg.leg_id | OUR_VOICE,
+                side=OURS,
+                formats=negotiation.our_formats,
+                permit=encode(permit),
+            ),
+        )
 
     def _permits(self, *, without: Collection[Side] = ()) -> dict[Side, RecordingPermit]:
         """Return the permit of each party who may be heard; raises `EvidenceError`.

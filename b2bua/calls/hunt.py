@@ -45,7 +45,7 @@ class Hunt:
     async def run(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:
         """Ring until somebody has answered, beginning with `step`; raises `CallOver`.
 
-        `prepare` is told of each step, and says whether we are going to speak to whoever answers.
+        `prepare` is told of each step, and says whether G.711 alone is to be offered.
         """
         while True:
             narrow = prepare(step)

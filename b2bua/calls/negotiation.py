@@ -360,13 +360,7 @@ class Negotiation:
         whether negotiated or not: a re-INVITE may bring the other one in mid-call.
         """
         negotiated_formats = {
-            number: StreamFormat(
-                payload_type=number,
-                encoding=payload.encoding.upper(),
-                clock_rate=payload.clock_rate,
-                channels=payload.channels,
-            )
-            for number, payload in self._incoming.items()
+            number: _format(number, payload) for number, payload in self._incoming.items()
         }
         if not negotiated_formats:
             return ()
@@ -405,6 +399,13 @@ class Negotiation:
         return (codec.payload_type, codec.encoding.upper()) if known else None
 
     @property
+    def our_formats(self) -> tuple[StreamFormat, ...]:
+        """What we may say to the side, as the recorder must decode it."""
+        spoken = [each for each in self._payloads if among(each, self._convertible)]
+        named = {each.payload_type: _format(each.payload_type, each) for each in spoken}
+        return tuple((named | _FIXED | named).values())
+
+    @property
     def _hears_us(self) -> bool:
         return self.entertained and self.coding is not None
 
@@ -415,6 +416,15 @@ class Negotiation:
     @property
     def _incoming(self) -> dict[int, Payload]:
         return self.stream.incoming() if self.stream is not None else {}
+
+
+def _format(number: int, payload: Payload) -> StreamFormat:
+    return StreamFormat(
+        payload_type=number,
+        encoding=payload.encoding.upper(),
+        clock_rate=payload.clock_rate,
+        channels=payload.channels,
+    )
 
 
 def would_hold(body: bytes) -> bool:

@@ -52,7 +52,8 @@ class Talk:
         self._c = conversation
         self._decision = decision
         self._greeted = greeted
-        self._codes = () if emergency else (conversation.services.config.codes.record,)
+        silent = emergency or conversation.recording.fax
+        self._codes = () if silent else (conversation.services.config.codes.record,)
         self._key = RecordKey(conversation, decision)
         self._info_keys = InfoKeys(conversation, self._codes)
         self._renegotiation = conversation.renegotiation

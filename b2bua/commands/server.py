@@ -80,6 +80,9 @@ def trunk_line(trunk: "control.TrunkStatus") -> str:
     words = [trunk.name, trunk.registration or "no registration"]
     if trunk.server:
         words.append(f"with {trunk.server} for {trunk.expires_in_s} s")
+    if trunk.watched:
+        words.append(trunk.watched)
+    words.append(f"{trunk.calls}{f' of {trunk.max_calls}' if trunk.max_calls else ''} calls")
     if trunk.trouble:
         words.append(f"({trunk.trouble})")
     return " ".join(words)

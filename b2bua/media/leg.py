@@ -31,7 +31,7 @@ from b2bua.media.messages import (
     Unbridge,
 )
 from recording.permit import RecordingPermit, encode
-from recording.spec import StreamFormat, TapSpec, encode_formats, encode_tap
+from recording.spec import OURS, StreamFormat, TapSpec, encode_formats, encode_tap
 from sip.address import HostPort
 
 LegMessage = (
@@ -134,7 +134,10 @@ class MediaLeg:
         self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))
 
     def open_tap(self, permit: RecordingPermit, recorder: int, spec: TapSpec) -> None:
-        """Let the leg's packets into the recorder's ring, on the strength of `permit`."""
+        """Let the leg's packets into the recorder's ring, on the strength of `permit`.
+
+        Of the side `OURS`: what we say to the leg's party; to be opened behind its own tap.
+        """
         self.plane.to_worker(
             self,
             OpenTap(
@@ -144,6 +147,7 @@ class MediaLeg:
                 recorder=recorder,
                 permit=encode(permit),
                 spec=encode_tap(spec),
+                ours=spec.side == OURS,
             ),
         )
 

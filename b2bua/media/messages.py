@@ -125,6 +125,8 @@ class OpenTap(msgspec.Struct, frozen=True, tag=True):
     permit: bytes
     spec: bytes
     "`recording.spec.TapSpec`, put into the mark as it is."
+    ours: bool = False
+    "Not what the party says, but what we say to it; ends with the leg's other tap."
 
 
 class ChangeFormats(msgspec.Struct, frozen=True, tag=True):

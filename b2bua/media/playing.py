@@ -102,8 +102,14 @@ class Playing:
         now_s = now / 1e9
         for octets, offset in run.player.due(now_s + SLACK_S):
             payload = octets if run.encode is None else run.encode(octets)
-            timestamp = run.base_ts + offset * run.speaker.clock_rate // SAMPLE_RATE
-            run.speaker.say(payload, run.payload_type, timestamp, marker=not run.started)
+            ticks = run.speaker.clock_rate // SAMPLE_RATE
+            run.speaker.say(
+                payload,
+                run.payload_type,
+                run.base_ts + offset * ticks,
+                marker=not run.started,
+                length_ts=len(octets) * ticks,
+            )
             if not run.started:
                 run.started = True
                 self._tell(PlayStarted(leg_id, run.play_id, now_s))

@@ -6,9 +6,11 @@ numbers, and the clock that makes timestamps of time.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from recording.spec import OUR_VOICE
+from rtp.fast_path import Sink
 from rtp.header import HEADER
 from rtp.io.leg import Leg
 from rtp.relay import OutgoingStream
@@ -17,23 +19,27 @@ from rtp.statistics import NO_SSRC
 CLOCK_RATE: Final = 8000
 "Hz, of G.711, of G.722 and of the telephone events beside them."
 
+WRAP: Final = 0xFFFFFFFF
+
 Randbits = Callable[[int], int]
 
 
 class Speaker:
     """The one source of a leg's outgoing stream, from its first user to its last."""
 
-    __slots__ = ("_base_ns", "_base_ts", "_leg", "_stream", "clock_rate", "users")
+    __slots__ = ("_base_ns", "_base_ts", "_leg", "_stream", "_taps", "clock_rate", "users")
 
     def __init__(
         self,
         leg: Leg,
         now_ns: int,
+        taps: Mapping[int, Sink],
         clock_rate: int = CLOCK_RATE,
         randbits: Randbits = secrets.randbits,
     ) -> None:
-        """`clock_rate`: Hz of the stream's timestamps."""
+        """`taps`: by leg, who records what we say to it; `clock_rate`: Hz of the timestamps."""
         self._leg = leg
+        self._taps = taps
         self.clock_rate = clock_rate
         self._stream: OutgoingStream = leg.speak()
         self.users = 0
@@ -51,19 +57,34 @@ class Speaker:
         """Return the RTP timestamp of an instant (not yet wrapped)."""
         return self._base_ts + (now_ns - self._base_ns) * self.clock_rate // 1_000_000_000
 
-    def say(self, payload: bytes, payload_type: int, timestamp: int, *, marker: bool) -> None:
-        """Send one packet."""
+    def say(
+        self,
+        payload: bytes,
+        payload_type: int,
+        timestamp: int,
+        *,
+        marker: bool,
+        length_ts: int = 0,
+    ) -> None:
+        """Send one packet; `length_ts`: of a sound, 0 for a key, which nobody records."""
         stream = self._stream
         stream.sequence = stream.sequence + 1 & 0xFFFF
         word = marker << 7 | payload_type
-        header = HEADER.pack(0x80, word, stream.sequence, timestamp & 0xFFFFFFFF, stream.ssrc)
+        header = HEADER.pack(0x80, word, stream.sequence, timestamp & WRAP, stream.ssrc)
         # The next source must go on behind the newest timestamp; an event's is an old one.
         samples = timestamp - self._base_ts
         sent_ns = self._base_ns + samples * 1_000_000_000 // self.clock_rate
         if sent_ns >= stream.sent_ns:
-            stream.timestamp, stream.sent_ns = timestamp & 0xFFFFFFFF, sent_ns
+            stream.timestamp, stream.sent_ns = timestamp & WRAP, sent_ns
+        packet = memoryview(header + payload)
+        tap = self._taps.get(self._leg.leg_id)
+        if tap is not None and length_ts:
+            # As a telephone's packet would: when its last sample has been spoken.
+            spoken_ns = sent_ns + length_ts * 1_000_000_000 // self.clock_rate
+            leg_id, rest = self._leg.leg_id | OUR_VOICE, (timestamp & WRAP, stream.ssrc)
+            tap(packet, leg_id, spoken_ns, 0x80, word, stream.sequence, *rest)
         try:
-            self._leg.send(memoryview(header + payload))
+            self._leg.send(packet)
         except OSError:
             self._leg.relay.drops.unsent += 1
         else:
@@ -80,12 +101,14 @@ class Speakers:
 
     def __init__(self) -> None:
         self._speakers: dict[int, Speaker] = {}
+        self.taps: dict[int, Sink] = {}
+        "By leg, who records what we say to it."
 
     def take(self, leg: Leg, now_ns: int, clock_rate: int = CLOCK_RATE) -> Speaker:
         """Return the leg's speaker for one more user; whoever came first has set its clock."""
         speaker = self._speakers.get(leg.leg_id)
         if speaker is None:
-            speaker = self._speakers[leg.leg_id] = Speaker(leg, now_ns, clock_rate)
+            speaker = self._speakers[leg.leg_id] = Speaker(leg, now_ns, self.taps, clock_rate)
         speaker.users += 1
         return speaker
 

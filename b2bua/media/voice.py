@@ -9,6 +9,7 @@ from b2bua.media.keys import Keys
 from b2bua.media.messages import CollectDigits, LoadSound, Play, SendDigits, StopPlay
 from b2bua.media.playing import Playing
 from b2bua.media.speaker import Speakers
+from rtp.fast_path import Sink
 from rtp.io.leg import Leg
 from rtp.io.loop import EventLoop
 from rtp.io.ticker import Ticker
@@ -35,6 +36,7 @@ class Voice:
         self._legs = legs
         self._on_error = on_error
         speakers = Speakers()
+        self._taps = speakers.taps
         self._playing = Playing(speakers, tell)
         self._keys = Keys(speakers, self._playing.heard, self._tell_and_tick(tell))
         self._ticker = Ticker(loop, TICK_S, self._tick)
@@ -42,6 +44,13 @@ class Voice:
     def load(self, sound: LoadSound) -> None:
         """Keep a sound for later."""
         self._playing.load(sound)
+
+    def tap(self, leg_id: int, sink: Sink | None) -> None:
+        """Hand what is said to a leg to `sink` as well; None: no longer."""
+        if sink is None:
+            self._taps.pop(leg_id, None)
+        else:
+            self._taps[leg_id] = sink
 
     def obey(self, leg: Leg, message: Message, now: int) -> None:
         """Do what the signalling process asks."""

@@ -48,6 +48,7 @@ from b2bua.media.transcoder import Transcoders, UnknownCodecError
 from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from recording.permit import InvalidPermitError, decode
+from recording.spec import OUR_VOICE
 from rtp.fast_path import FastPath
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
@@ -97,6 +98,7 @@ class Worker:
         self._legs: dict[int, Leg] = {}
         self._by_fd: dict[int, Leg] = {}
         self._taps: dict[int, Tap] = {}
+        self._voice_taps: dict[int, Tap] = {}
         self._turn: deque[Leg] = deque()
         self._tally = Tally()
         self._transcoders = Transcoders()
@@ -267,23 +269,36 @@ class Worker:
                 decode(message.permit),
                 party_id=message.party_id,
                 epoch=message.epoch,
-                leg_id=leg.leg_id,
+                leg_id=leg.leg_id | OUR_VOICE if message.ours else leg.leg_id,
                 ring=ring,
                 spec=message.spec,
             )
         except (InvalidPermitError, TapRefusedError) as error:
             self.log(logging.ERROR, f"no tap on leg {leg.leg_id}: {error}")
             return
-        self._close_tap(leg, now)
-        self._taps[leg.leg_id] = tap
-        leg.tap(tap.open(now))
+        if message.ours:
+            self._close_voice_tap(leg, now)
+            self._voice_taps[leg.leg_id] = tap
+            self._voice.tap(leg.leg_id, tap.open(now))
+        else:
+            self._close_tap(leg, now)
+            self._taps[leg.leg_id] = tap
+            leg.tap(tap.open(now))
 
     def _change_formats(self, leg: Leg, formats: bytes, now: int) -> None:
         tap = self._taps.get(leg.leg_id)
         if tap is not None:
             tap.change_formats(formats, now)
 
+    def _close_voice_tap(self, leg: Leg, now: int) -> None:
+        self._voice.tap(leg.leg_id, None)
+        tap = self._voice_taps.pop(leg.leg_id, None)
+        if tap is not None:
+            tap.close(now)
+
     def _close_tap(self, leg: Leg, now: int) -> None:
+        """Keep what a party says, and what we say to it, out of the ring."""
+        self._close_voice_tap(leg, now)
         leg.tap(None)
         tap = self._taps.pop(leg.leg_id, None)
         if tap is not None:

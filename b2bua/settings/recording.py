@@ -28,6 +28,8 @@ class RecordingConfig(Section):
     channels: Literal["mono", "stereo"] = "mono"
     level: bool = False
     blank_dtmf: bool = True
+    announcements: bool = False
+    "Whether what we say to the parties (beeps, announcements, music) is in the file too."
     min_duration_s: float = Field(default=2.0, ge=0.0, le=60.0)
     "A shorter recording is removed, its outcome is `too_short`."
 

@@ -131,6 +131,9 @@ class AccountConfig(Section):
     ] = ()
     "Tried in this order; empty: the trunk's addresses."
     expires_s: int = Field(default=600, ge=30, le=86_400)
+    by_contact: bool = True
+    """Calls to the contact that we registered are the trunk's, wherever they come from: providers
+    send them from addresses that no name leads to. The contact can't be guessed."""
     gin: bool = False
     "Register all numbers at once (RFC 6140)."
 
@@ -210,12 +213,17 @@ class TrunkConfig(Section):
     max_calls: int = Field(default=0, ge=0, le=10_000)
     """Calls in both directions at the same time; 0: as many as there are. Beyond it the next trunk
     of a route is taken, and callers from outside find it busy."""
+    monitor_s: int = Field(default=0, ge=0, le=3600)
+    """Seconds between two OPTIONS that ask whether it is there; 0: it is not asked. One that is
+    not there is passed over."""
     did_from: Literal["request-uri", "to", "p-called-party-id"] = "request-uri"
     "Where its calls say whom they are for."
     caller_from: Literal["from", "p-asserted-identity"] = "from"
     "Where they say who calls; without that header From counts."
     dids: dict[Number, ExtensionNumber] = Field(default_factory=dict)
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
+    fax: tuple[Number, ...] = ()
+    "Those of the `dids` behind which a fax stands: no question, no recording, G.711 alone."
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
 
@@ -231,6 +239,20 @@ class TrunkConfig(Section):
     @classmethod
     def _can_do_srtp(cls, value: Srtp | None) -> Srtp | None:
         return None if value is None else installed(value)
+
+    @field_validator("monitor_s")
+    @classmethod
+    def _not_too_often(cls, value: int) -> int:
+        if 0 < value < 10:
+            raise ValueError("0, or 10 seconds at least")
+        return value
+
+    @model_validator(mode="after")
+    def _faxes_known(self) -> "TrunkConfig":
+        for number in self.fax:
+            if number not in self.dids:
+                raise ValueError(f"the fax {number} is none of the dids")
+        return self
 
     @model_validator(mode="after")
     def _account_fits(self) -> "TrunkConfig":

@@ -9,7 +9,7 @@ from typing import Final
 from b2bua.trunks.identity import asks_for_privacy
 from b2bua.trunks.trunk import ANONYMOUS, Trunk
 from sip.errors import RemoteProtocolError
-from sip.message import Address, Request, parse_address
+from sip.message import Address, Request, parse_address, user_of
 from sip.via import first_value
 
 MAX_NAME: Final = 80
@@ -23,7 +23,7 @@ def dialled_number(request: Request, trunk: Trunk | None) -> str:
 
     Where the trunk only calls the contact that we registered, To has the number.
     """
-    user = request.uri.user or ""
+    user = user_of(request.uri)
     if trunk is None:
         return user
     source = trunk.settings.did_from
@@ -63,7 +63,7 @@ def _address(request: Request, name: str) -> Address | None:
 
 
 def _number_of(address: Address) -> str:
-    return _without_parameters(address.uri.user or "")
+    return _without_parameters(user_of(address.uri))
 
 
 def _without_parameters(user: str) -> str:

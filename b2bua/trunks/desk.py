@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from b2bua.trunks.asking import Office
+from b2bua.trunks.monitor import Monitor
 from b2bua.trunks.registration import registration_of
 from b2bua.trunks.trunk import Trunks
 from sip.events import RequestCompleted
@@ -18,21 +19,21 @@ FAULT_PAUSE_S: Final = 30.0
 
 
 class TrunkDesk:
-    """Keeps registrations."""
+    """Keeps registrations, and asks who is there."""
 
     def __init__(self, trunks: Trunks, office: Office) -> None:
         self._office = office
         found = (registration_of(trunk, office) for trunk in trunks)
         self._registrations = [each for each in found if each is not None]
+        self._monitors = [Monitor(trunk, office) for trunk in trunks if trunk.settings.monitor_s]
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Look after the trunks while the context is open; at its end we leave them."""
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_guarded(each.run), name="trunk registration")
-                for each in self._registrations
-            ]
+            runs = [each.run for each in self._registrations]
+            runs += [each.run for each in self._monitors]
+            tasks = [group.create_task(_guarded(run), name="trunk") for run in runs]
             try:
                 yield
             finally:

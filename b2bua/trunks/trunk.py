@@ -5,7 +5,9 @@ anybody is taken for an extension, so a trunk is never challenged and never an e
 """
 
 import hashlib
+import hmac
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final
 
 from b2bua.settings.trunks import TrunkAddress, TrunkConfig
@@ -50,6 +52,8 @@ class Trunk:
         }
         self.registering: Registering | None = None
         "Our registration there, where it wants one and we have begun."
+        self.down = False
+        "Whether it is watched, and was not there when it was asked last."
         self.home: Destination | None = None
         "The server that took our registration."
 
@@ -134,6 +138,13 @@ class Trunk:
             for place in self._places
         )
 
+    def is_called_by(self, user: str) -> bool:
+        """Tell whether the user part of a Request-URI is the contact that we registered there."""
+        account, contact = self.settings.account, self.contact_user
+        if account is None or not account.by_contact or not contact:
+            return False
+        return hmac.compare_digest(user.encode("utf-8", "replace"), contact.encode())
+
     @property
     def has_port(self) -> bool:
         """Whether it is known by a port besides."""
@@ -149,6 +160,16 @@ class Trunk:
         """Return whose a number is that it calls: an extension's, or the number itself."""
         return self._dids.get(self.plan.same(dialled, bare=True), dialled)
 
+    def is_fax(self, dialled: str) -> bool:
+        """Tell whether a number that it calls is a fax's."""
+        wanted = self.plan.same(dialled, bare=True)
+        return any(wanted == self.plan.same(each, bare=True) for each in self.settings.fax)
+
+    @property
+    def fax_extensions(self) -> frozenset[str]:
+        """Extensions behind the numbers of faxes."""
+        return frozenset(self.own_number(each) for each in self.settings.fax)
+
     def incoming(self, number: str) -> str:
         """Return a caller's number as extensions and records see it."""
         return self.plan.rewrite(number, self.settings.numbers.incoming, bare=True)
@@ -162,8 +183,11 @@ class Trunk:
 
     @property
     def may_take(self) -> bool:
-        """Whether calls may go there as far as is known: it has us registered, where it wants."""
-        return self.registering is None or self.registering.holds
+        """Whether calls may go there as far as is known.
+
+        It is not known to be down, and has us registered where it wants that.
+        """
+        return not self.down and (self.registering is None or self.registering.holds)
 
     # --- its words
 
@@ -213,7 +237,7 @@ class Trunk:
         transport = f";transport={name}" if name != "udp" else ""
         return f"<sip:{host}{port}{transport};lr>"
 
-    @property
+    @cached_property
     def contact_user(self) -> str:
         """User part of the Contact that we register.
 
@@ -245,9 +269,14 @@ class Trunks:
     def __iter__(self) -> Iterator[Trunk]:
         return iter(self._trunks)
 
-    def find(self, flow: Flow) -> Trunk | None:
-        """Return the trunk that a request came from; one named with its port goes first."""
-        found = [trunk for trunk in self._trunks if trunk.is_source(flow)]
+    def find(self, flow: Flow, user: str = "") -> Trunk | None:
+        """Return the trunk that a request came from.
+
+        `user`: of its Request-URI. A contact that we registered leaves no doubt; then one that is
+        named with its port goes first.
+        """
+        called = [trunk for trunk in self._trunks if trunk.is_called_by(user)]
+        found = called or [trunk for trunk in self._trunks if trunk.is_source(flow)]
         return min(found, key=lambda trunk: not trunk.has_port, default=None)
 
     def named(self, name: str) -> Trunk | None:

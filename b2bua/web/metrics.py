@@ -65,6 +65,19 @@ class StatusCollector(Collector):
             if trunk.registration:
                 registered.add_metric([trunk.name], float(trunk.registration == "registered"))
         yield registered
+        up = GaugeMetricFamily(
+            f"{PREFIX}_trunk_up",
+            "Whether a trunk that is asked with OPTIONS answers.",
+            labels=["trunk"],
+        )
+        calls = GaugeMetricFamily(
+            f"{PREFIX}_trunk_calls", "Calls over a trunk, both directions.", labels=["trunk"]
+        )
+        for trunk in self._status.trunks:
+            calls.add_metric([trunk.name], float(trunk.calls))
+            if trunk.watched:
+                up.add_metric([trunk.name], float(trunk.watched == "there"))
+        yield from (up, calls)
 
 
 def _with_units(name: str) -> str:

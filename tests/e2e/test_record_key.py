@@ -102,6 +102,28 @@ async def test_star_1_starts_and_stops_and_the_next_start_is_a_second_file() -> 
 
 
 @pytest.mark.peer("baresip", "ffmpeg")
+async def test_where_it_is_wanted_the_beep_is_in_the_file() -> None:
+    async with (
+        server(SHORT_FILES + "announcements = true\n", MANUAL) as under_test,
+        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup(under_test.extension("102"), voice(THEIRS))) as bob,
+    ):
+        await call(alice, bob)
+        await alice.hears()
+        await press(alice, "*1")
+        await talk(1.5)
+        await end(alice, bob)
+        row = await under_test.the_call()
+        assert row["outcome"] == "recorded", row
+        pcm = audio.decode(under_test.recording(row))
+        ((place, count),) = audio.find_beeps(pcm)
+        assert count == 1
+        assert place < 0.2
+        assert_speaks(pcm, THEIRS, 0.3, audio.seconds(pcm) - 0.2)
+        assert beeps(alice.heard()) == beeps(bob.heard()) == [1]
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
 async def test_the_code_stays_here_and_all_other_keys_go_on_in_their_order() -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,

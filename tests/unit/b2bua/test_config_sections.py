@@ -132,6 +132,11 @@ def test_the_longer_announcement() -> None:
         ('[[trunk]]\nname = "a"\naddress = "192.0.2"\n', "f:3: trunk.0.address.0: not a numeric"),
         ('[[trunk]]\nname = "a"\naddress = "h:0"\n', "f:3: trunk.0.address.0: not a port"),
         ('[[trunk]]\nname = "a"\naddress = []\n', "f:3: trunk.0.address: "),
+        (TRUNK + 'fax = ["030"]\n', "f:1: trunk.0: the fax 030 is none of the dids"),
+        (TRUNK + "monitor_s = 5\n", "f:4: trunk.0.monitor_s: 0, or 10 seconds at least"),
+        (TRUNK + '[trunk.numbers]\ncalled = "+e164"\n', "f:4: trunk.0.numbers: a form needs"),
+        (TRUNK + ROUTE.replace('"provider"', '["provider", "x"]'), "f:6: route.0.trunk: there is"),
+        (TRUNK + ROUTE.replace('"provider"', '""'), "f:6: route.0.trunk: "),
         (TRUNK + 'domain = "a b"\n', "f:4: trunk.0.domain: not a domain"),
         (TRUNK + ACCOUNT, "f:1: trunk.0: an account needs its realm"),
         (

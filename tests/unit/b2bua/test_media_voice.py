@@ -7,11 +7,13 @@ from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 
 from b2bua.media.messages import (
     Bridge,
+    CloseTap,
     CodeReceived,
     CollectDigits,
     DigitReceived,
@@ -32,6 +34,7 @@ from codec.optional import has_g722, has_opus
 from codec.stream_coders import make_stream_decoder
 from ivr.digits import EVENT, KEYS
 from ivr.sound import PCMU_SILENCE, Sound
+from recording.spec import OUR_VOICE
 from rtp.header import RtpHeader, sequence_distance, timestamp_distance
 from rtp.ring import Kind
 from tests.support import audio
@@ -485,3 +488,25 @@ def test_an_unbridged_peer_gets_no_replay(worker: Worker) -> None:
     worker.expect(DigitReceived, lambda digit: digit.key == "9")
     worker.counters()
     assert bob.hears_nothing()
+
+
+def test_what_we_say_is_recorded_under_a_number_of_its_own(worker: Worker) -> None:
+    alice, port_a, bob, _ = worker.call()
+    ours = msgspec.structs.replace(tap(1), ours=True)
+    worker.send(tap(1), ours, play(1), SendDigits(1, "4", 101))
+    worker.expect(PlayFinished)
+    alice.say(port_a)
+    bob.hear()
+    worker.send(CloseTap(1), play(1, 2))
+    worker.expect(PlayFinished, lambda finished: finished.play_id == 2)
+    worker.barrier()
+    entries = worker.ring()
+    assert [(each.kind, each.leg) for each in entries if each.kind] == [
+        (Kind.TAP_OPENED, 1),
+        (Kind.TAP_OPENED, 1 | OUR_VOICE),
+        (Kind.TAP_CLOSED, 1 | OUR_VOICE),
+        (Kind.TAP_CLOSED, 1),
+    ]
+    said = [each for each in entries if not each.kind and each.leg == 1 | OUR_VOICE]
+    assert b"".join(each.data[12:] for each in said) == SOUND.pcma, "and no key"
+    assert [each.leg for each in entries if not each.kind and each.ssrc == 11] == [1]

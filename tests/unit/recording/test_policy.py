@@ -180,6 +180,8 @@ def test_nothing_starts_against_a_hard_no_in_any_combination(
         emergency = decide(direction, own, emergency=True, outside_has_keys=keys)
         assert emergency.start is Start.NOT
         assert emergency.on_key is OnKey.REFUSE
+        fax = decide(direction, own, fax=True, outside_has_keys=keys)
+        assert (fax.start, fax.on_key) == (Start.NOT, OnKey.REFUSE)
         decision = decide(direction, own, outside_has_keys=keys)
         if any(p.mode is Mode.NEVER or not p.opted_in for p in own):
             assert (decision.start, decision.on_key) == (Start.NOT, OnKey.REFUSE)
@@ -194,11 +196,12 @@ def test_nothing_starts_against_a_hard_no_in_any_combination(
 
 def test_every_situation_is_decided_and_every_rule_is_of_use() -> None:
     used = set()
-    for wish, flags in product(Wish, product((False, True), repeat=7)):
-        emergency, never, opted_in, outside, key, attested, duty = flags
+    for wish, flags in product(Wish, product((False, True), repeat=8)):
+        emergency, fax, never, opted_in, outside, key, attested, duty = flags
         situation = Situation(
             wish=wish,
             emergency=emergency,
+            fax=fax,
             never=never,
             opted_in=opted_in,
             outside=outside,
@@ -214,3 +217,9 @@ def test_an_emergency_says_so() -> None:
     decision = decide(OUTGOING, [ext("101", "auto")], emergency=True)
     assert decision.outcome is Outcome.BLOCKED
     assert render(decision.reason, "de") == "Notrufe werden nie aufgezeichnet."
+
+
+def test_a_fax_says_so() -> None:
+    decision = decide(INCOMING, [ext("101", "auto")], fax=True)
+    assert decision.outcome is Outcome.BLOCKED
+    assert render(decision.reason, "de") == "Ein Fax wird nie aufgezeichnet."

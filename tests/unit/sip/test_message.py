@@ -15,6 +15,7 @@ from sip.message import (
     parse_address,
     parse_uri,
     tag_of,
+    user_of,
 )
 
 LINES: dict[str, str | None] = {
@@ -230,6 +231,15 @@ def test_bad_max_forwards(hops: str) -> None:
     assert refused(message(fields={"Max-Forwards": hops})).reason == "Bad Max-Forwards"
 
 
+def test_a_nul_is_no_user() -> None:
+    """Escaped it is one, and stays escaped wherever it goes (RFC 4475 section 3.1.1.5)."""
+    assert refused(message("OPTIONS sip:a\0b@x SIP/2.0")).status == 400
+    assert refused(message(fields={"From": "<sip:a\0b@x>;tag=f"})).status == 400
+    escaped = accepted(message("OPTIONS sip:a%00b@x SIP/2.0", fields={"To": "<sip:a%00b@x>"}))
+    assert user_of(escaped.uri) == user_of(escaped.to_address.uri) == "a%00b"
+    assert str(escaped.uri) == "sip:a%00b@x"
+
+
 def test_octets_that_are_no_utf_8() -> None:
     data = message(fields={"From": '"Jos\xe9" <sip:a@x>;tag=f'}).replace("\xe9".encode(), b"\xe9")
     parsed = accepted(data)
@@ -282,6 +292,8 @@ def test_uris_of_other_schemes() -> None:
         ("SIP:a@node-7.example.x2:5070;transport=udp", "node-7.example.x2"),
         ("sips:under_score.example", "under_score.example"),
         ("sip:a@[2001:db8::1]:5060", "[2001:db8::1]"),
+        ("sip:a@[2001:db8::192.0.2.1]:5060;x=y", "[2001:db8::192.0.2.1]"),
+        ("sip:[2001:db8:::192.0.2.1]", "[2001:db8:::192.0.2.1]"),
     ],
 )
 def test_hosts_of_every_kind(text: str, host: str) -> None:
@@ -291,7 +303,23 @@ def test_hosts_of_every_kind(text: str, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["sip:a@", "sip:a@-x", "sip:a@x:99999", "sip:a@x;self=1", "sip:a b@pbx1", ":", "sip:"]
+    "text",
+    [
+        "sip:a@",
+        "sip:a@-x",
+        "sip:a@x:99999",
+        "sip:a@x;self=1",
+        "sip:a b@pbx1",
+        ":",
+        "sip:",
+        "sip:a\0@x",
+        "sip:a@[::z]",
+        "sip:a@[1::2::3]",
+        "sip:a@[]",
+        "sip:a@[192.0.2.1]",
+        "sip:a@[::1",
+        "sip:\u0661@x",
+    ],
 )
 def test_what_is_no_uri(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="400"):

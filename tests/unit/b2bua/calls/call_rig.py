@@ -377,7 +377,7 @@ class House:
         return Flow("UDP", local, remote)
 
     def _authorize(self, request: Request, flow: Flow, _now: float) -> Authorized | Refused:
-        trunk = self.trunks.find(flow)
+        trunk = self.trunks.find(flow, request.uri.user or "")
         if trunk is not None:
             return Authorized(trunk, trunk)
         found = self.directory.get(request.from_address.uri.user or "")

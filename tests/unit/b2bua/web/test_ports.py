@@ -144,6 +144,24 @@ async def test_trouble_is_told_in_words(
         assert trouble in status.trouble
 
 
+def test_metrics_of_trunks_have_their_names() -> None:
+    trunks = (
+        control.TrunkStatus(name="a", registration="registered", calls=2),
+        control.TrunkStatus(name="b", registration="not registered", watched="not there"),
+        control.TrunkStatus(name="c", registration="", watched="there"),
+    )
+    lines = set(render(msgspec.structs.replace(STATUS, trunks=trunks)).splitlines())
+    assert {line for line in lines if line.startswith("mitschnitt_trunk")} == {
+        'mitschnitt_trunk_registered{trunk="a"} 1.0',
+        'mitschnitt_trunk_registered{trunk="b"} 0.0',
+        'mitschnitt_trunk_up{trunk="b"} 0.0',
+        'mitschnitt_trunk_up{trunk="c"} 1.0',
+        'mitschnitt_trunk_calls{trunk="a"} 2.0',
+        'mitschnitt_trunk_calls{trunk="b"} 0.0',
+        'mitschnitt_trunk_calls{trunk="c"} 0.0',
+    }
+
+
 async def test_nobody_blocks_the_loop_while_asking(running: Running) -> None:
     live = ServerLive(Server(running.path))
     answers = await asyncio.gather(*(live.status() for _ in range(20)))

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Write docs/state-machines.md from the tables of `sip/transaction.py` and `sip/usage_state.py`.
+
+Run it after a change of a table; a test compares. With `--check` it only tells, by its exit
+status, whether the file is what the tables say.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "state-machines.md"
+
+sys.path.insert(0, str(ROOT))
+
+from sip.transaction import MACHINES, Input, Machine, State  # noqa: E402 - found by the line above
+from sip.usage_state import CLIENT_USAGE, SERVER_USAGE, Table, UsageState  # noqa: E402
+
+INTRODUCTION = """\
+# State machines
+
+Written by `scripts/draw_state_machines.py` from the tables that the server runs on: change a
+table, run the script. An arrow says what happens, and behind the stroke what is done, in this
+order. What is not drawn does nothing.
+
+## Transactions
+
+RFC 3261 section 17 with RFC 6026 (`sip/transaction.py`, whose words these are). Timers A, E and G
+don't run over TCP and TLS, and D, I, J and K are over at once there.
+"""
+
+USAGES = """\
+## Dialogs
+
+The life of an INVITE dialog (`sip/usage_state.py`): what the next call of the application, or
+message of the peer, may be. RFC 3261 sections 12 to 15, RFC 5057.
+"""
+
+Edge = tuple[str, str, str]
+"From, to, and what is written on the arrow."
+
+
+def machine_edges(machine: Machine) -> Iterator[Edge]:
+    """Return the arrows of a transaction."""
+    yield "[*]", machine.start.state.name, _label("", (a.name for a in machine.start.actions))
+    for state, row in machine.table.items():
+        for given in (each for each in Input if each in row):
+            rule = row[given]
+            if rule.state is state and not rule.actions:
+                continue
+            yield state.name, rule.state.name, _label(given.name, (a.name for a in rule.actions))
+    yield State.TERMINATED.name, "[*]", ""
+
+
+def usage_edges(table: Table, start: UsageState) -> Iterator[Edge]:
+    """Return the arrows of a usage."""
+    yield "[*]", start.name, ""
+    for state, row in table.items():
+        for given, following in row.items():
+            if state is not UsageState.ENDED:
+                yield state.name, following.name, given.name
+    yield UsageState.ENDED.name, "[*]", ""
+
+
+def _label(given: str, actions: Iterable[str]) -> str:
+    done = ", ".join(actions)
+    return f"{given} / {done}" if given and done else given or done
+
+
+def diagram(title: str, edges: Iterable[Edge]) -> str:
+    """Return one diagram; arrows between the same states are one."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for source, target, label in edges:
+        labels.setdefault((source, target), []).append(label)
+    lines = [f"### {title}", "", "```mermaid", "stateDiagram-v2"]
+    for (source, target), written in labels.items():
+        text = "<br>".join(label for label in written if label)
+        lines.append(f"    {source} --> {target}{f': {text}' if text else ''}")
+    return "\n".join([*lines, "```", ""])
+
+
+def page() -> str:
+    """Return the whole page."""
+    transactions = [
+        diagram(machine.name[0].upper() + machine.name[1:], machine_edges(machine))
+        for machine in MACHINES
+    ]
+    usages = [
+        diagram("A call that comes in", usage_edges(SERVER_USAGE, UsageState.OFFERED)),
+        diagram("A call of ours", usage_edges(CLIENT_USAGE, UsageState.CALLING)),
+    ]
+    return "\n".join([INTRODUCTION, *transactions, USAGES, *usages])
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.exists() and PAGE.read_text("utf-8") == page() else 1
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
