@@ -240,7 +240,7 @@ class CallRecording:
                     permit=encode(permit),
                 ),
             )
-            if self._settings.announcements:
+            if self._settings.announcements or self._settings.hold_music:
                 self._let_us_in(bridge.sides[side], permit, segment)
         self._on_change()
 

@@ -444,8 +444,15 @@ class Conversation:
 
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""
+        return self._play(side, parts, kept=self.services.config.recording.announcements)
+
+    def entertain(self, side: Side, *parts: PlayPart) -> int | None:
+        """Let a side hear music, as `hear` does; whether it is recorded has its own setting."""
+        return self._play(side, parts, kept=self.services.config.recording.hold_music)
+
+    def _play(self, side: Side, parts: tuple[PlayPart, ...], *, kept: bool) -> int | None:
         coding = self.bridge.sides[side].coding if side not in self.lent else None
-        return None if coding is None else self.legs[side].play(parts, *coding)
+        return None if coding is None else self.legs[side].play(parts, *coding, kept=kept)
 
     def hush(self, side: Side) -> None:
         """End what a side hears from us: it hears the other one again."""

@@ -48,7 +48,7 @@ class HoldMusic:
 
     def _begin(self) -> None:
         if self._side is not None:
-            self._play_id = self._c.hear(self._side, self._c.services.voices.music())
+            self._play_id = self._c.entertain(self._side, self._c.services.voices.music())
 
     def _heard(self, event: PlayFinished) -> None:
         """Make way for something else that the held party hears, and go on after it."""

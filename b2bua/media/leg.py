@@ -158,13 +158,15 @@ class MediaLeg:
     def close_tap(self) -> None:
         self.plane.to_worker(self, CloseTap(self.leg_id))
 
-    def play(self, parts: tuple[PlayPart, ...], payload_type: int, codec: str = "") -> int:
+    def play(
+        self, parts: tuple[PlayPart, ...], payload_type: int, codec: str = "", *, kept: bool = True
+    ) -> int:
         """Let the party hear `parts` instead of all else; returns the id of the play.
 
-        `codec`: as in `Play`; empty for G.711.
+        `codec` and `kept`: as in `Play`; no codec for G.711.
         """
         play_id = next(self._plays)
-        play = Play(self.leg_id, play_id, parts, payload_type, codec=codec)
+        play = Play(self.leg_id, play_id, parts, payload_type, codec=codec, kept=kept)
         self.plane.to_worker(self, play)
         return play_id
 

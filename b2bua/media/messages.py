@@ -188,6 +188,8 @@ class Play(msgspec.Struct, frozen=True, tag=True):
     ptime_ms: int = 20
     codec: str = ""
     "Another codec, by its name in `codec/stream_coders.py`."
+    kept: bool = True
+    "Goes into the recording, where what we say to the party does."
 
 
 class StopPlay(msgspec.Struct, frozen=True, tag=True):

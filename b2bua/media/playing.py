@@ -39,6 +39,7 @@ class _Run:
     speaker: Speaker
     payload_type: int
     base_ts: int
+    kept: bool
     encode: Encode | None
     "None: the sound is what is sent."
     started: bool = False
@@ -78,6 +79,7 @@ class Playing:
             speaker,
             message.payload_type,
             speaker.timestamp_at(now),
+            message.kept,
             encode,
         )
 
@@ -108,7 +110,7 @@ class Playing:
                 run.payload_type,
                 run.base_ts + offset * ticks,
                 marker=not run.started,
-                length_ts=len(octets) * ticks,
+                length_ts=len(octets) * ticks if run.kept else 0,
             )
             if not run.started:
                 run.started = True

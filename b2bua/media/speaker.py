@@ -66,7 +66,10 @@ class Speaker:
         marker: bool,
         length_ts: int = 0,
     ) -> None:
-        """Send one packet; `length_ts`: of a sound, 0 for a key, which nobody records."""
+        """Send one packet.
+
+        `length_ts`: of a sound that may be recorded; 0 for keys, and for what is not to be kept.
+        """
         stream = self._stream
         stream.sequence = stream.sequence + 1 & 0xFFFF
         word = marker << 7 | payload_type

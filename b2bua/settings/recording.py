@@ -29,7 +29,9 @@ class RecordingConfig(Section):
     level: bool = False
     blank_dtmf: bool = True
     announcements: bool = False
-    "Whether what we say to the parties (beeps, announcements, music) is in the file too."
+    "Whether what we say to the parties (beeps, announcements) is in the file too."
+    hold_music: bool = False
+    "Whether the music that a held party hears is."
     min_duration_s: float = Field(default=2.0, ge=0.0, le=60.0)
     "A shorter recording is removed, its outcome is `too_short`."
 

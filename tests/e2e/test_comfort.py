@@ -39,6 +39,8 @@ number = "600"
 members = ["101", "102", "103"]
 """
 
+KEEPING = "[recording]\nhold_music = true\n"
+
 AUTOMATIC = tuple((number, "automatic", True) for number in ("101", "102", "103"))
 
 
@@ -178,10 +180,10 @@ async def test_the_held_party_hears_the_shipped_music_and_the_recording_does_not
 
 
 @pytest.mark.peer("baresip", "linphonec", "ffmpeg", "libopus")
-async def test_music_is_heard_in_a_call_in_opus(tmp_path: Path) -> None:
+async def test_music_is_heard_in_a_call_in_opus_and_kept_where_wanted(tmp_path: Path) -> None:
     music = audio.write_wav(tmp_path / "own.wav", audio.tone(MUSIC, 10.0, level=-15.0))
     async with (
-        server(f'[music]\nfile = "{music}"\n', AUTOMATIC) as under_test,
+        server(f'[music]\nfile = "{music}"\n{KEEPING}', AUTOMATIC) as under_test,
         baresip(
             under_test.setup(under_test.extension("101"), voice(ALICE)), codecs="opus"
         ) as alice,
@@ -203,6 +205,11 @@ async def test_music_is_heard_in_a_call_in_opus(tmp_path: Path) -> None:
         before, after = audio.tone_intervals(heard, ALICE, above=-25.0, shortest=0.3)
         assert before[1] <= begins + 0.1
         assert ends - 0.1 <= after[0] <= ends + 0.5
+        pcm = audio.decode(under_test.recording(await under_test.the_call()))
+        ((kept_from, kept_to),) = audio.tone_intervals(pcm, MUSIC, above=-25.0, shortest=0.3)
+        assert kept_to - kept_from == pytest.approx(ends - begins, abs=0.2)
+        (_, held), _ = audio.tone_intervals(pcm, BOB, above=-25.0, shortest=0.3)
+        assert kept_from == pytest.approx(held, abs=0.4)
 
 
 @pytest.mark.peer("ffmpeg")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import Play, StopPlay
+from b2bua.media.messages import OpenTap, Play, StopPlay
 from codec.optional import has_g722, has_opus
 from sip.events import (
     InviteAnswered,
@@ -272,6 +272,36 @@ async def test_the_end_of_the_talk_is_the_end_of_the_music(tmp_path: Path) -> No
         await bob.take(UsageEnded)
         await house.over()
         assert [stop.leg_id for stop in house.plane.of(StopPlay)] == [B]
+
+
+@pytest.mark.parametrize(
+    ("settings", "taps", "music", "beep"),
+    [
+        ("", 2, False, False),
+        ("hold_music = true", 4, True, False),
+        ("announcements = true", 4, False, True),
+    ],
+)
+def test_music_and_announcements_are_kept_each_where_wanted(
+    tmp_path: Path, *, settings: str, taps: int, music: bool, beep: bool
+) -> None:
+    @virtual
+    async def run() -> None:
+        recorded = extension("102", "automatic")
+        toml = f"[recording]\n{settings}\n"
+        async with open_house(tmp_path, recorded, BOB, toml=toml) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            await house.connect(alice, "103", bob)
+            assert len(house.plane.of(OpenTap)) == taps
+            await changes(alice, bob, held(alice, "sendonly", 2))
+            house.plane.dial_code(A)
+            await asyncio.sleep(3)
+            kept = {play.parts[0].sound: play.kept for play in house.plane.of(Play)}
+            assert kept == {MUSIC: music, "tone/two-beeps": beep}
+            alice.bye()
+            await bob.take(UsageEnded)
+
+    run()
 
 
 @virtual
