@@ -78,10 +78,9 @@ class Config(Section):
         return self
 
     def _without_certificate(self) -> Iterator[_Misfit]:
+        """Tell what needs TLS, or certificates, that are not there."""
+        yield from self._trunks_without_tls()
         if "tls" not in self.sip.transports:
-            for place, trunk in enumerate(self.trunk):
-                if trunk.sip_transport == "TLS":
-                    yield ("trunk", str(place), "transport"), "tls is not among the transports"
             return
         for name in ("certificate", "key"):
             if getattr(self.tls, name) is None:
@@ -103,6 +102,15 @@ class Config(Section):
             wanted = trunk.srtp or (default if default is Srtp.REQUIRED else Srtp.OFF)
             if wanted is not Srtp.OFF and trunk.sip_transport != "TLS":
                 yield ("trunk", str(place), "srtp"), 'its keys need transport = "tls"'
+
+    def _trunks_without_tls(self) -> Iterator[_Misfit]:
+        off = "tls" not in self.sip.transports
+        for place, trunk in enumerate(self.trunk):
+            if off and trunk.sip_transport == "TLS":
+                yield ("trunk", str(place), "transport"), "tls is not among the transports"
+            if trunk.client_certificate and (off or self.tls.client_ca is None):
+                where = ("trunk", str(place), "client_certificate")
+                yield where, "needs tls among the transports, and client_ca in [tls]"
 
     def _unknown_trunks(self, names: set[str]) -> Iterator[_Misfit]:
         wanted: list[tuple[tuple[str, ...], tuple[str, ...]]] = [

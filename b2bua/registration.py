@@ -74,6 +74,10 @@ class Registrations:
         """Forget what was reached over a connection that has ended."""
         self._write(self.registrar.flow_lost(flow))
 
+    def flow_failed(self, binding: Binding) -> None:
+        """Forget what a proxy can't reach any more."""
+        self._write(self.registrar.flow_failed(binding))
+
     def expire(self) -> None:
         """Forget what has run out."""
         self._write(self.registrar.expire(time.monotonic()))

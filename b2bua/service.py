@@ -207,6 +207,7 @@ class Service:
             self._addresses.listening = shell.listening
             endpoint.contact = self._addresses.contact
             endpoint.advertise(self._addresses.advertised)
+            self._trunks.certified = shell.certificate_names
             yield shell
 
     def _services(
@@ -232,6 +233,7 @@ class Service:
             recordings=self._recordings,
             clock=time.monotonic,
             attach=self._attach,
+            flow_failed=registrations.flow_failed,
             changed=self._changed,
         )
 

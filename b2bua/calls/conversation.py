@@ -40,7 +40,7 @@ from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
 from sip.locating import Destination
-from sip.registrar import Registrar
+from sip.registrar import Binding, Registrar
 from sip.secure_media import NoUsableKey, SrtpRequired
 
 logger = logging.getLogger("b2bua.calls.call")
@@ -71,6 +71,8 @@ class CallServices:
     "Have a usage's events delivered to a call."
     flow_to: Callable[[Destination], Flow | None]
     "The way from us to a place; None where we don't speak its transport or family."
+    flow_failed: Callable[[Binding], None]
+    "Forget a binding of which a proxy says that its flow is no more."
     changed: Callable[[Iterable[str]], None]
     "Have the lamps of extensions looked at, whose calls are not as they were."
 

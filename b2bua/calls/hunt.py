@@ -7,11 +7,12 @@ from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.inbox import CallEvent
-from b2bua.calls.ringing import Ringing, first_answer, to_extension
+from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Station, Step
 from b2bua.calls.trunk_ringing import TrunkRinging
 from b2bua.routing import ToTrunk
 from sip.events import InviteAnswered
+from sip.registrar import first_flows
 
 
 class Front(Protocol):
@@ -67,5 +68,5 @@ class Hunt:
     def _ringing(self, station: Station, step: Step) -> Ringing:
         if isinstance(station.destination, ToTrunk):
             return TrunkRinging(self._c, station.party, station.destination, step.diversions)
-        targets = to_extension(self._exchange.reachable(station.party.number))
-        return Ringing(self._c, station.party, targets, step.diversions)
+        devices = first_flows(self._exchange.reachable(station.party.number))
+        return Ringing(self._c, station.party, devices, step.diversions)

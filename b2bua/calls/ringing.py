@@ -27,6 +27,7 @@ from b2bua.trunks.trunk import ANONYMOUS
 from recording.reasons import ReasonKey
 from sip.address import Flow
 from sip.build import HeaderList
+from sip.dialog import header_values
 from sip.events import (
     InviteAnswered,
     InviteCancelled,
@@ -49,8 +50,18 @@ ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
 
 _ANSWERED_ELSEWHERE = re.compile(r"\s*SIP\s*;.*\bcause\s*=\s*200\b", re.IGNORECASE)
 
-Targets = list[tuple[URI, Flow]]
-"Where an INVITE goes, and over what."
+Device = tuple[Binding, ...]
+"The flows of one telephone, in the order in which to try them; most have one."
+
+FLOW_FAILED = 430
+"Of a proxy: the telephone's connection to it is no more (:rfc:`5626#section-11.5`)."
+
+
+NOT_THERE = 480
+"What that is to a caller."
+
+UNREACHABLE = 503
+"Without a response: nothing could be sent."
 
 
 class Attempt(Enum):
@@ -70,6 +81,8 @@ class Branch:
     target: URI
     flow: Flow
     way: MediaWay
+    device: Device = ()
+    "Of an extension: the flow that is tried, and those behind it."
     attempt: Attempt = Attempt.FIRST
 
 
@@ -80,13 +93,13 @@ class Ringing:
         self,
         conversation: Conversation,
         party: Party,
-        targets: Targets,
+        devices: Sequence[Device],
         diversions: tuple[Diversion, ...] = (),
     ) -> None:
         """`diversions`: who has sent the call on, oldest first."""
         self.party = party
         self._c = conversation
-        self._targets = targets
+        self._devices = devices
         self._diversions = diversions
         self._branches: dict[int, Branch] = {}
         self._not_encrypted = ""
@@ -96,13 +109,19 @@ class Ringing:
 
     def start(self) -> None:
         """Send the INVITEs, with the bridge's newest offer."""
-        for target, flow in self._targets:
-            way = self._c.way_to(self.party, flow)
-            if way.unkeyed:
-                self._not_encrypted = way.unkeyed
-            else:
-                self._invite(Branch(target=target, flow=flow, way=way))
+        for device in self._devices:
+            self._ring(device)
         self._c.kick()
+
+    def _ring(self, device: Device) -> None:
+        """Try the first flow of a telephone."""
+        binding = device[0]
+        way = self._c.way_to(self.party, binding.flow)
+        if way.unkeyed:
+            self._not_encrypted = way.unkeyed
+            return
+        target = URI.parse(binding.contact)
+        self._invite(Branch(target=target, flow=binding.flow, way=way, device=device))
 
     @property
     def not_started(self) -> Unanswered:
@@ -124,12 +143,14 @@ class Ringing:
         """Take the failure of one contact; returns the party's answer where it was the last."""
         branch = self._branches.get(event.usage)
         self._drop(event.usage)
+        if branch is not None and branch.device and self._ring_elsewhere(branch.device, event):
+            return None
         if branch is not None and event.code in NO_COMMON_MEDIA:
             if self._ask_again(branch, event.code):
                 return None
             if branch.way.srtp is Srtp.REQUIRED:
                 self._not_encrypted = "SRTP is required"
-        self._failures.append(event.code)
+        self._failures.append(NOT_THERE if event.code == FLOW_FAILED else event.code)
         if self.party.extension is not None and event.response is not None and event.code < 400:
             self._redirect = self._redirect or redirected_to(event.response)
         if self._branches:
@@ -139,6 +160,18 @@ class Ringing:
             return not_encrypted(self._not_encrypted, side="callee")
         over.redirect = self._redirect
         return over
+
+    def _ring_elsewhere(self, device: Device, event: InviteFailed) -> bool:
+        """Try the next flow of a telephone whose first one is no more (:rfc:`5626#section-7`)."""
+        if event.code == FLOW_FAILED:
+            self._c.services.flow_failed(device[0])
+        elif event.response is not None or event.code != UNREACHABLE:
+            return False
+        if len(device) == 1:
+            return False
+        self._ring(device[1:])
+        self._c.kick()
+        return True
 
     def _ask_again(self, branch: Branch, code: int) -> bool:
         """Offer something else to a contact that can't take what it was offered.
@@ -209,6 +242,7 @@ class Ringing:
                 *diversion_headers(self._diversions, self._names(), host),
                 *self._referred_by(host),
             ),
+            routes=routes_of(branch.device),
         )
 
     def _referred_by(self, host: str) -> HeaderList:
@@ -285,9 +319,10 @@ def _whose(ringings: Sequence[Ringing], usage: int) -> Ringing | None:
     return next((ringing for ringing in ringings if ringing.has(usage)), None)
 
 
-def to_extension(bindings: tuple[Binding, ...]) -> Targets:
-    """Return the contacts of an extension."""
-    return [(URI.parse(binding.contact), binding.flow) for binding in bindings]
+def routes_of(device: Device) -> tuple[str, ...]:
+    """Return the Route of calls over the flow that is tried (:rfc:`3327#section-5.3`)."""
+    path = device[0].path if device else None
+    return header_values([path]) if path is not None else ()
 
 
 def _shown(caller: Party, host: str) -> Address:

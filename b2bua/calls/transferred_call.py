@@ -15,11 +15,12 @@ from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
-from b2bua.calls.ringing import Ringing, first_answer, to_extension
+from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Step
 from b2bua.calls.waiting import Waiting
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from sip.message import Request
+from sip.registrar import first_flows
 
 RECALL_S = 20.0
 "How long a referrer who has hung up is rung again."
@@ -132,8 +133,8 @@ class RecallCall(LentCall):
         await conversation.lend_leg_beside(self._line)
         waiting.ring()
         conversation.refreshing.begin(Side.A)
-        targets = to_extension(self._exchange.reachable(referrer.number))
-        ringing = Ringing(conversation, referrer, targets)
+        devices = first_flows(self._exchange.reachable(referrer.number))
+        ringing = Ringing(conversation, referrer, devices)
         waiting.offer(narrow=True, final=True)
         ringing.start()
         try:

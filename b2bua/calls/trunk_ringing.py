@@ -75,7 +75,7 @@ class TrunkRinging(Ringing):
         destination: ToTrunk,
         diversions: tuple[Diversion, ...] = (),
     ) -> None:
-        super().__init__(conversation, party, [], diversions)
+        super().__init__(conversation, party, (), diversions)
         self._destination = destination
         self._left = deque(servers(destination, conversation.services.flow_to))
         self._at: Server | None = None

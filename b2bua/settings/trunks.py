@@ -200,7 +200,10 @@ class TrunkConfig(Section):
     address: Addresses
     """`192.0.2.1`, `sip.example.com` or several; with a port (`192.0.2.1:5080`) only what comes
     from that port is the trunk."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    transport: Literal["auto", "udp", "tcp", "tls"] = "udp"
+    "`auto`: what the domain says that it likes best (NAPTR and SRV records, RFC 3263)."
+    client_certificate: Domain = ""
+    "The name in the certificate that it has to show when it connects; empty: none is needed."
     domain: Domain = ""
     "Behind the @ of what we call, and of our own address there; empty: the first address."
     outbound_proxy: Address | None = None
@@ -268,9 +271,9 @@ class TrunkConfig(Section):
         return self
 
     @property
-    def sip_transport(self) -> Transport:
-        """The transport as Via names it."""
-        return TRANSPORTS[self.transport]
+    def sip_transport(self) -> Transport | None:
+        """The transport as Via names it; None: the domain may choose."""
+        return TRANSPORTS.get(self.transport)
 
     @property
     def sip_domain(self) -> str:

@@ -6,7 +6,7 @@ anybody is taken for an extension, so a trunk is never challenged and never an e
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
@@ -104,9 +104,10 @@ class Trunk:
     def _destinations(self, target: Target) -> tuple[Destination, ...]:
         if not is_numeric(target.host):
             return self._locator.destinations(target)
-        transport = self.settings.sip_transport
+        transport = self.settings.sip_transport or "UDP"
         port = DEFAULT_PORTS[transport] if target.port is None else target.port
-        return (Destination(transport, HostPort(target.host, port)),)
+        name = self.settings.domain if transport == "TLS" else ""
+        return (Destination(transport, HostPort(target.host, port), name),)
 
     def note_failure(self, destination: Destination) -> None:
         """Try its other places first for a while."""
@@ -129,7 +130,8 @@ class Trunk:
         A connection comes from a port that nobody chose, so over TCP the address has to do; it
         does too where we have an account: providers call from other ports than they listen on.
         """
-        if flow.reliable and flow.transport != self.settings.sip_transport:
+        transport = self.settings.sip_transport
+        if flow.reliable and transport not in {None, flow.transport}:
             return False
         if flow.reliable or self.settings.account is not None:
             return self.is_at(flow.remote.host)
@@ -220,7 +222,7 @@ class Trunk:
         first = settings.address[0]
         port = first.port if not settings.domain else None
         transport = settings.sip_transport
-        if port == DEFAULT_PORTS[transport]:
+        if port == DEFAULT_PORTS[transport or "UDP"]:
             port = None
         host = settings.sip_domain
         bracketed = f"[{host}]" if ":" in host else host
@@ -234,7 +236,7 @@ class Trunk:
         host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
         port = f":{proxy.port}" if proxy.port is not None else ""
         name = self.settings.transport
-        transport = f";transport={name}" if name != "udp" else ""
+        transport = f";transport={name}" if name not in {"auto", "udp"} else ""
         return f"<sip:{host}{port}{transport};lr>"
 
     @cached_property
@@ -265,6 +267,8 @@ class Trunks:
 
     def __init__(self, configured: Iterable[TrunkConfig], locator: Locator | None = None) -> None:
         self._trunks = tuple(Trunk(settings, locator) for settings in configured)
+        self.certified: Callable[[Flow], frozenset[str]] = lambda _flow: frozenset()
+        "Whom the verified certificate of a connection's other end names."
 
     def __iter__(self) -> Iterator[Trunk]:
         return iter(self._trunks)
@@ -276,8 +280,13 @@ class Trunks:
         named with its port goes first.
         """
         called = [trunk for trunk in self._trunks if trunk.is_called_by(user)]
-        found = called or [trunk for trunk in self._trunks if trunk.is_source(flow)]
+        known = called or [trunk for trunk in self._trunks if trunk.is_source(flow)]
+        found = [trunk for trunk in known if self._is_vouched_for(trunk, flow)]
         return min(found, key=lambda trunk: not trunk.has_port, default=None)
+
+    def _is_vouched_for(self, trunk: Trunk, flow: Flow) -> bool:
+        name = trunk.settings.client_certificate
+        return not name or name in self.certified(flow)
 
     def named(self, name: str) -> Trunk | None:
         """Return a trunk by its name."""

@@ -141,6 +141,10 @@ def test_flows_of_the_last_run() -> None:
         ),
         ('transports = ["tls"]\n[tls]\ncertificate = "c.pem"\nkey = "/k"', "absolute path"),
         ('[[trunk]]\nname = "t"\naddress = "192.0.2.1"\ntransport = "tls"', "not among the"),
+        (
+            '[[trunk]]\nname = "t"\naddress = "192.0.2.1"\nclient_certificate = "a.example.com"',
+            "client_certificate: needs tls",
+        ),
     ],
 )
 def test_what_is_refused(settings: str, complaint: str) -> None:

@@ -322,6 +322,7 @@ class House:
             recordings=folder,
             clock=self._loop.time,
             attach=self._attach,
+            flow_failed=registrations.flow_failed,
             changed=self._changed,
         )
         self.switchboard = Switchboard(services, registrations)

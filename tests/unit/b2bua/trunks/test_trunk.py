@@ -62,6 +62,50 @@ def test_who_a_request_is_from(
     assert (found.name if found is not None else None) == name
 
 
+CERTIFIED = """
+[sip]
+transports = ["udp", "tls"]
+[tls]
+certificate = "/c.pem"
+key = "/k.pem"
+client_ca = "/ca.pem"
+[[trunk]]
+name = "certified"
+address = "203.0.113.1"
+transport = "tls"
+domain = "sip.example.com"
+client_certificate = "sip.example.com"
+[[trunk]]
+name = "choosy"
+address = "203.0.113.9"
+transport = "auto"
+"""
+
+
+def test_a_trunk_that_has_to_show_a_certificate() -> None:
+    trunks = Trunks(parse(CERTIFIED, "test").trunk)
+    shown = Flow("TLS", OURS, HostPort("203.0.113.1", 40000))
+    hidden = Flow("TLS", OURS, HostPort("203.0.113.1", 40001))
+    trunks.certified = lambda flow: frozenset({"sip.example.com"} if flow == shown else ())
+    trunk = trunks.find(shown)
+    assert trunk is not None
+    assert trunk.name == "certified"
+    assert trunks.find(hidden) is None
+    assert trunks.find(Flow("UDP", OURS, HostPort("203.0.113.1", 5060))) is None
+    (place,) = trunk.servers
+    assert (place.server_name, place.address.port) == ("sip.example.com", 5061)
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP", "TLS"])
+def test_a_trunk_over_whatever_it_likes(transport: Transport) -> None:
+    trunks = Trunks(parse(CERTIFIED, "test").trunk)
+    found = trunks.find(Flow(transport, OURS, HostPort("203.0.113.9", 5060)))
+    assert found is not None
+    assert found.name == "choosy"
+    assert [each.transport for each in found.servers] == ["UDP"]
+    assert [each.transport for each in found.addresses] == [None]
+
+
 def test_names() -> None:
     assert named("six").name == "six"
     assert TRUNKS.named("absent") is None
