@@ -37,7 +37,6 @@ class LentCall(CallLife):
         self._flow = offered.flow
         self._recorded = line.recorded
         self._direction = direction_of(line.party, other)
-        self.emergency = False
         conversation.answered_a = True
         conversation.record.open_transferred(
             line.party,
@@ -69,7 +68,7 @@ class LentCall(CallLife):
         return decide(
             direction,
             conversation.parties,
-            emergency=self.emergency,
+            emergency=self._c.emergency,
             outside_has_keys=can_be_asked,
         )
 
@@ -83,7 +82,7 @@ class LentCall(CallLife):
             call=self,
             exchange=self._exchange,
             transferred=True,
-            emergency=self.emergency,
+            emergency=self._c.emergency,
         )
         await talk.run(agreed=self._c.recording.agreed)
 

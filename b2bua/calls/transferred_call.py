@@ -51,7 +51,7 @@ class TransferredCall(LentCall):
         self._referrer = referrer
         self._destination = destination
         self._request = request
-        self.emergency = isinstance(destination, ToTrunk) and destination.emergency
+        self._c.emergency = isinstance(destination, ToTrunk) and destination.emergency
 
     async def _carry(self) -> None:
         try:

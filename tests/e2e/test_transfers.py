@@ -14,6 +14,7 @@ from tests.e2e.voices import assert_speaks, assert_unheard, first, voice
 from tests.support import audio, ports
 from tests.support.audio import Pcm
 from tests.support.phones.baresip import baresip
+from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
 from tests.support.phones.wire import WirePhone, extension_phone, wire_phone
 from tests.support.prompts import HZ
@@ -114,26 +115,25 @@ async def test_a_blind_transfer_of_a_real_phone_goes_on_in_a_file_of_its_own() -
         await under_test.stop()
 
 
-@pytest.mark.peer("ffmpeg")
-async def test_an_attended_transfer_joins_both_calls() -> None:
+@pytest.mark.peer("linphonec", "ffmpeg")
+async def test_an_attended_transfer_of_a_real_phone_joins_both_calls() -> None:
     async with (
         server(SHORT_FILES, ALL_RECORDED) as under_test,
-        three_phones(under_test) as (alice, bob, carol),
-        extension_phone(under_test, "102", voice(BOB_HZ)) as second_line,
+        extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
+        linphone(under_test.setup(under_test.extension("102"), voice(BOB_HZ))) as bob,
+        extension_phone(under_test, "103", voice(CAROL_HZ)) as carol,
     ):
         await alice.dial("102")
         await bob.ringing()
         await bob.answer()
         await alice.established()
         await talk(0.8)
-        await bob.renegotiate("sendonly")
-        await stand(second_line, "103", carol)
+        await bob.hold()
+        await bob.dial("103")
+        await carol.ringing()
+        await carol.answer()
         await talk(0.8)
-        await bob.refer(f"sip:103@{under_test.sip}?{second_line.replaces}")
-        assert await bob.notified() == "100 Trying"
-        assert await bob.notified() == "200 OK"
-        await bob.closed()
-        await second_line.closed()
+        await bob.join(1, 2)
         await talk(2.0)
         await alice.hang_up()
         await carol.closed()

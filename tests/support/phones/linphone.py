@@ -51,6 +51,17 @@ class Linphone:
     async def established(self, *, timeout_s: float = 30.0) -> None:
         await self.child.wait_for("Media streams established", timeout_s=timeout_s)
 
+    async def hold(self) -> None:
+        """Put the call on hold; only then another one can be made."""
+        await self.child.write("pause")
+        await self.child.wait_for("is now paused")
+
+    async def join(self, first: int, second: int) -> None:
+        """Transfer the party of one call to that of another, both by number, and be out of it."""
+        await self.child.write(f"transfer {first} --to-call {second}")
+        for call in (first, second):
+            await self.child.wait_for(rf"Call {call} with .* ended")
+
     async def hang_up(self) -> None:
         await self.child.write("terminate")
 
@@ -91,7 +102,7 @@ def _settings(
         lines += ["media_encryption=srtp", f"media_encryption_mandatory={must}"]
     lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
-    lines += ["[rtp]", f"audio_rtp_port={rtp}", "audio_jitt_comp=20"]
+    lines += ["[rtp]", f"audio_rtp_port={rtp}-{rtp + 7}", "audio_jitt_comp=20"]
     lines += ["[sound]", "echocancellation=0", "agc=0", "noisegate=0"]
     if account.server:
         user, server = account.user, account.server
@@ -133,7 +144,7 @@ async def linphone(
     audio.write_wav(folder / "says.wav", setup.says)
     port = ports.take(2)
     (folder / "linphonerc").write_text(
-        _settings(setup, port, ports.take(2), transport=transport, authority=authority, srtp=srtp)
+        _settings(setup, port, ports.take(8), transport=transport, authority=authority, srtp=srtp)
     )
     child = Child(
         f"linphonec {setup.account.user}",
