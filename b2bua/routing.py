@@ -114,6 +114,16 @@ class DialPlan:
             otherwise=group.otherwise,
         )
 
+    def strangers(self) -> list[tuple[str, str]]:
+        """Return group and number of all in groups who are no extensions, or groups."""
+        return [
+            (group.number, number)
+            for group in self._groups.values()
+            for number in (*group.members, *((group.otherwise,) if group.otherwise else ()))
+            if self._directory.get(number) is None
+            and (number != group.otherwise or number not in self._groups)
+        ]
+
     def forwarded(self, target: str, extension: Extension) -> Reachable | None:
         """Return where an extension sends its calls: where it could call, but for emergencies."""
         destination = self.from_extension(target, extension)

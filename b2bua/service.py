@@ -127,6 +127,9 @@ class Service:
             await enter(self._desk.open())
             for warning in self._config.warnings():
                 logger.warning(warning)
+            for group, number in services.plan.strangers():
+                named = {"group": group, "number": number}
+                logger.warning("a group has a number that there is none of", extra=named)
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
             await self._keep_house(stop, registrations)

@@ -38,6 +38,10 @@ class Call(CallLife):
         self._caller = caller
         self._destination = destination
         self._greeted = False
+        self._step: Step | None = None
+        "Who is being rung."
+        self._asking: list[bool] = []
+        "Of each of them, whether it will want to ask the outside party."
         self._dialled = dialled_number(offered.request, caller.trunk)
         self._direction = _direction(caller, outside=isinstance(destination, ToTrunk))
         self._c.recording.fax = services.plan.is_fax(caller.number, caller.trunk, self._dialled)
@@ -70,13 +74,12 @@ class Call(CallLife):
             diverted_by=self._diverted_by(),
         )
         step = search.first()
-        asking = all(self._will_ask(step))
         self._prepare(step)
         self._routed()
         conversation.emergency = self._emergency
         await conversation.lend_legs()
         hunt = Hunt(conversation, self._exchange, search)
-        if asking and self._direction is Direction.INCOMING:
+        if all(self._asking) and self._direction is Direction.INCOMING:
             await self._greet_and_ring(hunt, step)
         else:
             await hunt.run(step, Forwarding(conversation), self._prepare)
@@ -112,9 +115,13 @@ class Call(CallLife):
         Because one of them will ask the outside party, or because the call is a fax: its tones
         don't outlive any other codec.
         """
-        self._c.call(step.stations[0].party)
-        self._engage(*(station.party for station in step.stations))
-        return any(self._will_ask(step)) or self._c.recording.fax
+        if step is not self._step:
+            self._step = step
+            self._c.call(step.stations[0].party)
+            self._engage(*(station.party for station in step.stations))
+            decisions = [self._decide(station.party) for station in step.stations]
+            self._asking = [each.start is Start.AFTER_CONSENT for each in decisions]
+        return any(self._asking) or self._c.recording.fax
 
     def _answered(self) -> None:
         """Note who has answered: from now on they talk."""
@@ -130,11 +137,6 @@ class Call(CallLife):
         parties = (self._caller, *callees)
         own = {party.number for party in parties if party.extension is not None}
         self._exchange.engage(self, own)
-
-    def _will_ask(self, step: Step) -> list[bool]:
-        """Tell of each who is rung whether it will want to ask the outside party."""
-        decisions = [self._decide(station.party) for station in step.stations]
-        return [decision.start is Start.AFTER_CONSENT for decision in decisions]
 
     def _decide(self, callee: Party, *, outside_has_keys: bool = True) -> Decision:
         return self._c.recording.decide(

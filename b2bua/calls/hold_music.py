@@ -21,8 +21,10 @@ from sip.audio_stream import RECEIVES
 class HoldMusic:
     """The music of one talk."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, *, allowed: bool) -> None:
+        """Begin silent; `allowed` is false in an emergency, where nobody is entertained."""
         self._c = conversation
+        self._allowed = allowed
         self._side: Side | None = None
         "Who is entertained."
         self._play_id: int | None = None
@@ -61,8 +63,9 @@ class HoldMusic:
 
     def _may_hear(self, side: Side) -> bool:
         holder, held = self._c.parties[side.other], self._c.parties[side]
-        wanted = self._c.services.config.music.on_hold and holder.extension is not None
-        return wanted and (held.trunk is None or held.trunk.settings.hold_music)
+        wanted = self._allowed and self._c.services.config.music.on_hold
+        own = holder.extension is not None
+        return wanted and own and (held.trunk is None or held.trunk.settings.hold_music)
 
     def _wanted(self) -> Side | None:
         """Return who ought to hear music now."""

@@ -26,7 +26,7 @@ class Front(Protocol):
         """
 
     def sent_on(self) -> None:
-        """Learn that somebody else is rung now."""
+        """Learn that the call was forwarded: somebody is rung in another one's place."""
 
     def on_event(self, event: CallEvent) -> None:
         """Take what is neither an answer nor an end."""
@@ -48,7 +48,11 @@ class Hunt:
 
         `prepare` is told of each step, and says whether G.711 alone is to be offered.
         """
+        sent_on = 0
         while True:
+            if len(step.diversions) > sent_on:
+                sent_on = len(step.diversions)
+                front.sent_on()
             narrow = prepare(step)
             ringings = [self._ringing(station, step) for station in step.stations]
             front.offer(narrow=narrow, final=step.final)
@@ -60,7 +64,6 @@ class Hunt:
                 )
             except Unanswered as over:
                 step = self._search.after(over)
-                front.sent_on()
             else:
                 front.accept(answered)
                 return

@@ -57,7 +57,7 @@ class Talk:
         self._key = RecordKey(conversation, decision)
         self._info_keys = InfoKeys(conversation, self._codes)
         self._renegotiation = conversation.renegotiation
-        self._music = HoldMusic(conversation)
+        self._music = HoldMusic(conversation, allowed=not emergency)
         self._referring = Referring(
             conversation,
             exchange,

@@ -188,6 +188,12 @@ def test_a_group_is_a_number_of_ours_whose_members_exist() -> None:
     assert (found.in_turn, found.turn_s, found.otherwise) == (True, 15, "601")
 
 
+def test_who_is_named_in_a_group_and_does_not_exist_is_told() -> None:
+    assert plan(TOML + GROUP).strangers() == [("600", "999"), ("600", "601")]
+    both = GROUP.replace('"601"', '"0301"').replace('"102", "999", ', "")
+    assert plan(TOML + both).strangers() == []
+
+
 def test_an_extension_goes_before_a_group_of_its_number() -> None:
     assert reached("0301", toml=TOML + GROUP) == "extension 0301"
 

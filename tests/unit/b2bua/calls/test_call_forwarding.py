@@ -47,17 +47,12 @@ async def answers(house: House, caller: Phone, callee: Phone) -> InviteOffered:
     return offered
 
 
-def progress(phone: Phone) -> list[int]:
-    """What a caller was told that was not waited for."""
-    told = [phone._told.get_nowait() for _ in range(phone._told.qsize())]
-    return [event.response.code for event in told if isinstance(event, InviteProgressed)]
-
-
 @virtual
 async def test_always_and_nobody_rings_first(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, forwarding(always="104"), CARL) as house:
         alice, bob, carl = house.phone("102"), house.phone("103"), house.phone("104")
         alice.dial("103")
+        assert (await alice.take(InviteProgressed)).response.code == 181
         offered = await answers(house, alice, carl)
         assert bob.untold == []
         assert diversions(offered) == ["<sip:103@192.0.2.100>;reason=unconditional"]

@@ -66,7 +66,8 @@ async def test_in_turn_each_one_has_its_time(tmp_path: Path) -> None:
         bob.reject(await bob.take(InviteOffered), 486)
         carl.answer(await carl.take(InviteOffered))
         assert house.now - began == pytest.approx(10, abs=0.2)
-        await caller.take(InviteAnswered)
+        await asyncio.sleep(0.1)
+        assert caller.untold == ["InviteAnswered"], "no 181: nobody has forwarded the call"
         caller.bye()
         await carl.take(UsageEnded)
         await house.over()

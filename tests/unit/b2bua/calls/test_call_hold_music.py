@@ -215,6 +215,17 @@ def test_but_not_where_it_is_off(tmp_path: Path, where: str) -> None:
 
 
 @virtual
+async def test_nobody_is_entertained_in_an_emergency(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = house.phone("102"), house.outside()
+        await house.connect(alice, "112", outside)
+        await changes(alice, outside, held(alice, "sendonly", 2))
+        assert house.plane.heard(B) == []
+        alice.bye()
+        await outside.take(UsageEnded)
+
+
+@virtual
 async def test_what_others_play_when_they_hold_is_not_ours_to_replace(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await outgoing(house)
