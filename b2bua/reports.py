@@ -116,6 +116,8 @@ def _call(row: CallRow) -> dict[str, Any]:
         "calldate": iso(row.calldate),
         "src": row.src,
         "dst": row.dst,
+        "channel": row.channel,
+        "dstchannel": row.dstchannel,
         "duration": row.duration,
         "billsec": row.billsec,
         "disposition": row.disposition,
