@@ -85,6 +85,9 @@ class RoutePlan:
     recode: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     "Payload type in -> encoding names in and out, for the types that need more than a table."
 
+    shares_none: bool = False
+    "No codec goes as it is: without `recode` nothing would be heard."
+
     events: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     "Payload type in -> clock rates in and out of the telephone events beside recoded sound."
 
@@ -185,17 +188,22 @@ def first_offer(*, local: HostPort, origin: Origin) -> SessionDescription:
     return SessionDescription(origin=origin, connection=local.host, media=(line,))
 
 
-def narrowed(session: SessionDescription) -> SessionDescription:
+def narrowed(
+    session: SessionDescription, *, beside: tuple[Payload, ...] = ()
+) -> SessionDescription:
     """Return the description with nothing but G.711 and digits on its audio line.
 
     For calls into which we speak ourselves. A description without G.711 stays as it is.
+    `beside`: codecs that may stay as well.
     """
     index = audio_index(session)
     media = session.media[index]
     payloads = read_payloads(media)
     if _any_law(payloads) is None:
         return session
-    return replace(session, media=_with_payloads(session.media, index, _speakable(payloads)))
+    return replace(
+        session, media=_with_payloads(session.media, index, _speakable(payloads, beside))
+    )
 
 
 def own_answer(
@@ -311,7 +319,15 @@ def _plan(
     events: dict[int, tuple[int, int]] = {}
     if recode:
         events = _events_beside(incoming, sink, convertible, payload_types)
-    return RoutePlan(payload_types=payload_types, transcode=transcode, recode=recode, events=events)
+    return RoutePlan(
+        payload_types=payload_types,
+        transcode=transcode,
+        recode=recode,
+        shares_none=not any(
+            incoming[number].is_codec for number in payload_types if number not in recode
+        ),
+        events=events,
+    )
 
 
 def _events_beside(
@@ -362,12 +378,16 @@ def _answered(
     return ours
 
 
-def _speakable(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
-    """Return both laws and the digits that go with them."""
+def _speakable(
+    payloads: tuple[Payload, ...], beside: tuple[Payload, ...] = ()
+) -> tuple[Payload, ...]:
+    """Return both laws and the digits that go with them, and the codecs `beside` them."""
     return tuple(
         each
         for each in payloads
-        if each.law is not None or (each.codec[0] == TELEPHONE_EVENT and each.clock_rate == 8000)
+        if each.law is not None
+        or (each.codec[0] == TELEPHONE_EVENT and each.clock_rate == 8000)
+        or among(each, beside)
     )
 
 

@@ -112,6 +112,10 @@ class Bridge:
             return None
         return told.relay(said.heard)
 
+    def lift_for(self, side: Side) -> bytes | None:
+        """Return the offer that would bring a side to wideband behind a menu; None: none would."""
+        return self.sides[side].lift_to(self.sides[side.other])
+
     def take_answer(self, side: Side, body: bytes) -> None:
         """Take the answer to `offer_to`; joins the legs where both agree; raises `SdpError`."""
         self.sides[side].take_answer(body)
@@ -135,7 +139,7 @@ class Bridge:
         if first is None or second is None:
             return
         plans = routes(first, second, self._convertible)
-        if any(plan.recode for plan in plans) and not self.legs[0].may_transcode():
+        if any(plan.shares_none for plan in plans) and not self.legs[0].may_transcode():
             raise NoCommonCodec("as many calls are transcoded as may be")
 
     def close(self) -> None:

@@ -392,6 +392,8 @@ class Conversation:
         self._adopt(first)
         self._adopt(second)
         self._bridge = Bridge(first, second, self._convertible)
+        for each in self._bridge.sides:
+            each.lifts = self.services.config.media.wideband_after_menu
         way = self.way_to(self.parties[Side.A], self._flow)
         caller, callee = self.bridge.sides
         caller.meet(way)

@@ -52,6 +52,10 @@ class Negotiation:
         self.keys = KeyExchange()
         self._convertible = convertible
         self._generous = False
+        self.lifts = False
+        "What a menu has kept from this side may be agreed on behind it."
+        self._kept: SessionDescription | None = None
+        "What the side has offered and was answered in G.711 alone, because we speak to it."
         self.stream: AudioStream | None = None
         "What it may send and wants to receive, as agreed."
         self._way = MediaWay(leg.local.host)
@@ -119,6 +123,7 @@ class Negotiation:
         """Keep an offer of the side, to be answered when the other side has."""
         offer = self._take_offer(body)
         self._offered = narrowed(offer) if narrow else offer
+        self._kept = offer if narrow else None
 
     def _take_offer(self, body: bytes) -> SessionDescription:
         """Return an offer of the side as plain RTP."""
@@ -151,7 +156,7 @@ class Negotiation:
 
     def answer_alone(self, body: bytes) -> bytes:
         """Return our own answer to an offer: G.711 and digits."""
-        offer = self._take_offer(body)
+        offer = self._kept = self._take_offer(body)
         told = own_answer(offer, local=self._local, origin=self._origin, standing=self._standing)
         return self._answer(told, offer)
 
@@ -174,7 +179,7 @@ class Negotiation:
             direction = told_direction(direction, entertained=self._hears_us)
             offer = standing_offer(self._standing, direction=direction)
         elif other is not None and other.heard is not None:
-            return self.relay(narrowed(other.heard))
+            return self.relay(other.kept() or narrowed(other.heard))
         else:
             offer = first_offer(local=self._local, origin=self._origin)
         return self._offer(offer)
@@ -208,6 +213,43 @@ class Negotiation:
         assert self._offering is not None
         free = audio_stream(self._offering).direction == "sendrecv"
         self._agree(self._offering, answer, said, free=free)
+
+    # --- from narrow to wide, behind a menu
+
+    def kept(self) -> SessionDescription | None:
+        """Return what we could have agreed on with the side; None: no wideband, or not wanted."""
+        if not self.lifts or self._kept is None:
+            return None
+        wide = tuple(each for each in self._convertible if each.law is None)
+        if not any(among(each, wide) for each in audio_stream(self._kept).payloads):
+            return None
+        return narrowed(self._kept, beside=wide)
+
+    @property
+    def codec(self) -> Payload | None:
+        """The codec that the side likes best of what was agreed."""
+        return next((each for each in self._payloads if each.is_codec), None)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether that is a wideband codec, and one that we know."""
+        codec = self.codec
+        return codec is not None and codec.law is None and among(codec, self._convertible)
+
+    def lift_to(self, other: "Negotiation") -> bytes | None:
+        """Return an offer to this side of the wideband that `other` has; None: no reason for one.
+
+        `other` has agreed on it, or offered it before a menu.
+        """
+        if self.is_wide or self.stream is None or self._agreed is None:
+            return None
+        mine, theirs, codec = self.kept(), other.kept(), other.codec
+        if other.is_wide and codec is not None and other.heard is not None:
+            known = mine is not None and among(codec, audio_stream(mine).payloads)
+            return self.relay(other.heard) if known else None
+        told = audio_stream(self._agreed).payloads
+        was_offered = any(among(each, told) for each in self._convertible if each.law is None)
+        return None if theirs is None or was_offered else self.relay(theirs)
 
     # --- what needs no new agreement
 

@@ -155,6 +155,13 @@ class Renegotiation:
             self._offers += 1
             self._keep(side, self._offer(usage, offer, update=False))
 
+    def lift(self, side: Side) -> None:
+        """Offer a side the wideband that the other one has, where there is any to gain."""
+        usage = self._c.partner(side)
+        offer = self._c.bridge.lift_for(side) if usage is not None else None
+        if usage is not None and offer is not None:
+            self._keep(side, self._offer(usage, offer, update=False))
+
     def correct(self, side: Side) -> None:
         """Tell a side soon that the other one is not what it was told first."""
         self._later(side, BUSY_S, anyway=True)

@@ -10,6 +10,7 @@ from b2bua.calls.exchange import Exchange, Talkable
 from b2bua.calls.hold_music import HoldMusic
 from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Surrendered
 from b2bua.calls.info_keys import InfoKeys
+from b2bua.calls.lifting import Lifting
 from b2bua.calls.record_key import RecordKey
 from b2bua.calls.referring import Referring
 from b2bua.calls.renegotiation import is_update
@@ -58,6 +59,7 @@ class Talk:
         self._info_keys = InfoKeys(conversation, self._codes)
         self._renegotiation = conversation.renegotiation
         self._music = HoldMusic(conversation, allowed=not emergency)
+        self._lifting = Lifting(conversation)
         self._referring = Referring(
             conversation,
             exchange,
@@ -86,6 +88,7 @@ class Talk:
         self._due = self._acknowledged and self._begins_now(agreed=agreed)
         self._begin()
         self._music.follow()
+        self._lifting.follow()
         try:
             while True:
                 await self._next()
@@ -107,6 +110,7 @@ class Talk:
             self._handle(event)
             self._refer_at_last()
         self._music.follow(event)
+        self._lifting.follow()
 
     def _join(self) -> None:
         """Let them hear each other, at once or when both have answered our offers."""

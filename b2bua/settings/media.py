@@ -54,6 +54,8 @@ class MediaConfig(Section):
     max_calls: int = Field(default=200, ge=1, le=10000)
     max_transcoded: int = Field(default=20, ge=0, le=10000)
     "Calls whose sides share no codec and are connected all the same; 0: none are."
+    wideband_after_menu: bool = False
+    "Offer both sides G.722 or Opus when nothing more is asked, by re-INVITE."
     latch: LatchChoice = "auto"
     "Which sources the leg of a telephone may take, beside the one that it names."
     latches: dict[ExtensionNumber, LatchChoice] = Field(default_factory=dict)

@@ -1,5 +1,7 @@
 """Phones that share no codec understand each other, and the recording has both."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.e2e.calls import call, end
@@ -12,10 +14,11 @@ from tests.e2e.test_recorded_calls import (
     assert_both_speak,
     recorded,
 )
-from tests.support import audio
+from tests.support import audio, ports
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
 from tests.support.server import server
+from tests.support.trunk import dialled, outside_baresip, trunk_settings
 
 NAMES = {"pcma": "PCMA", "g722": "G722", "opus": "opus"}
 "As the phone's log has them."
@@ -54,3 +57,40 @@ async def test_phones_without_a_common_codec_hear_each_other(caller: str, callee
         audio.assert_tone(alice.heard(), CALLEE_HZ, 0.5, 2.5)
         audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
         audio.assert_no_tone(alice.heard(), CALLER_HZ, below=-40.0)
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
+async def test_behind_the_question_both_phones_go_on_in_wideband() -> None:
+    port, high = ports.take(2), 5200.0
+    says = audio.tone(CALLEE_HZ, 30.0, rate=16000) // 2 + audio.tone(high, 30.0, rate=16000) // 2
+    settings = "[media]\nwideband_after_menu = true\n" + trunk_settings(port)
+    async with (
+        server(settings, (("101", "automatic", True),), short=True) as under_test,
+        baresip(
+            replace(under_test.setup(under_test.extension("101"), says), says_rate=16000),
+            codecs="g722,pcma",
+        ) as clerk,
+        outside_baresip(
+            under_test.folder / "out", CALLER_SAYS, port=port, codecs="g722,pcma"
+        ) as caller,
+    ):
+        await caller.dial(dialled(under_test.sip))
+        await caller.established()
+        assert caller.speaks("PCMA"), "we speak to it"
+        await talk(1.5)
+        await caller.digit("1")
+        await clerk.ringing()
+        await clerk.answer()
+        await clerk.hears()
+        await caller.child.wait_for("Set audio encoder: G722")
+        assert clerk.speaks("G722")
+        await talk(2.5)
+        await clerk.hang_up()
+        await caller.closed()
+        row = await under_test.the_call()
+        assert row["outcome"] == "recorded", row
+        pcm = audio.decode(under_test.recording(row), rate=16000)
+        end = audio.seconds(pcm, rate=16000)
+        audio.assert_tone(pcm, high, end - 2.3, end - 0.3, level=-18.0, within=6.0, rate=16000)
+        audio.assert_tone(pcm, CALLER_HZ, end - 2.0, end - 0.3, rate=16000)
+        audio.assert_tone(clerk.heard(), CALLER_HZ, 1.0, 2.3)
