@@ -27,6 +27,7 @@ from tests.support.phones.phone import talk
 from tests.support.server import Server, server
 
 REQUIRED: SrtpWish = "required"
+SHORT_TAG = "AES_CM_128_HMAC_SHA1_32"
 
 
 async def wish(under_test: Server, **srtp: SrtpWish) -> None:
@@ -50,8 +51,18 @@ async def assert_all_was_opened(under_test: Server) -> None:
 
 
 @pytest.mark.peer("baresip", "linphonec", "openssl", "ffmpeg")
-@pytest.mark.parametrize("caller", ["baresip", "linphonec"])
-async def test_two_telephones_with_srtp_are_heard_and_recorded(tmp_path: Path, caller: str) -> None:
+@pytest.mark.parametrize(
+    ("caller", "known"),
+    [
+        ("baresip", ""),
+        ("linphonec", ""),
+        ("linphonec", SHORT_TAG),
+    ],
+)
+async def test_two_telephones_with_srtp_are_heard_and_recorded(
+    tmp_path: Path, caller: str, known: str
+) -> None:
+    """`known`: the one suite of the linphonec; baresip has another with us."""
     tls = Secured(tmp_path)
     first, second = ("101", "102") if caller == "baresip" else ("102", "101")
     async with (
@@ -67,6 +78,7 @@ async def test_two_telephones_with_srtp_are_heard_and_recorded(tmp_path: Path, c
             transport="tls",
             authority=tls.authority.certificate,
             srtp="required",
+            suite=known,
         ) as carol,
     ):
         await wish(under_test, _101="required", _102="required")
@@ -80,7 +92,9 @@ async def test_two_telephones_with_srtp_are_heard_and_recorded(tmp_path: Path, c
         assert_both_speak(pcm)
         assert audio.tone_intervals(alice.heard(), CALLEE_HZ)
         assert audio.tone_intervals(carol.heard(), CALLER_HZ)
-        await assert_all_was_opened(under_test)
+        if known != SHORT_TAG:
+            # With that one it shortens the tag of SRTCP as well (RFC 4568 section 6.2.2 does not).
+            await assert_all_was_opened(under_test)
         await under_test.stop()
 
 

@@ -89,6 +89,7 @@ def _settings(
     transport: str,
     authority: Path | None,
     srtp: str,
+    suite: str,
 ) -> str:
     account = setup.account
     # -2 means: do not listen. IPv6 off, or an unregistered linphonec offers it on loopback.
@@ -100,6 +101,7 @@ def _settings(
     if srtp:
         must = int(srtp == "required")
         lines += ["media_encryption=srtp", f"media_encryption_mandatory={must}"]
+        lines += [f"srtp_crypto_suites={suite}"] if suite else []
     lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}-{rtp + 7}", "audio_jitt_comp=20"]
@@ -134,17 +136,27 @@ async def linphone(
     transport: str = "udp",
     authority: Path | None = None,
     srtp: str = "",
+    suite: str = "",
 ) -> AsyncIterator[Linphone]:
     """Start linphonec; with a registrar in the account, wait until it is registered.
 
-    `authority`: over TLS who vouches for the registrar. `srtp`: `optional` or `required`.
+    `authority`: over TLS who vouches for the registrar. `srtp`: `optional` or `required`,
+    with this one `suite`, or all that it knows.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
     audio.write_wav(folder / "says.wav", setup.says)
     port = ports.take(2)
     (folder / "linphonerc").write_text(
-        _settings(setup, port, ports.take(8), transport=transport, authority=authority, srtp=srtp)
+        _settings(
+            setup,
+            port,
+            ports.take(8),
+            transport=transport,
+            authority=authority,
+            srtp=srtp,
+            suite=suite,
+        )
     )
     child = Child(
         f"linphonec {setup.account.user}",

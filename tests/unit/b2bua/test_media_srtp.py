@@ -8,8 +8,13 @@ import pytest
 from b2bua.media.messages import (
     Bridge,
     Counters,
+    LegReleased,
+    LoadSound,
     LogLine,
     MasterKey,
+    Play,
+    PlayPart,
+    ReleaseLeg,
     SetRemote,
     SrtpKeys,
 )
@@ -61,6 +66,48 @@ def test_a_leg_with_keys_hears_and_is_heard_by_a_plain_one(worker: Worker) -> No
     worker.expect(Counters, lambda m: m.values["dropped_forged"] == 1)
     worker.barrier()
     assert [each.data for each in worker.ring() if each.sequence == 1] == [plain]
+
+
+def test_what_we_say_ourselves_is_sealed(worker: Worker) -> None:
+    keys = SrtpKeys(ours=a_key(), theirs=a_key())
+    alice = worker.phone(11)
+    worker.leg(1)
+    worker.send(
+        SetRemote(1, HOST, alice.port, srtp=keys),
+        LoadSound("word", b"a" * 480, b"u" * 480),
+        Play(1, 1, (PlayPart(sound="word"),), 8),
+    )
+    opener = Opener(as_rtp(keys.ours), Drops())
+    for _ in range(3):
+        sealed = alice.socket.recv(2048)
+        buffer = bytearray(sealed)
+        assert buffer[12 : opener.open_in(buffer, len(sealed))] == b"a" * 160
+
+
+def test_a_flood_without_the_key_loses_no_packet_of_the_call(worker: Worker) -> None:
+    keys = SrtpKeys(ours=a_key(), theirs=a_key())
+    alice, bob = worker.phone(11), worker.phone(22)
+    port_a = worker.leg(1)
+    worker.leg(2)
+    worker.send(
+        SetRemote(1, HOST, alice.port, srtp=keys),
+        SetRemote(2, HOST, bob.port),
+        Bridge(1, 2, ALAW, ALAW),
+    )
+    worker.barrier()
+    sealer = Sealer(as_rtp(keys.theirs))
+    for number in range(200):
+        header = RtpHeader(payload_type=8, sequence=number, timestamp=0, ssrc=11)
+        good = sealer.rtp(header.serialize() + b"a" * 160)
+        forged = good[:-1] + bytes([good[-1] ^ 1])
+        # As its own address says them: the kernel has already dropped all others.
+        for _ in range(100):
+            alice.socket.sendto(forged, (HOST, port_a))
+        alice.socket.sendto(good, (HOST, port_a))
+        assert bob.hear()[0].sequence == number
+    worker.expect(Counters, lambda m: m.values["dropped_forged"] == 20_000)
+    worker.send(ReleaseLeg(1))
+    assert worker.expect(LegReleased).packets_received == 200
 
 
 def test_no_word_goes_out_in_the_clear_where_there_is_no_such_suite(worker: Worker) -> None:

@@ -4,13 +4,18 @@ import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from b2bua.calls.media_way import MediaWay
+from b2bua.calls.negotiation import Negotiation
 from b2bua.directory import Extension
-from b2bua.media.messages import SetRemote, SrtpKeys
+from b2bua.media.leg import LegKeeper, MediaLeg
+from b2bua.media.messages import Bridge, SetRemote, SrtpKeys
 from rtp import srtp as rtp_srtp
 from sip import sdes
+from sip.address import HostPort
 from sip.events import (
     InviteAnswered,
     InviteFailed,
@@ -22,7 +27,7 @@ from sip.events import (
 )
 from sip.sdes import Crypto, fresh
 from sip.sdp import SessionDescription
-from sip.secure_media import Srtp
+from sip.secure_media import Srtp, SrtpRequired
 from tests.unit.b2bua.calls.call_rig import (
     DID,
     TRUNK_HOST,
@@ -32,6 +37,8 @@ from tests.unit.b2bua.calls.call_rig import (
     open_house,
     sdp,
 )
+from tests.unit.b2bua.calls.test_bridge import RecordingPlane
+from tests.unit.b2bua.calls.test_call_transfer import refer
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2
@@ -602,6 +609,66 @@ def test_a_trunk_that_refuses_srtp(tmp_path: Path, srtp: str) -> None:
             await outside.take(UsageEnded)
 
     run()
+
+
+def test_a_transferred_party_keeps_its_keys(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        people = own("102", Srtp.REQUIRED), own("103"), own("104", Srtp.REQUIRED)
+        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+            mine = fresh(1, CM_80)
+            alice.dial("103", secure(alice.host, mine))
+            bob.answer(await bob.take(InviteOffered))
+            answered = await alice.take(InviteAnswered)
+            _, told = said(answered.response.body)
+            await asyncio.sleep(0.01)
+            assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
+            offered = await carol.take(InviteOffered)
+            to_carol, from_carol = await answer(carol, offered)
+            await asyncio.sleep(1)
+            last = house.plane.of(Bridge)[-1]
+            assert {last.leg_a, last.leg_b} == {A, 3}
+            assert_keys(keys(house, A), told[1], mine)
+            assert_keys(keys(house, 3), to_carol, from_carol)
+            # And is offered them again by whoever is there now.
+            carol.reinvite(secure(carol.host, from_carol, direction="sendonly", version=2))
+            event = await alice.take(ReinviteReceived)
+            assert said(event.request.body) == ("RTP/SAVP", {1: told[1]})
+            alice.accept(event, body=secure(alice.host, mine, direction="recvonly", version=2))
+            await carol.take(RequestCompleted)
+            assert_keys(keys(house, A), told[1], mine)
+            alice.bye()
+            await carol.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+def test_a_leg_elsewhere_begins_with_a_new_key_of_ours() -> None:
+    plane = RecordingPlane()
+    legs = [
+        MediaLeg(cast("LegKeeper", plane), number, 0, 1, HostPort("127.0.0.1", 20_000 + number))
+        for number in (2, 4)
+    ]
+    side = Negotiation(legs[0])
+    side.meet(MediaWay("192.0.2.100", srtp=Srtp.REQUIRED))
+    _, lines = said(side.offer_alone())
+    mine = fresh(min(lines), lines[min(lines)].suite)
+    side.take_answer(secure("192.0.2.1", mine))
+    moved = side.moved_to(legs[1])
+    offer = moved.offer_again()
+    profile, again = said(offer)
+    assert (profile, list(again)) == ("RTP/SAVP", [mine.tag])
+    assert again[mine.tag].inline != lines[mine.tag].inline
+    moved.take_answer(secure("192.0.2.1", mine, version=2))
+    told = [each.srtp for each in plane.sent if isinstance(each, SetRemote)]
+    assert_keys(told[0], lines[mine.tag], mine)
+    assert_keys(told[1], again[mine.tag], mine)
+    # What may not be plain may not become it.
+    with pytest.raises(SrtpRequired):
+        moved.answer_alone(sdp("192.0.2.1", version=3))
+    assert len(plane.sent) == 2
 
 
 def test_no_key_is_in_a_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
