@@ -98,12 +98,12 @@ class Service:
             transport = await enter(self._open_transport(endpoint))
             registrations = Registrations(self._config.sip, journal, endpoint, transport.kick)
             await self._load(registrations)
-            transport.registered_flows = registrations.registrar.flows
             endpoint.send_large_requests(lambda to: self._addresses.flow_to("TCP", to))
             endpoint.answer_life_signs(registrations.registrar.has_flow)
-            transport.on_connection_lost = registrations.connection_lost
             await enter(self._open_names())
-            self._desk = TrunkDesk(self._trunks, self._office(endpoint, transport))
+            desk = self._desk = TrunkDesk(self._trunks, self._office(endpoint, transport))
+            transport.registered_flows = lambda: registrations.registrar.flows() | desk.flows()
+            transport.on_connection_lost = lambda flow: _lost(flow, registrations, desk)
             services = self._services(endpoint, transport, plane, journal, registrations)
             pages = await enter(self._open_web())
             self._switchboard = Switchboard(services, registrations)
@@ -124,7 +124,7 @@ class Service:
             await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
             await plane.ready()
             await enter(self._switchboard.open())
-            await enter(self._desk.open())
+            await enter(desk.open())
             for warning in self._config.warnings():
                 logger.warning(warning)
             for group, number in services.plan.strangers():
@@ -312,6 +312,12 @@ class Service:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HOUSEKEEPING_S):
                     await stop.wait()
+
+
+def _lost(flow: Flow, registrations: Registrations, desk: TrunkDesk) -> None:
+    """Tell whoever lived on a connection that it has ended."""
+    registrations.connection_lost(flow)
+    desk.connection_lost(flow)
 
 
 def _read_certificates(config: Config) -> Tls | None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/state-machines.md from the tables of `sip/transaction.py` and `sip/usage_state.py`.
+"""Write docs/state-machines.md from the tables of transactions, dialogs and registrations.
 
 Run it after a change of a table; a test compares. With `--check` it only tells, by its exit
 status, whether the file is what the tables say.
@@ -14,7 +14,8 @@ PAGE = ROOT / "docs" / "state-machines.md"
 
 sys.path.insert(0, str(ROOT))
 
-from sip.transaction import MACHINES, Input, Machine, State  # noqa: E402 - found by the line above
+from sip import registering  # noqa: E402 - found by the line above
+from sip.transaction import MACHINES, Input, Machine, State  # noqa: E402
 from sip.usage_state import CLIENT_USAGE, SERVER_USAGE, Table, UsageState  # noqa: E402
 
 INTRODUCTION = """\
@@ -35,6 +36,13 @@ USAGES = """\
 
 The life of an INVITE dialog (`sip/usage_state.py`): what the next call of the application, or
 message of the peer, may be. RFC 3261 sections 12 to 15, RFC 5057.
+"""
+
+REGISTRATION = """\
+## Our registration with a provider
+
+`sip/registering.py`; RFC 3261 section 10.2, RFC 5626. `SHAKY` still holds, but the last try to
+prolong it failed.
 """
 
 Edge = tuple[str, str, str]
@@ -61,6 +69,16 @@ def usage_edges(table: Table, start: UsageState) -> Iterator[Edge]:
             if state is not UsageState.ENDED:
                 yield state.name, following.name, given.name
     yield UsageState.ENDED.name, "[*]", ""
+
+
+def registration_edges() -> Iterator[Edge]:
+    """Return the arrows of a registration of ours."""
+    yield "[*]", registering.State.OUT.name, ""
+    for state, row in registering.TABLE.items():
+        for given, following in row.items():
+            if following is not state:
+                yield state.name, following.name, given.name
+    yield registering.State.GONE.name, "[*]", ""
 
 
 def _label(given: str, actions: Iterable[str]) -> str:
@@ -90,7 +108,8 @@ def page() -> str:
         diagram("A call that comes in", usage_edges(SERVER_USAGE, UsageState.OFFERED)),
         diagram("A call of ours", usage_edges(CLIENT_USAGE, UsageState.CALLING)),
     ]
-    return "\n".join([INTRODUCTION, *transactions, USAGES, *usages])
+    registration = diagram("From the first REGISTER to the last", registration_edges())
+    return "\n".join([INTRODUCTION, *transactions, USAGES, *usages, REGISTRATION, registration])
 
 
 def main() -> int:

@@ -37,6 +37,9 @@ REFUSED_PAUSE_S: Final = 300.0
 
 MAX_PAUSE_S: Final = 1800.0
 
+STEADY_S: Final = 60.0
+"A connection that has lasted so long may be opened again at once when it ends."
+
 MAX_RETRY_AFTER_S: Final = 3600.0
 
 _DELTA: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -139,6 +142,9 @@ class Registering:
         self._contact_user = contact_user
         self._expires_s = expires_s
         self._dice = dice
+        self._accepted_at = now
+        self._losses = 0
+        "Times in a row that the connection ended soon after we were taken."
         self._rounds = 0
         "Times in a row that no server took us."
         self.state = State.OUT
@@ -194,6 +200,19 @@ class Registering:
         self._feed(Input.FAILED)
         self._pause(now, trouble, last=True, pause_s=PAUSE_S)
 
+    def lost(self, now: float) -> None:
+        """Take note that the connection has ended over which the registrar reaches us.
+
+        We are still registered, but hear of no call until we have come again (:rfc:`5626`).
+        """
+        self.expire(now)
+        if self.state not in HOLDING:
+            return
+        # A server that hangs up on us each time is not called once a second.
+        self._losses = self._losses + 1 if now < self._accepted_at + STEADY_S else 0
+        pause_s = min(NEXT_SERVER_S * 2 ** min(self._losses, 16), MAX_PAUSE_S)
+        self.due_at = min(self.due_at, now + pause_s * (0.5 + self._dice() / 2))
+
     # --- what answers mean
 
     def _feed(self, given: Input) -> None:
@@ -208,6 +227,7 @@ class Registering:
             return
         self._feed(Input.ACCEPTED)
         self._rounds, self.trouble = 0, ""
+        self._accepted_at = now
         routes = header_values(response.headers.getlist("Service-Route"))
         self.granted = Registered(expires_at=now + seconds, service_route=routes)
         self.due_at = now + refresh_after(seconds, self._dice())

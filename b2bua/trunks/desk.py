@@ -10,6 +10,7 @@ from b2bua.trunks.asking import Office
 from b2bua.trunks.monitor import Monitor
 from b2bua.trunks.registration import registration_of
 from b2bua.trunks.trunk import Trunks
+from sip.address import Flow
 from sip.events import RequestCompleted
 
 logger = logging.getLogger("b2bua.trunks")
@@ -45,6 +46,15 @@ class TrunkDesk:
     def completed(self, event: RequestCompleted) -> None:
         """Take the answer to a request outside of calls."""
         self._office.completed(event)
+
+    def flows(self) -> set[Flow]:
+        """Return the connections over which providers reach us."""
+        return {each.flow for each in self._registrations if each.flow is not None}
+
+    def connection_lost(self, flow: Flow) -> None:
+        """Take note that a connection has ended."""
+        for each in self._registrations:
+            each.connection_lost(flow)
 
     async def _leave(self) -> None:
         results = await asyncio.gather(

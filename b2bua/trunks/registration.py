@@ -38,6 +38,9 @@ class Registration:
         self._series: Series = office.endpoint.series()
         self._round: list[Destination] = []
         "Servers that were not tried yet since the last pause."
+        self._flow: Flow | None = None
+        "Over which we were taken: over a connection, calls come back on it."
+        self._hurry = asyncio.Event()
         self._said = ""
         "The trouble that stands in the log already."
         self.registering = trunk.registering = Registering(
@@ -62,6 +65,18 @@ class Registration:
             async with asyncio.timeout(LEAVE_S):
                 await self._exchange(place)
 
+    @property
+    def flow(self) -> Flow | None:
+        """The connection that has to stay open, where there is one."""
+        flow = self._flow
+        return flow if flow is not None and flow.reliable and self.registering.holds else None
+
+    def connection_lost(self, flow: Flow) -> None:
+        """Register again soon where that was the connection."""
+        if flow == self.flow:
+            self.registering.lost(self._office.clock())
+            self._hurry.set()
+
     async def _pause(self) -> None:
         """Wait until the next REGISTER is due, and see a registration end meanwhile."""
         registering = self.registering
@@ -70,7 +85,10 @@ class Registration:
             wake_at = registering.due_at
             if granted is not None:
                 wake_at = min(wake_at, granted.expires_at)
-            await asyncio.sleep(max(wake_at - now, 0.001))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(wake_at - now, 0.001)):
+                    await self._hurry.wait()
+            self._hurry.clear()
             registering.expire(self._office.clock())
 
     async def _register(self) -> None:
@@ -84,7 +102,7 @@ class Registration:
             if code >= 300:
                 self._refused(place, (response, code))
         if registering.state is State.IN and place is not None:
-            trunk.home = place
+            trunk.home, self._flow = place, self._office.way(place)
             self._round.clear()
         self._log(place)
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sip import registering
 from sip.transaction import MACHINES
 from sip.usage_state import CLIENT_USAGE, SERVER_USAGE
 
@@ -23,5 +24,6 @@ def test_nothing_is_left_out() -> None:
         for row in machine.table.values():
             assert all(rule.state.name in text for rule in row.values())
         assert all(given.name in text for given in machine.inputs)
+    assert all(f"{state.name} -->" in text for state in registering.State)
     for table in (SERVER_USAGE, CLIENT_USAGE):
         assert all(f"{state.name} -->" in text for state in table)

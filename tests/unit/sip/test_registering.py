@@ -10,6 +10,7 @@ from sip.registering import (
     NEXT_SERVER_S,
     PAUSE_S,
     REFUSED_PAUSE_S,
+    STEADY_S,
     TABLE,
     Input,
     Registering,
@@ -149,6 +150,40 @@ def test_it_ends_while_it_is_being_prolonged() -> None:
     ours.begin(NOW + 99)
     ours.completed(None, 408, NOW + 107, last=True)
     assert ours.state is State.OUT
+
+
+# --- the connection to the registrar
+
+
+def test_a_connection_that_ends_is_replaced_soon() -> None:
+    ours = registering()
+    complete(ours, accepted())
+    ours.lost(NOW + 100)
+    assert ours.holds
+    assert ours.due_at == NOW + 100 + NEXT_SERVER_S
+
+
+def test_one_that_ends_each_time_is_replaced_more_and_more_slowly() -> None:
+    ours = registering()
+    pauses = []
+    now = NOW
+    for _ in range(5):
+        complete(ours, accepted(), now)
+        ours.lost(now + 1)
+        pauses.append(ours.due_at - now - 1)
+        now = ours.due_at
+    assert pauses == [2, 4, 8, 16, 32]
+    complete(ours, accepted(), now)
+    ours.lost(now + STEADY_S)
+    assert ours.due_at - now - STEADY_S == NEXT_SERVER_S
+
+
+def test_a_connection_that_carried_nothing_may_end() -> None:
+    ours = registering()
+    complete(ours, answer(503))
+    due = ours.due_at
+    ours.lost(NOW + 1)
+    assert ours.due_at == due
 
 
 # --- Service-Route

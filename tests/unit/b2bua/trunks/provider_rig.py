@@ -47,7 +47,7 @@ class Names:
 
     def destinations(self, target: Target) -> tuple[Destination, ...]:
         assert target.host.endswith(DOMAIN), target
-        return tuple(Destination("UDP", address) for address in self.addresses)
+        return tuple(Destination(target.transport or "UDP", each) for each in self.addresses)
 
     def hosts(self, _target: Target) -> frozenset[str]:
         return frozenset(each.host for each in self.addresses)

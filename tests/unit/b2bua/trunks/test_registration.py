@@ -206,3 +206,29 @@ async def test_a_fault_of_ours_ends_no_registration_for_good(
         await asyncio.sleep(60)
         assert rig.registered()
     assert "looking after a trunk failed" in caplog.text
+
+
+@virtual
+async def test_over_a_connection_we_stay_and_come_again_when_it_ends() -> None:
+    toml = TOML.replace("[trunk.acc", 'transport = "tcp"\n[trunk.acc')
+    async with open_rig(toml, first=accept) as rig:
+        assert rig.desk.flows() == set()
+        await asyncio.sleep(1)
+        flow = Flow("TCP", SERVER, FIRST)
+        assert rig.desk.flows() == {flow}
+        seen = len(rig.requests(FIRST))
+        rig.desk.connection_lost(Flow("TCP", SERVER, SECOND))
+        await asyncio.sleep(2)
+        assert len(rig.requests(FIRST)) == seen
+        rig.desk.connection_lost(flow)
+        await asyncio.sleep(3)
+        assert len(rig.requests(FIRST)) == seen + 2, "challenged and taken"
+        assert rig.registered()
+
+
+@virtual
+async def test_without_a_connection_there_is_none_to_keep() -> None:
+    async with open_rig(first=accept) as rig:
+        await asyncio.sleep(1)
+        assert rig.registered()
+        assert rig.desk.flows() == set()
