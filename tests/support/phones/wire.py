@@ -51,6 +51,12 @@ class WirePhone:
         self._version = 0
         "Of our newest description."
         self._cseq = secrets.randbits(8)
+        self._invite_cseq = 0
+        "Of our newest INVITE, for its ACK."
+        self.allow = ALLOW
+        self.wishes = ""
+        "Header lines of our INVITEs."
+        self._rseq = 0
         self._calling: asyncio.Task[None] | None = None
         self._ringing, self._up, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -62,20 +68,25 @@ class WirePhone:
         final = await self._authorized("REGISTER", extra="Expires: 120\r\n")
         assert final.startswith("SIP/2.0 200"), final
 
-    async def dial(self, number: str) -> None:
-        """Call a number of the server; `established` tells what comes of it."""
-        self._calling = asyncio.create_task(self._call(number), name=f"call of {self.number}")
+    async def dial(self, number: str, *, late: bool = False) -> None:
+        """Call a number of the server; `established` tells what comes of it.
 
-    async def _call(self, number: str) -> None:
+        `late`: without an offer, so that the server makes one.
+        """
+        calling = self._call(number, late=late)
+        self._calling = asyncio.create_task(calling, name=f"call of {self.number}")
+
+    async def _call(self, number: str, *, late: bool) -> None:
         host, port = self._server
         uri = f"sip:{number}@{host}:{port}"
         self._begin_dialog(uri, to=f"<{uri}>")
-        final = await self._authorized("INVITE", self._sdp())
+        final = await self._authorized("INVITE", "" if late else self._sdp(), self.wishes)
         if not final.startswith("SIP/2.0 200"):
             raise PhoneError(final.partition("\r\n")[0])
         self._to, self._target = _header(final, "To"), _contact(final)
-        self._hear_from(final)
-        self._send_request("ACK", cseq=self._cseq)
+        if "m=audio" in final:
+            self._hear_from(final)
+        self._send_request("ACK", self._sdp() if late else "", cseq=self._invite_cseq)
         self._up.set()
 
     async def ringing(self) -> None:
@@ -88,8 +99,16 @@ class WirePhone:
         self._respond(self._invite, "183 Session Progress", self._sdp())
         self._hear_from(self._invite)
 
-    async def answer(self) -> None:
-        self._respond(self._invite, "200 OK", self._sdp())
+    def early_reliably(self) -> None:
+        """The same to who knows 100rel (:rfc:`3262`): its PRACK is then among the `requests`."""
+        self._rseq += 1
+        reliably = f"Require: 100rel\r\nRSeq: {self._rseq}\r\n"
+        self._respond(self._invite, "183 Session Progress", self._sdp(), reliably)
+        self._hear_from(self._invite)
+
+    async def answer(self, *, again: bool = True) -> None:
+        """Answer a call; not `again`: without what was said reliably before."""
+        self._respond(self._invite, "200 OK", self._sdp() if again else "")
         self._hear_from(self._invite)
         await _wait(self._up)
 
@@ -109,19 +128,35 @@ class WirePhone:
         final = await self._transact("INVITE", self._sdp(codec=(encoding, number)))
         if not final.startswith("SIP/2.0 200"):
             raise PhoneError(final.partition("\r\n")[0])
-        self._send_request("ACK", cseq=self._cseq)
+        self._send_request("ACK", cseq=self._invite_cseq)
         self._hear_from(final)
         self.rtp.codec = encoding, number
 
     async def renegotiate(self, direction: str = "sendrecv", *, address: str = "") -> str:
         """Re-INVITE with a direction, or another address; returns what the answer's SDP says."""
-        body = self._sdp(direction)
-        if address:
-            body = body.replace(f"c=IN IP4 {ports.LOOPBACK}", f"c=IN IP4 {address}")
-        final = await self._transact("INVITE", body)
+        final = await self._transact("INVITE", self._sdp_at(direction, address))
         if not final.startswith("SIP/2.0 200"):
             raise PhoneError(final.partition("\r\n")[0])
-        self._send_request("ACK", cseq=self._cseq)
+        self._send_request("ACK", cseq=self._invite_cseq)
+        return final
+
+    async def update(self, direction: str = "sendrecv", *, address: str = "") -> str:
+        """Offer by UPDATE (:rfc:`3311`); returns the final response."""
+        return await self._transact("UPDATE", self._sdp_at(direction, address))
+
+    async def offer(self, direction: str = "sendrecv") -> str:
+        """Offer by re-INVITE; returns the final response, whatever it is."""
+        final = await self._transact("INVITE", self._sdp(direction))
+        if final.startswith("SIP/2.0 2"):
+            self._send_request("ACK", cseq=self._invite_cseq)
+        return final
+
+    async def ask_for_an_offer(self) -> str:
+        """Re-INVITE without SDP, answer in the ACK; returns the 2xx with the offer."""
+        final = await self._transact("INVITE")
+        if not final.startswith("SIP/2.0 200"):
+            raise PhoneError(final.partition("\r\n")[0])
+        self._send_request("ACK", self._sdp(), cseq=self._invite_cseq)
         return final
 
     def refuse(self, status: str = "486 Busy Here") -> None:
@@ -180,15 +215,18 @@ class WirePhone:
 
     async def _transact(self, method: str, body: str = "", extra: str = "") -> str:
         self._cseq += 1
-        branch = self._send_request(method, body, extra, cseq=self._cseq)
+        cseq = self._cseq
+        if method == "INVITE":
+            self._invite_cseq = cseq
+        branch = self._send_request(method, body, extra, cseq=cseq)
         async with asyncio.timeout(TIMEOUT_S):
             while True:
                 response = await self._responses.get()
                 code = response.split(" ", 2)[1]
-                if _header(response, "CSeq") == f"{self._cseq} {method}" and code[0] != "1":
+                if _header(response, "CSeq") == f"{cseq} {method}" and code[0] != "1":
                     break
         if method == "INVITE" and code[0] != "2":
-            self._send_request("ACK", cseq=self._cseq, branch=branch)
+            self._send_request("ACK", cseq=cseq, branch=branch)
         return response
 
     def _send_request(
@@ -201,7 +239,7 @@ class WirePhone:
             f"Via: SIP/2.0/UDP {ports.LOOPBACK}:{self._port};branch={branch};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: {self._from}\r\nTo: {self._to}\r\n"
             f"Call-ID: {self._call_id}\r\nCSeq: {cseq} {method}\r\nContact: {self._me}\r\n"
-            f"{ALLOW}{extra}{kind}Content-Length: {len(body)}\r\n\r\n"
+            f"{self.allow}{extra}{kind}Content-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendto((head + body).encode(), self._server)
         return branch
@@ -229,8 +267,21 @@ class WirePhone:
                 text = (await loop.sock_recv(self._socket, 65536)).decode()
                 if text.startswith("SIP/2.0 "):
                     self._responses.put_nowait(text)
+                    self._progressed(text)
                 else:
                     self._take(text)
+
+    def _progressed(self, response: str) -> None:
+        """Hear early media, and acknowledge what is sent reliably (:rfc:`3262`)."""
+        if response[8] != "1" or not _header(response, "CSeq").endswith(" INVITE"):
+            return
+        if "m=audio" in response:
+            self._hear_from(response)
+        if "\r\nRSeq: " in response:
+            self._to, self._target = _header(response, "To"), _contact(response)
+            self._cseq += 1
+            rack = f"RAck: {_header(response, 'RSeq')} {_header(response, 'CSeq')}\r\n"
+            self._send_request("PRACK", extra=rack, cseq=self._cseq)
 
     def _take(self, request: str) -> None:
         method = request.partition(" ")[0]
@@ -244,7 +295,7 @@ class WirePhone:
                 self._up.set()
             case "INVITE" if ";tag=" not in _header(request, "To"):
                 self._invited(request)
-            case "INVITE":
+            case "INVITE" | "UPDATE":
                 self._hear_from(request)
                 self.rtp.codec = _chosen(request)
                 self._respond(request, "200 OK", self._sdp(_mirrored(request)))
@@ -271,14 +322,14 @@ class WirePhone:
         self._respond(request, "180 Ringing")
         self._ringing.set()
 
-    def _respond(self, request: str, status: str, body: str = "") -> None:
+    def _respond(self, request: str, status: str, body: str = "", extra: str = "") -> None:
         to = _header(request, "To")
         kind = "Content-Type: application/sdp\r\n" if body else ""
         head = (
             f"SIP/2.0 {status}\r\nVia: {_header(request, 'Via')}\r\n"
             f"From: {_header(request, 'From')}\r\nTo: {to if ';tag=' in to else self._from}\r\n"
             f"Call-ID: {_header(request, 'Call-ID')}\r\nCSeq: {_header(request, 'CSeq')}\r\n"
-            f"Contact: {self._me}\r\n{ALLOW}{kind}Content-Length: {len(body)}\r\n\r\n"
+            f"Contact: {self._me}\r\n{self.allow}{extra}{kind}Content-Length: {len(body)}\r\n\r\n"
         )
         self._answers[_key(request)] = head + body
         self._send(head + body)
@@ -296,6 +347,11 @@ class WirePhone:
             f"a=rtpmap:{number} {encoding}/8000\r\na=rtpmap:{EVENTS} telephone-event/8000\r\n"
             f"a=fmtp:{EVENTS} 0-15\r\na={direction}\r\n"
         )
+
+    def _sdp_at(self, direction: str, address: str) -> str:
+        body = self._sdp(direction)
+        at = f"c=IN IP4 {address or ports.LOOPBACK}"
+        return body.replace(f"c=IN IP4 {ports.LOOPBACK}", at)
 
     def _hear_from(self, message: str) -> None:
         """Speak to where the message's SDP wants it."""
