@@ -19,6 +19,7 @@ Language: TypeAlias = Literal["de", "en"]
 Mode: TypeAlias = Literal["off", "manual", "automatic", "never"]
 
 ManualConsent: TypeAlias = Literal["ask", "attested"]
+SrtpWish: TypeAlias = Literal["default", "off", "optional", "required"]
 Direction: TypeAlias = Literal["incoming", "outgoing", "internal"]
 
 AccountWrite: TypeAlias = SessionOpened | SessionTouched | SessionClosed | AuditEntry
@@ -47,6 +48,8 @@ class ExtensionSetting:
     forward_offline: str | None = None
     forward_after_s: int | None = None
     "Seconds that it rings before `forward_no_answer`."
+    srtp: SrtpWish | None = None
+    "`default`: as the configuration says for everybody."
 
 
 class Changes(Protocol):

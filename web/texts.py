@@ -233,6 +233,15 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Nummern, wie die Nebenstelle sie wählt; leer: keine Weiterleitung.",
         "Numbers as the extension dials them; empty: not forwarded.",
     ),
+    "srtp.title": _both("Verschlüsselter Ton (SRTP)", "Encrypted sound (SRTP)"),
+    "srtp.label": _both("Verschlüsselung des Tons", "Encryption of the sound"),
+    "srtp.default": _both("Wie für alle eingestellt", "As set for everybody"),
+    "srtp.off": _both("Aus", "Off"),
+    "srtp.optional": _both("Wenn das Telefon es kann", "Where the telephone can"),
+    "srtp.required": _both("Immer, sonst kein Anruf", "Always, or no call"),
+    "srtp.hint": _both(
+        "Das Telefon muss sich über TLS anmelden.", "The telephone has to register over TLS."
+    ),
     "consent.title": _both("Von Hand", "By hand"),
     "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
     "consent.ask": _both("Eine Ansage fragt nach", "An announcement asks"),

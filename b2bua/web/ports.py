@@ -76,6 +76,7 @@ class ServerChanges:
             forward_no_answer=setting.forward_no_answer,
             forward_offline=setting.forward_offline,
             forward_after_s=setting.forward_after_s,
+            srtp=setting.srtp,
         )
         await self._change(setting.actor, request)
 

@@ -13,7 +13,7 @@ from web.context import Web, web_of
 from web.errors import ChangeRefusedError, HttpProblem
 from web.formats import local, moment_text
 from web.pages.rendering import language_of, page, see_other
-from web.ports import Direction, ExtensionSetting, ManualConsent, Mode
+from web.ports import Direction, ExtensionSetting, ManualConsent, Mode, SrtpWish
 from web.texts import Texts
 
 router = APIRouter(include_in_schema=False)
@@ -21,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 CONSENTS: Final[tuple[ManualConsent, ...]] = get_args(ManualConsent)
 DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
+SRTP_WISHES: Final[tuple[SrtpWish, ...]] = get_args(SrtpWish)
 FORWARD_CASES: Final = ("always", "busy", "no_answer", "offline")
 FORWARD_TARGET: Final = re.compile(r"\+?[0-9]{2,32}")
 AFTER_S: Final = re.compile(r"[1-9][0-9]{0,2}")
@@ -70,6 +71,7 @@ class ExtensionView:
     forward_after_s: int
     forward_hint: str
     "Where its calls go, in words; empty for nowhere."
+    srtp: tuple[ChoiceView, ...]
 
 
 @router.get("/extensions")
@@ -138,6 +140,19 @@ async def set_forward(request: Request, number: str, form: AdminForm) -> Respons
         forward_after_s=int(after),
     )
     return await _change(request, form.viewer, setting)
+
+
+@router.post("/extensions/{number}/srtp")
+async def set_srtp(request: Request, number: str, form: AdminForm) -> Response:
+    """Set whether the sound is encrypted."""
+    wanted = form.fields.get("srtp", "")
+    wish = next((each for each in SRTP_WISHES if each == wanted), None)
+    if wish is None:
+        raise HttpProblem(422, "srtp: default, off, optional or required")
+    await _existing(web_of(request), number)
+    return await _change(
+        request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, srtp=wish)
+    )
 
 
 @router.post("/extensions/{number}/opt-in")
@@ -242,6 +257,10 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
         forward_after_s=row.forward_after_s,
         forward_hint="; ".join(
             f"{each.text}: {each.target}" for each in _forwards(row, t) if each.target
+        ),
+        srtp=tuple(
+            ChoiceView(value=each, text=t(f"srtp.{each}"), chosen=each == (row.srtp or "default"))
+            for each in SRTP_WISHES
         ),
     )
 

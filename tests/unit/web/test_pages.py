@@ -277,6 +277,23 @@ async def test_what_is_no_forwarding_is_refused(house: House, wrong: dict[str, s
         assert (await browser.submit("/extensions/9/forward", after_s="20")).status_code == 404
 
 
+async def test_whether_the_sound_is_encrypted_is_set(house: House) -> None:
+    await extension(house)
+    async with house.logged_in() as browser:
+        assert '<option value="default" selected>' in (await browser.get("/extensions")).text
+        answer = await browser.submit("/extensions/101/srtp", srtp="required")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/extensions?saved=101")
+        (row,) = await house.reader.extensions()
+        assert row.srtp == "required"
+        german = (await browser.get("/extensions", headers=GERMAN)).text
+        assert '<option value="required" selected>Immer, sonst kein Anruf<' in german
+        assert (await browser.submit("/extensions/101/srtp", srtp="always")).status_code == 422
+        assert (await browser.submit("/extensions/9/srtp", srtp="off")).status_code == 404
+        await browser.submit("/extensions/101/srtp", srtp="default")
+        (row,) = await house.reader.extensions()
+        assert row.srtp == ""
+
+
 async def test_a_refusal_of_the_server_is_shown(house: House) -> None:
     await extension(house)
 
