@@ -51,14 +51,6 @@ class Question:
     accept: str = "1"
 
 
-class Transport(StrEnum):
-    """How a digit came."""
-
-    RFC4733 = "rfc4733"
-    INFO = "info"
-    IN_BAND = "in_band"
-
-
 class Departure(StrEnum):
     """How the asked party withdrew from the question."""
 
@@ -92,7 +84,7 @@ class DigitPressed:
     key: str
     at: float
     "Instant of its first packet, or of the request."
-    transport: Transport
+    transport: Way
     rtp_timestamp: int | None = None
     ssrc: int | None = None
     played_ms: int | None = None
@@ -157,7 +149,7 @@ class Verdict:
     played_ms: int
     completed: bool
     digit: str | None = None
-    transport: Transport | None = None
+    transport: Way | None = None
     rtp_timestamp: int | None = None
     ssrc: int | None = None
     departure: Departure | None = None

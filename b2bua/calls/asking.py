@@ -22,9 +22,9 @@ from ivr.consent_menu import (
     QuestionCancelled,
     SessionRefreshed,
     TimePassed,
-    Transport,
     Verdict,
 )
+from ivr.key_pad import Way
 from ivr.prompts import PromptId
 from sip.events import AckReceived, InDialogReceived, ReinviteReceived, UsageEnded
 from sip.info import key_of
@@ -133,7 +133,7 @@ class Asking:
         return DigitPressed(
             key=event.key,
             at=event.at,
-            transport=Transport.RFC4733,
+            transport=Way.RFC4733,
             rtp_timestamp=event.timestamp,
             ssrc=event.ssrc,
             played_ms=event.played_ms if ours else None,
@@ -150,7 +150,7 @@ class Asking:
         key = key_of(event.request)
         if key is None:
             return ()
-        return (DigitPressed(key=key, at=now, transport=Transport.INFO),)
+        return (DigitPressed(key=key, at=now, transport=Way.INFO),)
 
     def _reinvite(self, event: ReinviteReceived | InDialogReceived) -> tuple[Event, ...]:
         """Tell a hold from a session refresh (:rfc:`3264#section-8.4`, :rfc:`4028`)."""

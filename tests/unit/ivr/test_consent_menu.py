@@ -18,10 +18,10 @@ from ivr.consent_menu import (
     SessionRefreshed,
     State,
     TimePassed,
-    Transport,
     Verdict,
     prompt_due,
 )
+from ivr.key_pad import Way
 
 QUESTION = Question(
     prompt_id="consent", language="de", sha256="ab" * 32, duration_ms=8000, counts_from_ms=3500
@@ -30,7 +30,7 @@ QUESTION = Question(
 
 def digit(key: str, at: float, played_ms: int | None = None) -> DigitPressed:
     return DigitPressed(
-        key=key, at=at, transport=Transport.RFC4733, rtp_timestamp=77, ssrc=5, played_ms=played_ms
+        key=key, at=at, transport=Way.RFC4733, rtp_timestamp=77, ssrc=5, played_ms=played_ms
     )
 
 
@@ -63,7 +63,7 @@ def test_one_grants_with_all_facts(playing: ConsentMenu) -> None:
         played_ms=5000,
         completed=False,
         digit="1",
-        transport=Transport.RFC4733,
+        transport=Way.RFC4733,
         rtp_timestamp=77,
         ssrc=5,
     )
@@ -175,13 +175,13 @@ def test_a_prompt_that_breaks_off_later_still_listens(playing: ConsentMenu) -> N
 def test_a_digit_by_info_is_measured_by_the_clock() -> None:
     menu = ConsentMenu(QUESTION, 10.0)
     tell(menu, PromptStarted(11.0))
-    info = DigitPressed(key="1", at=30.0, transport=Transport.INFO)
+    info = DigitPressed(key="1", at=30.0, transport=Way.INFO)
     tell(menu, PromptEnded(26.0, 8000, completed=True))
     verdict = tell(menu, info)
     assert verdict is not None
     assert (verdict.decision, verdict.transport, verdict.ssrc, verdict.played_ms) == (
         Decision.GRANTED,
-        Transport.INFO,
+        Way.INFO,
         None,
         8000,
     )

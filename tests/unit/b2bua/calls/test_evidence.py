@@ -10,7 +10,8 @@ from b2bua.calls.call_record import CallRecord
 from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
 from cdr.journal import Journal
 from cdr.records import EvidenceStored
-from ivr.consent_menu import Decision, Departure, Transport, Verdict
+from ivr.consent_menu import Decision, Departure, Verdict
+from ivr.key_pad import Way
 from recording.permit import Basis
 from tests.unit.b2bua.calls.call_rig import extension
 from tests.unit.b2bua.calls.fake_plane import FakeJournal
@@ -26,7 +27,7 @@ YES = Verdict(
     played_ms=6200,
     completed=False,
     digit="1",
-    transport=Transport.RFC4733,
+    transport=Way.RFC4733,
     rtp_timestamp=123,
     ssrc=456,
 )

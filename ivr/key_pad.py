@@ -1,0 +1,87 @@
+"""One party's keys, whichever way they come: a key that comes in two ways counts once.
+
+Some telephones press a key as telephone event (:rfc:`4733`), as INFO and as tone all at once. The
+ways meet here, in front of the star codes, or a code would be dialled twice and digits double.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from ivr.star_codes import PASS, Ruling, StarCodes
+
+
+class Way(StrEnum):
+    """How a key comes."""
+
+    RFC4733 = "rfc4733"
+    INFO = "info"
+    IN_BAND = "in_band"
+
+
+SAME_KEY_S: Final = 0.2
+"The same key in another way within this time is the same press."
+
+REMEMBERED: Final = 8
+
+
+@dataclass(slots=True)
+class _Press:
+    key: str
+    at: float
+    ways: set[Way] = field(default_factory=set)
+
+
+class KeyPad:
+    """The keys of one party. Times are monotonic seconds."""
+
+    __slots__ = ("_codes", "_in_band_codes", "_presses")
+
+    def __init__(self, codes: Iterable[str] = (), *, in_band_codes: bool = False) -> None:
+        """Raise `StarCodeError` where codes are ambiguous or don't begin with `*`.
+
+        `in_band_codes`: tones dial codes too, though the other party has heard them already.
+        """
+        self._codes = StarCodes(codes)
+        self._in_band_codes = in_band_codes
+        self._presses: deque[_Press] = deque(maxlen=REMEMBERED)
+
+    def with_codes(self, codes: Iterable[str], *, in_band_codes: bool) -> "KeyPad":
+        """Return a pad for other codes that knows what this one has heard."""
+        other = KeyPad(codes, in_band_codes=in_band_codes)
+        other._presses = self._presses
+        return other
+
+    def press(self, key: str, way: Way, at: float, *, replaying: bool = False) -> Ruling | None:
+        """Rule on a key that went down at `at`; None for one that counts already.
+
+        `replaying`: earlier digits are still on their way to the other party.
+        """
+        if self._is_known(key, way, at):
+            return None
+        if way is Way.IN_BAND and not self._in_band_codes:
+            return PASS
+        return self._codes.press(key, at, replaying=replaying)
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is due, if at all."""
+        return self._codes.next_timeout()
+
+    def handle_timeout(self, now: float) -> str:
+        """Return the digits that became no code and are to be sent now."""
+        return self._codes.handle_timeout(now)
+
+    def flush(self) -> str:
+        """Give up waiting, and return what was waited for."""
+        return self._codes.flush()
+
+    def _is_known(self, key: str, way: Way, at: float) -> bool:
+        for press in self._presses:
+            near = press.key == key and abs(at - press.at) <= SAME_KEY_S
+            if near and way not in press.ways:
+                press.ways.add(way)
+                return True
+        self._presses.append(_Press(key, at, {way}))
+        return False
