@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from b2bua.errors import ConfigError
+from b2bua.settings.dtmf import DtmfConfig
 from b2bua.settings.groups import GroupConfig
 from b2bua.settings.lamps import LampsConfig
 from b2bua.settings.media import MediaConfig
@@ -56,6 +57,7 @@ class Config(Section):
     consent: ConsentConfig = ConsentConfig()
     codes: CodesConfig = CodesConfig()
     music: MusicConfig = MusicConfig()
+    dtmf: DtmfConfig = DtmfConfig()
     lamps: LampsConfig = LampsConfig()
     emergency: EmergencyConfig = EmergencyConfig()
     storage: StorageConfig = StorageConfig()

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from typing import Final, TypeAlias
 
+from ivr.key_pad import Way
+
 ANSWER_TIME_S: Final = 5.0
 "After the end of the prompt; then silence is a no."
 

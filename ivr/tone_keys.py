@@ -1,4 +1,4 @@
-"""Keys as tones in the sound: heard within the limits of ITU-T Q.24, and made (Q.23).
+"""Keys as tones in the sound, heard within the limits of ITU-T Q.24.
 
 For one party's G.711, packet by packet and without numpy: a media worker does it, only for legs
 that need it. Nothing of the sound is kept. Of each 5 ms step there remain the outputs of eight
@@ -16,7 +16,6 @@ import math
 import sys
 from collections import deque
 from collections.abc import Iterable
-from functools import lru_cache
 from operator import mul
 from typing import Final, NamedTuple
 
@@ -256,31 +255,3 @@ def _tone_power(now: complex, before: complex, frequency_hz: int) -> float:
     response = math.sin(blunted) / blunted if blunted else 1.0
     amplitude = 2 * abs(now) / WINDOW_SAMPLES / response
     return amplitude**2 / 2
-
-
-# --- making them
-
-TONE_MS: Final = 100
-PAUSE_MS: Final = 80
-"Of silence behind each: what hears it has its own filters."
-LEVEL_DBM0: Final = (-9.0, -7.0)
-"Low and high: the high one loses more on its way."
-
-
-@lru_cache(maxsize=2 * 16)
-def tone_of(key: str, law: Law) -> bytes:
-    """Return the octets of a pressed key, the pause behind it included."""
-    row = next(row for row in range(len(PAD)) if key in PAD[row])
-    pair = (LOW_HZ[row], HIGH_HZ[PAD[row].index(key)])
-    peaks = [math.sqrt(2 * _power(dbm0)) for dbm0 in LEVEL_DBM0]
-    length, pause = (ms * SAMPLE_RATE // 1000 for ms in (TONE_MS, PAUSE_MS))
-    ramp = SAMPLE_RATE // 500
-    pcm = bytearray()
-    for n in range(length):
-        level = min(1.0, (n + 1) / ramp, (length - n) / ramp)
-        sample = sum(
-            peak * math.sin(2 * math.pi * frequency * n / SAMPLE_RATE)
-            for peak, frequency in zip(peaks, pair, strict=True)
-        )
-        pcm += round(level * sample).to_bytes(2, sys.byteorder, signed=True)
-    return TABLES[law].encode(bytes(pcm + bytes(2 * pause)))

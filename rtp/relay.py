@@ -22,6 +22,9 @@ from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 OnEvent = Callable[[RtpHeader, bytes, int], bool]
 "Takes a telephone event's header, its payload and the time; tells whether it is passed on."
 
+OnSound = Callable[[RtpHeader, bytes, int], None]
+"Takes a packet's header, its payload and the time."
+
 DEFAULT_CLOCK_RATE: Final = 8000
 "Hz; of all types for which the negotiation told no other."
 
@@ -78,7 +81,9 @@ class Relay:
         "_fast_words",
         "_forwarded_from",
         "_octets_from",
+        "_on_sound",
         "_outgoing",
+        "_overheard",
         "_recoded",
         "_recoder",
         "_sequence_delta",
@@ -118,6 +123,8 @@ class Relay:
         self.on_event: OnEvent | None = None
         "Who hears telephone events; set by `listen`."
         self._events: frozenset[int] = frozenset()
+        self._overheard: frozenset[int] = frozenset()
+        self._on_sound: OnSound | None = None
         self._words: Mapping[int, int] = words_of({n: n for n in range(128)})
         self._fast_words = self._words
         self._tables: Mapping[int, bytes] = {}
@@ -177,14 +184,23 @@ class Relay:
         self.on_event = on_event
         self._divert()
 
+    def overhear(self, payload_types: Collection[int], on_sound: OnSound | None) -> None:
+        """Let `on_sound` hear the sound of these payload types as it passes.
+
+        They leave the fast path: only for a leg on which keys come as tones.
+        """
+        self._overheard = frozenset(payload_types) if on_sound is not None else frozenset()
+        self._on_sound = on_sound
+        self._divert()
+
     def sends_as(self, payload_type: int) -> int | None:
         """Return the number that packets of this type get towards the other party."""
         word = self._words.get(0x8000 | payload_type)
         return None if word is None else word & 0x7F
 
     def _divert(self) -> None:
-        """Keep events that are listened to, and what is recoded, off the fast path."""
-        slow = self._events | self._recoded
+        """Keep events and sound that are listened to, and what is recoded, off the fast path."""
+        slow = self._events | self._recoded | self._overheard
         self._fast_words = {w: to for w, to in self._words.items() if w & 0x7F not in slow}
 
     def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
@@ -292,6 +308,7 @@ class Relay:
                 self._sequence_delta -= 1
                 restarted = True
             outgoing = None
+        self._overhear(header, length, now)
         if recoder is not None and outgoing is not None:
             self._recode(recoder, outgoing, header, length, now)
         else:
@@ -309,12 +326,19 @@ class Relay:
 
     def _hear(self, header: RtpHeader, length: int, now: int) -> bool:
         """Tell of a telephone event; return whether it is to be passed on, and can be."""
+        assert self.on_event is not None
+        passed = self.on_event(header, self._payload(header, length), now)
+        return passed and 0x8000 | header.payload_type in self._words
+
+    def _overhear(self, header: RtpHeader, length: int, now: int) -> None:
+        if header.payload_type in self._overheard and self._on_sound is not None:
+            self._on_sound(header, self._payload(header, length), now)
+
+    def _payload(self, header: RtpHeader, length: int) -> bytes:
+        """Return the payload of the packet in the buffer."""
         view = self.buffer.views[length]
         assert view is not None
-        assert self.on_event is not None
-        payload = view[header.payload_offset : length - header.padding].tobytes()
-        passed = self.on_event(header, payload, now)
-        return passed and 0x8000 | header.payload_type in self._words
+        return view[header.payload_offset : length - header.padding].tobytes()
 
     def _pass_on(
         self, outgoing: OutgoingStream | None, header: RtpHeader, length: int, now: int

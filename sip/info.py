@@ -11,6 +11,11 @@ from sip.message import Request
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 
+DTMF_RELAY: Final = "application/dtmf-relay"
+
+KEY_MS: Final = 160
+"How long a key is down that we send: INFO can't tell when it goes up."
+
 _SIGNAL: Final = re.compile(
     r"^[ \t]*signal[ \t]*=[ \t]*(\S{1,2})[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
@@ -23,7 +28,7 @@ def key_of(request: Request) -> str | None:
     """Return the key that an INFO says was pressed; None where it is about something else."""
     kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
     text = request.body[:256].decode("ascii", "replace").replace("\r\n", "\n")
-    if kind == "application/dtmf-relay":
+    if kind == DTMF_RELAY:
         found = _SIGNAL.search(text)
         signal = found[1] if found is not None else ""
     elif kind == "application/dtmf":
@@ -32,6 +37,11 @@ def key_of(request: Request) -> str | None:
         return None
     key = _NUMBERED.get(signal, signal.upper())
     return key if key in KEYS else None
+
+
+def dtmf_relay(key: str) -> bytes:
+    """Return the body that says that a key was pressed."""
+    return f"Signal={key}\r\nDuration={KEY_MS}\r\n".encode()
 
 
 def record_wish(request: Request) -> Literal["on", "off"] | None:

@@ -356,7 +356,8 @@ def _answered(
     """Return what A is answered when B chose `chosen`: A's numbers, B's order, B's fmtp.
 
     A law that A didn't offer stands for the other one if nothing else is shared, or if it is
-    what B likes best and so will send.
+    what B likes best and so will send. Keys are taken as events from who offers them, also where
+    B knows none: star codes are for us, and other keys reach B in another way.
     """
     shared: dict[int, Payload] = {}
     for each in chosen:
@@ -371,11 +372,22 @@ def _answered(
         law = _any_law(offered)
         codecs += [] if law is None else [law]
     if codecs:
-        return (*codecs, *extras)
+        return (*codecs, *extras, *_missing_events(offered, codecs, extras))
     ours = own_choice(offered, chosen, convertible)
     if not ours:
         raise NoCommonCodec
     return ours
+
+
+def _missing_events(
+    offered: tuple[Payload, ...], codecs: list[Payload], extras: list[Payload]
+) -> tuple[Payload, ...]:
+    """Return the events that A offered for its codec, where no others are agreed on."""
+    if any(each.codec[0] == TELEPHONE_EVENT for each in extras):
+        return ()
+    rate = codecs[0].clock_rate
+    wanted = (TELEPHONE_EVENT, rate, 1)
+    return tuple(each for each in offered if each.codec == wanted)[:1]
 
 
 def _speakable(

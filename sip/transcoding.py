@@ -51,13 +51,11 @@ def with_fallback(payloads: Codecs, fallback: Codecs) -> Codecs:
 def own_choice(offered: Codecs, chosen: Codecs, convertible: Codecs) -> Codecs:
     """Return what A is answered where B chose nothing that A has; empty: we can't help.
 
-    A's first codec that we speak, if B's is one too, and keys where both have them.
+    A's first codec that we speak, if B's is one too, and keys where A has them.
     """
     codec = next((each for each in offered if among(each, convertible)), None)
     if codec is None or not any(among(each, convertible) for each in chosen):
         return ()
-    if not any(each.codec[0] == TELEPHONE_EVENT for each in chosen):
-        return (codec,)
     event = _event(offered, codec.clock_rate)
     return (codec,) if event is None else (codec, event)
 

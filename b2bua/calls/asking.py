@@ -24,7 +24,6 @@ from ivr.consent_menu import (
     TimePassed,
     Verdict,
 )
-from ivr.key_pad import Way
 from ivr.prompts import PromptId
 from sip.events import AckReceived, InDialogReceived, ReinviteReceived, UsageEnded
 from sip.info import key_of
@@ -43,8 +42,7 @@ class Asking:
     def begin(self) -> Verdict | None:
         """Play the prompt and listen for keys; a verdict at once where that can't be."""
         conversation = self._c
-        types = conversation.bridge.sides[self.side].event_types
-        conversation.legs[self.side].collect_digits(types, forward=False)
+        self._listen(forward=False)
         spoken = conversation.services.voices.spoken(self._prompt)
         self._play_id = conversation.hear(self.side, spoken)
         if self._play_id is not None:
@@ -78,15 +76,20 @@ class Asking:
             case DigitReceived():
                 return event.leg_id == self._leg_id
             case InDialogReceived() if self._c.side_of(event.usage) is self.side:
-                return event.request.method == "INFO" and key_of(event.request) is not None
+                return event.request.method == "INFO" and self._key_in(event) is not None
         return False
 
     def _decided(self, verdict: Verdict | None) -> Verdict | None:
         if verdict is not None:
             # Still listening, or the rest of the answer's packets would reach the other side.
-            types = self._c.bridge.sides[self.side].event_types
-            self._c.legs[self.side].collect_digits(types, forward=True)
+            self._listen(forward=True)
         return verdict
+
+    def _listen(self, *, forward: bool) -> None:
+        ways = self._c.key_ways(self.side)
+        self._c.legs[self.side].collect_digits(
+            ways.event_types, forward=forward, in_band=ways.tone_types
+        )
 
     def _steps(self, event: CallEvent) -> tuple[Event, ...]:
         """Return what an event means to the question."""
@@ -133,7 +136,7 @@ class Asking:
         return DigitPressed(
             key=event.key,
             at=event.at,
-            transport=Way.RFC4733,
+            transport=event.way,
             rtp_timestamp=event.timestamp,
             ssrc=event.ssrc,
             played_ms=event.played_ms if ours else None,
@@ -147,10 +150,16 @@ class Asking:
             return self._reinvite(event)
         if event.request.method != "INFO":
             return ()
-        key = key_of(event.request)
-        if key is None:
-            return ()
-        return (DigitPressed(key=key, at=now, transport=Way.INFO),)
+        key = self._key_in(event)
+        if key is not None:
+            # It comes back as one that was pressed, if it has not come in another way before.
+            self._c.legs[self.side].press_keys(key)
+        return ()
+
+    def _key_in(self, event: InDialogReceived) -> str | None:
+        """Return the key that an INFO says was pressed, where INFO of the party counts."""
+        counts = self._c.key_ways(self.side).reads_info
+        return key_of(event.request) if counts else None
 
     def _reinvite(self, event: ReinviteReceived | InDialogReceived) -> tuple[Event, ...]:
         """Tell a hold from a session refresh (:rfc:`3264#section-8.4`, :rfc:`4028`)."""

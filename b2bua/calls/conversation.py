@@ -17,6 +17,7 @@ from b2bua.calls.call_record import CallRecord
 from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
+from b2bua.calls.key_ways import KeyWays
 from b2bua.calls.line import Line
 from b2bua.calls.media_way import MediaWay, MediaWays
 from b2bua.calls.party import Party
@@ -32,6 +33,7 @@ from b2bua.media.plane import MediaPlane
 from b2bua.routing import DialPlan
 from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
+from ivr.key_pad import Way
 from recording.controller import Action
 from sip.address import Flow
 from sip.build import HeaderList
@@ -276,11 +278,19 @@ class Conversation:
         """Remember whether a side takes, and so sends, INFO."""
         self._allows_info[side] = allows_info(allow)
 
+    def key_ways(self, side: Side) -> KeyWays:
+        """Return in which ways a side presses keys, as things stand."""
+        party = self.parties[side]
+        dtmf = self.services.config.dtmf
+        trunk = party.trunk if party.extension is None else None
+        ways = trunk.settings.dtmf if trunk is not None else dtmf.ways_of(party.number)
+        return KeyWays(
+            ways, self.bridge.sides[side], info=Way.INFO in ways and self._allows_info[side]
+        )
+
     def can_be_asked(self, side: Side) -> bool:
         """Tell whether a side understands us and can press a key that we hear."""
-        negotiation = self.bridge.sides[side]
-        keys = bool(negotiation.event_types) or self._allows_info[side]
-        return keys and negotiation.law is not None
+        return self.key_ways(side).any and self.bridge.sides[side].law is not None
 
     def show_lamps(self) -> None:
         """Have the lamps looked at that stand for this call."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from b2bua.calls.key_exchange import KeyExchange
 from b2bua.calls.media_way import MediaWay
 from b2bua.media.leg import Law, MediaLeg
-from b2bua.media.messages import SrtpKeys
+from b2bua.media.messages import LawName, SrtpKeys
 from recording.spec import StreamFormat
 from sip.address import HostPort
 from sip.audio_stream import audio_index
@@ -412,6 +412,12 @@ class Negotiation:
     def event_types(self) -> tuple[int, ...]:
         """Payload types of the telephone events that the side may send."""
         return tuple(n for n, payload in self._incoming.items() if _is_event(payload))
+
+    @property
+    def tone_types(self) -> dict[int, LawName]:
+        """Payload types of G.711 that the side may send: in them keys can be tones."""
+        laws = {n: payload.law for n, payload in self._incoming.items()}
+        return {n: "PCMA" if law == "PCMA" else "PCMU" for n, law in laws.items() if law}
 
     @property
     def sends_events(self) -> int | None:

@@ -100,6 +100,11 @@ class RecordKey:
         self._judge(self._asking.handle(event))
         return is_answer
 
+    @property
+    def asked(self) -> Side | None:
+        """The side that is being asked now."""
+        return self._asking.side if self._asking is not None else None
+
     def next_timeout(self) -> float | None:
         """Return when `time_passed` is due."""
         return self._asking.next_timeout() if self._asking is not None else None

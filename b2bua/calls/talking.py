@@ -9,12 +9,12 @@ from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange, Talkable
 from b2bua.calls.hold_music import HoldMusic
 from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Surrendered
-from b2bua.calls.info_keys import InfoKeys
+from b2bua.calls.key_relay import KeyRelay
 from b2bua.calls.lifting import Lifting
 from b2bua.calls.record_key import RecordKey
 from b2bua.calls.referring import Referring
 from b2bua.calls.renegotiation import is_update
-from b2bua.media.messages import CodeReceived, MediaResumed, MediaTimeout
+from b2bua.media.messages import CodeReceived, KeysDue, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start
 from sip.errors import RemoteProtocolError
@@ -56,7 +56,7 @@ class Talk:
         silent = emergency or conversation.recording.fax
         self._codes = () if silent else (conversation.services.config.codes.record,)
         self._key = RecordKey(conversation, decision)
-        self._info_keys = InfoKeys(conversation, self._codes)
+        self._keys = KeyRelay(conversation, self._codes, {Side.A} if greeted else ())
         self._renegotiation = conversation.renegotiation
         self._music = HoldMusic(conversation, allowed=not emergency)
         self._lifting = Lifting(conversation)
@@ -99,7 +99,6 @@ class Talk:
         event = await self._c.next_event(self._deadline())
         if event is None:
             self._key.time_passed()
-            self._info_keys.time_passed()
             self._renegotiation.time_passed()
         elif self._referring.under_way:
             if self._referring.handle(event):
@@ -109,6 +108,7 @@ class Talk:
         else:
             self._handle(event)
             self._refer_at_last()
+        self._keys.follow(self._key.asked)
         self._music.follow(event)
         self._lifting.follow()
 
@@ -135,18 +135,14 @@ class Talk:
     def _deadline(self) -> float | None:
         due = (
             self._key.next_timeout(),
-            self._info_keys.next_timeout(),
             self._renegotiation.next_timeout(),
         )
         return min((at for at in due if at is not None), default=None)
 
     def _listen(self) -> None:
-        """Hear the star codes of our own parties."""
-        for side in Side:
-            types = self._c.bridge.sides[side].event_types
-            own = self._c.parties[side].extension is not None
-            if own and self._codes and types:
-                self._c.legs[side].collect_digits(types, codes=self._codes, forward=True)
+        """Hear the star codes of our own parties, and keys that don't reach the other by packet."""
+        self._keys.follow(self._key.asked)
+        self._keys.listen()
 
     def _handle(self, event: CallEvent) -> None:
         match event:
@@ -156,6 +152,8 @@ class Talk:
                 self._silent.discard(event.leg_id)
             case CodeReceived():
                 self._press(self._c.side_of_leg(event.leg_id), Wish.TOGGLE)
+            case KeysDue():
+                self._keys.pass_on(event)
             case RecordKeyPressed() if not event.done.done():
                 event.done.set_result(self._key.press(event.number, event.wish))
             case Surrendered():
@@ -186,7 +184,7 @@ class Talk:
             case RefreshDue():
                 self._renegotiation.refresh(event.usage)
             case RequestCompleted():
-                if self._renegotiation.completed(event):
+                if not self._keys.completed(event) and self._renegotiation.completed(event):
                     self._renegotiated()
             case InDialogReceived() if event.request.method == "INFO":
                 self._info(event)
@@ -257,9 +255,7 @@ class Talk:
         if wish is not None:
             action = self._press(side, Wish(wish)) if self._codes else Action.REFUSE
             conversation.respond(event, 403 if action is Action.REFUSE else 200)
-        elif key is not None:
+        elif key is not None and self._keys.info(side, key):
             conversation.respond(event, 200)
-            if self._info_keys.press(side, key):
-                self._press(side, Wish.TOGGLE)
         else:
             conversation.small_talk(event)

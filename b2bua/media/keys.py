@@ -1,7 +1,9 @@
-"""Keys of parties: heard as telephone events, ruled on by star codes, sent as fresh events.
+"""Keys of parties: heard as telephone events, as tones or as INFO, ruled on by star codes.
 
 All packets of an event share the fate that its first one got: passed on as they are, or
-withheld. Only what was withheld and became no code is sent again, as fresh events.
+withheld. Only what was withheld and became no code is sent again, as fresh events. Keys that have
+to reach the joined party and came in a way that does not are the signalling process's to deliver
+(`KeysDue`): it knows what that party takes.
 """
 
 from collections.abc import Callable
@@ -11,10 +13,20 @@ from typing import Final
 
 import msgspec
 
-from b2bua.media.messages import CodeReceived, CollectDigits, DigitReceived, SendDigits
+from b2bua.media.messages import (
+    CodeReceived,
+    CollectDigits,
+    DigitReceived,
+    KeysDue,
+    LawName,
+    PressKeys,
+    SendDigits,
+)
 from b2bua.media.speaker import Speaker, Speakers
 from ivr.digits import EVENT, KEYS, DigitReceiver, DigitSender
-from ivr.star_codes import StarCodes
+from ivr.key_pad import KeyPad, Way
+from ivr.tone_keys import HEARD_AFTER_S, ToneKeys
+from ivr.tone_sender import ToneSender
 from rtp.header import RtpHeader
 from rtp.io.leg import Leg
 
@@ -28,27 +40,42 @@ Heard = Callable[[int], tuple[int, int] | None]
 "Returns a leg's play and how much of it has been heard."
 
 
+@dataclass(frozen=True, slots=True)
+class _Press:
+    """One key that goes down."""
+
+    key: str
+    way: Way
+    at: float
+    ssrc: int | None = None
+    timestamp: int | None = None
+
+
 @dataclass(slots=True)
 class _Listener:
     """One party's keys."""
 
     leg: Leg
     receiver: DigitReceiver
-    codes: StarCodes
+    pad: KeyPad
     forward: bool
-    event_type: int
-    "Payload type of the newest event."
+    in_band: dict[int, LawName]
+    tones: ToneKeys
+    event_type: int | None
+    "Payload type of the newest event; None: the party sends none."
     fates: dict[int, bool] = field(default_factory=dict)
     "Timestamp of an event's segment -> whether its packets are passed on."
     passes: bool = True
     "The fate of the newest event."
+    heard_in_band: bool = False
+    "The newest key was a tone."
 
 
 @dataclass(slots=True)
 class _Sending:
     """Digits on their way to one party."""
 
-    sender: DigitSender
+    sender: DigitSender | ToneSender
     speaker: Speaker
     payload_type: int
     base_ts: int
@@ -70,33 +97,48 @@ class Keys:
     def active(self) -> bool:
         """Whether ticks are needed."""
         return bool(self._sendings) or any(
-            listener.codes.next_timeout() is not None for listener in self._listeners.values()
+            listener.pad.next_timeout() is not None for listener in self._listeners.values()
         )
 
     def collect(self, leg: Leg, message: CollectDigits, now: int) -> None:
-        """Listen, or no more; raises `StarCodeError` for a table that can't work."""
-        codes = StarCodes(message.codes)
+        """Listen as the message says; raises `StarCodeError` for a table that can't work."""
+        pad = KeyPad(message.codes, in_band_codes=message.in_band_codes)
         before = self._listeners.get(leg.leg_id)
         self._forget_listener(leg.leg_id, now)
-        if not message.payload_types:
-            return
+        types = message.payload_types
         listener = self._listeners[leg.leg_id] = _Listener(
             leg=leg,
-            receiver=DigitReceiver(message.payload_types),
-            codes=codes,
+            receiver=DigitReceiver(types),
+            pad=pad,
             forward=message.forward,
-            event_type=message.payload_types[0],
+            in_band=message.in_band,
+            tones=ToneKeys(),
+            event_type=types[0] if types else None,
         )
         if before is not None:
             # A key that is down at this moment is no new one, and its fate is decided.
-            listener.receiver = before.receiver.with_types(message.payload_types)
+            listener.receiver = before.receiver.with_types(types)
             listener.fates, listener.passes = before.fates, before.passes
-        leg.relay.listen(message.payload_types, partial(self._event, leg.leg_id))
+            listener.pad = before.pad.with_codes(message.codes, in_band_codes=message.in_band_codes)
+            listener.tones = before.tones
+        leg_id = leg.leg_id
+        leg.relay.listen(types, partial(self._event, leg_id) if types else None)
+        leg.relay.overhear(
+            message.in_band, partial(self._sound, leg_id) if message.in_band else None
+        )
         leg.wire()
+
+    def press(self, leg: Leg, message: PressKeys, now: int) -> None:
+        """Take keys that came as INFO."""
+        if leg.leg_id not in self._listeners:
+            self.collect(leg, CollectDigits(leg.leg_id, ()), now)
+        for key in message.keys:
+            press = _Press(key, Way.INFO, now / 1e9)
+            self._pressed(self._listeners[leg.leg_id], press, now)
 
     def send(self, leg: Leg, message: SendDigits, now: int) -> None:
         """Send digits to the leg's party, behind those that are being sent."""
-        self._queue(leg, message.keys, message.payload_type, now)
+        self._queue(leg, message.keys, message.payload_type, now, message.law)
 
     def forget(self, leg_id: int, now: int) -> None:
         """Let go of a leg that is released."""
@@ -106,14 +148,14 @@ class Keys:
 
     def legs(self) -> list[int]:
         """Return the legs that `tick` may have something to do for."""
-        waiting = (i for i, one in self._listeners.items() if one.codes.next_timeout() is not None)
+        waiting = (i for i, one in self._listeners.items() if one.pad.next_timeout() is not None)
         return [*self._sendings, *waiting]
 
     def tick(self, leg_id: int, now: int) -> None:
         """Do what is due for one leg."""
         listener = self._listeners.get(leg_id)
         if listener is not None:
-            self._replay(listener, listener.codes.handle_timeout(now / 1e9), now)
+            self._replay(listener, listener.pad.handle_timeout(now / 1e9), now)
         sending = self._sendings.get(leg_id)
         if sending is None:
             return
@@ -141,52 +183,85 @@ class Keys:
         listener.event_type = header.payload_type
         for digit in digits:
             if not digit.ended:
-                listener.passes = self._pressed(listener, digit.key, header, now)
+                press = _Press(digit.key, Way.RFC4733, now / 1e9, header.ssrc, header.timestamp)
+                listener.passes = self._pressed(listener, press, now)
         fates = listener.fates
         passes = fates.setdefault(header.timestamp, listener.passes)
         if len(fates) > FATES:
             del fates[next(iter(fates))]
         return passes
 
-    def _pressed(self, listener: _Listener, key: str, header: RtpHeader, now: int) -> bool:
-        """Rule on a key that goes down, and tell of it."""
-        leg_id, at = listener.leg.leg_id, now / 1e9
+    def _sound(self, leg_id: int, header: RtpHeader, payload: bytes, now: int) -> None:
+        """Listen for tones in a packet of a leg's sound."""
+        listener = self._listeners[leg_id]
+        law = listener.in_band[header.payload_type]
+        keys = listener.tones.hear(payload, law, ssrc=header.ssrc, timestamp=header.timestamp)
+        for key in keys:
+            began_ts = header.timestamp - round(HEARD_AFTER_S * 8000) & 0xFFFFFFFF
+            press = _Press(key, Way.IN_BAND, now / 1e9 - HEARD_AFTER_S, header.ssrc, began_ts)
+            self._pressed(listener, press, now)
+
+    def _pressed(self, listener: _Listener, press: _Press, now: int) -> bool:
+        """Rule on a key that goes down, and tell of it; returns whether its packets pass."""
+        leg_id, key = listener.leg.leg_id, press.key
         peer = listener.leg.joined
         replaying = peer is not None and peer.leg_id in self._sendings
-        ruling = listener.codes.press(key, at, replaying=replaying)
+        ruling = listener.pad.press(key, press.way, press.at, replaying=replaying)
+        if ruling is None:
+            return False  # the same press has come in another way
+        listener.heard_in_band = press.way is Way.IN_BAND
         passes = listener.forward and not ruling.withheld
         play_id, played_ms = self._heard(leg_id) or (None, None)
         self._tell(
             DigitReceived(
                 leg_id=leg_id,
                 key=key,
-                at=at,
-                ssrc=header.ssrc,
-                timestamp=header.timestamp,
+                at=press.at,
+                ssrc=press.ssrc,
+                timestamp=press.timestamp,
                 withheld=not passes,
                 play_id=play_id,
                 played_ms=played_ms,
+                way=press.way,
             )
         )
         if ruling.code:
-            self._tell(CodeReceived(leg_id, ruling.code, at))
+            self._tell(CodeReceived(leg_id, ruling.code, press.at))
         self._replay(listener, ruling.replay, now)
+        if passes and (press.way is not Way.RFC4733 or self._event_route(listener) is None):
+            self._due(listener, key)
         return passes
 
     def _replay(self, listener: _Listener, keys: str, now: int) -> None:
-        """Send to the joined party what was withheld from it, if it can be sent at all."""
-        peer = listener.leg.joined
-        payload_type = listener.leg.relay.sends_as(listener.event_type)
-        if keys and listener.forward and peer is not None and payload_type is not None:
+        """Send to the joined party what was withheld from it."""
+        peer, payload_type = listener.leg.joined, self._event_route(listener)
+        if not keys or not listener.forward or peer is None:
+            return
+        if payload_type is None or listener.heard_in_band:
+            self._due(listener, keys)
+        else:
             self._queue(peer, keys, payload_type, now)
 
-    def _queue(self, leg: Leg, keys: str, payload_type: int, now: int) -> None:
+    @staticmethod
+    def _event_route(listener: _Listener) -> int | None:
+        """Return the number of the party's events towards the joined one, if they go there."""
+        if listener.event_type is None:
+            return None
+        return listener.leg.relay.sends_as(listener.event_type)
+
+    def _due(self, listener: _Listener, keys: str) -> None:
+        if listener.leg.joined is not None:
+            self._tell(KeysDue(listener.leg.leg_id, keys, in_band=listener.heard_in_band))
+
+    def _queue(
+        self, leg: Leg, keys: str, payload_type: int, now: int, law: LawName | None = None
+    ) -> None:
         """Let the next tick begin, or go on, with `keys`."""
         sending = self._sendings.get(leg.leg_id)
         if sending is not None:
             sending.sender.queue(keys, now / 1e9)
             return
-        sender = DigitSender()
+        sender = DigitSender() if law is None else ToneSender(law)
         sender.queue(keys, now / 1e9)
         if sender.busy:
             speaker = self._speakers.take(leg, now)
@@ -196,6 +271,7 @@ class Keys:
     def _forget_listener(self, leg_id: int, now: int) -> None:
         listener = self._listeners.pop(leg_id, None)
         if listener is not None:
-            self._replay(listener, listener.codes.flush(), now)
+            self._replay(listener, listener.pad.flush(), now)
             listener.leg.relay.listen((), None)
+            listener.leg.relay.overhear((), None)
             listener.leg.wire()

@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
 from b2bua.media.messages import (
     Bridge,
@@ -14,7 +15,9 @@ from b2bua.media.messages import (
     CollectDigits,
     DigitReceived,
     FirstPacket,
+    KeysDue,
     LatchMode,
+    LawName,
     LegReleased,
     MediaResumed,
     MediaTimeout,
@@ -23,6 +26,7 @@ from b2bua.media.messages import (
     PlayFinished,
     PlayPart,
     PlayStarted,
+    PressKeys,
     Route,
     SendDigits,
     SetRemote,
@@ -44,6 +48,7 @@ LegMessage = (
     | Play
     | StopPlay
     | CollectDigits
+    | PressKeys
     | SendDigits
 )
 
@@ -54,8 +59,11 @@ LegEvent = (
     | PlayStarted
     | PlayFinished
     | DigitReceived
+    | KeysDue
     | CodeReceived
 )
+
+NO_TONES: Final[Mapping[int, LawName]] = MappingProxyType({})
 
 Law = Literal[0, 8]
 "PCMU or PCMA, by its payload type (:rfc:`3551#section-6`)."
@@ -175,16 +183,35 @@ class MediaLeg:
         self.plane.to_worker(self, StopPlay(self.leg_id, play_id))
 
     def collect_digits(
-        self, payload_types: tuple[int, ...], *, codes: tuple[str, ...] = (), forward: bool
+        self,
+        payload_types: tuple[int, ...] = (),
+        *,
+        codes: tuple[str, ...] = (),
+        forward: bool,
+        in_band: Mapping[int, LawName] = NO_TONES,
+        in_band_codes: bool = False,
     ) -> None:
-        """Listen to the party's telephone events; without types listen no more."""
-        self.plane.to_worker(
-            self, CollectDigits(self.leg_id, payload_types, codes=codes, forward=forward)
-        )
+        """Listen to the party's keys.
 
-    def send_digits(self, keys: str, payload_type: int) -> None:
-        """Press keys towards the party."""
-        self.plane.to_worker(self, SendDigits(self.leg_id, keys, payload_type))
+        `payload_types`: of telephone events; `in_band`: of G.711 in which tones are listened for.
+        """
+        message = CollectDigits(
+            self.leg_id,
+            payload_types,
+            codes=codes,
+            forward=forward,
+            in_band=dict(in_band),
+            in_band_codes=in_band_codes,
+        )
+        self.plane.to_worker(self, message)
+
+    def press_keys(self, keys: str) -> None:
+        """Take keys of the party that came as INFO."""
+        self.plane.to_worker(self, PressKeys(self.leg_id, keys))
+
+    def send_digits(self, keys: str, payload_type: int, law: LawName | None = None) -> None:
+        """Press keys towards the party, as telephone events or as tones in a law."""
+        self.plane.to_worker(self, SendDigits(self.leg_id, keys, payload_type, law))
 
     def release(self) -> None:
         """Give the ports back."""

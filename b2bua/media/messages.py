@@ -10,7 +10,11 @@ from typing import Literal
 
 import msgspec
 
+from ivr.key_pad import Way
+
 LatchMode = Literal["exact", "same_address", "nat"]
+
+LawName = Literal["PCMA", "PCMU"]
 
 
 class Recoding(msgspec.Struct, frozen=True):
@@ -201,23 +205,37 @@ class StopPlay(msgspec.Struct, frozen=True, tag=True):
 
 
 class CollectDigits(msgspec.Struct, frozen=True, tag=True):
-    """Listen to the leg's telephone events from now on; also changes the table of codes."""
+    """Listen to the leg's keys from now on; also changes the table of codes."""
 
     leg_id: int
     payload_types: tuple[int, ...]
-    "Negotiated ones; empty: listen no more, all events pass as packets."
+    "Of negotiated telephone events; empty: all of them pass as packets."
     codes: tuple[str, ...] = ()
     "Star codes that this party may use."
     forward: bool = True
     "Whether digits that are no code reach a joined leg."
+    in_band: dict[int, LawName] = {}
+    "Payload types of G.711 in which keys are listened for as tones."
+    in_band_codes: bool = False
+    "Whether codes may be dialled by tones too."
+
+
+class PressKeys(msgspec.Struct, frozen=True, tag=True):
+    """Take keys of the leg's party that came as INFO, as if they had come here."""
+
+    leg_id: int
+    keys: str
 
 
 class SendDigits(msgspec.Struct, frozen=True, tag=True):
-    """Send fresh telephone events to the leg's party, behind those that are being sent."""
+    """Press keys towards the leg's party, behind those that are being sent."""
 
     leg_id: int
     keys: str
     payload_type: int
+    "Of telephone events, or of `law`."
+    law: LawName | None = None
+    "Not None: as tones in this law."
 
 
 ToMediaWorker = (
@@ -234,6 +252,7 @@ ToMediaWorker = (
     | Play
     | StopPlay
     | CollectDigits
+    | PressKeys
     | SendDigits
 )
 
@@ -310,18 +329,32 @@ class PlayFinished(msgspec.Struct, frozen=True, tag=True):
 
 
 class DigitReceived(msgspec.Struct, frozen=True, tag=True):
-    """The leg's party pressed a key; told at the first packet that came of it."""
+    """The leg's party pressed a key; one that comes in several ways is told once.
+
+    Told at the first packet that came of it, of a tone when it has lasted long enough.
+    """
 
     leg_id: int
     key: str
     at: float
-    ssrc: int
-    timestamp: int
+    ssrc: int | None
+    "None, as the timestamp: it came as INFO."
+    timestamp: int | None
     withheld: bool
     "Not passed on as it came: part of a code, queued, or not to be forwarded."
     play_id: int | None = None
     "What the party was hearing at that instant."
     played_ms: int | None = None
+    way: Way = Way.RFC4733
+
+
+class KeysDue(msgspec.Struct, frozen=True, tag=True):
+    """Keys of the leg's party are to reach the joined one, and do not as the packets that came."""
+
+    leg_id: int
+    keys: str
+    in_band: bool
+    "They were tones: whoever listens to the sound has heard them."
 
 
 class CodeReceived(msgspec.Struct, frozen=True, tag=True):
@@ -407,6 +440,7 @@ FromMediaWorker = (
     | PlayStarted
     | PlayFinished
     | DigitReceived
+    | KeysDue
     | CodeReceived
     | Counters
     | LogLine

@@ -28,6 +28,7 @@ from b2bua.media.messages import (
     FirstPacket,
     FromMediaWorker,
     FromRecorder,
+    KeysDue,
     LegAllocated,
     LegRefused,
     LegReleased,
@@ -262,6 +263,7 @@ class MediaPlane:
                 | PlayStarted()
                 | PlayFinished()
                 | DigitReceived()
+                | KeysDue()
                 | CodeReceived()
             ):
                 leg = worker.legs.get(message.leg_id)

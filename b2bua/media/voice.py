@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from b2bua.media.keys import Keys
-from b2bua.media.messages import CollectDigits, LoadSound, Play, SendDigits, StopPlay
+from b2bua.media.messages import CollectDigits, LoadSound, Play, PressKeys, SendDigits, StopPlay
 from b2bua.media.playing import Playing
 from b2bua.media.speaker import Speakers
 from rtp.fast_path import Sink
@@ -17,7 +17,7 @@ from rtp.io.ticker import Ticker
 TICK_S: Final = 0.01
 "Every usual packet time is a multiple of it."
 
-Message: TypeAlias = Play | StopPlay | CollectDigits | SendDigits
+Message: TypeAlias = Play | StopPlay | CollectDigits | PressKeys | SendDigits
 
 OnError = Callable[[Leg, Exception], None]
 
@@ -61,6 +61,8 @@ class Voice:
                 self._playing.stop(leg_id, now, play_id)
             case CollectDigits():
                 self._keys.collect(leg, message, now)
+            case PressKeys():
+                self._keys.press(leg, message, now)
             case SendDigits():
                 self._keys.send(leg, message, now)
         self._ticker.start()

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from b2bua.dial_pattern import DialPattern, DialPatternError
+from b2bua.settings.dtmf import USUAL, Ways
 from b2bua.settings.media import LatchChoice
 from b2bua.settings.section import Section
 from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number, installed
@@ -232,6 +233,8 @@ class TrunkConfig(Section):
 
     srtp: Srtp | None = None
     "`off`, `optional` or `required`; default: as `[media]` says."
+    dtmf: Ways = USUAL
+    "In which ways keys are taken from whoever is behind it, and sent there."
     hold_music: bool = True
     "Whoever is behind it hears our music when an extension holds."
 

@@ -21,9 +21,9 @@ from ivr.consent_menu import (
     QuestionCancelled,
     SessionRefreshed,
     TimePassed,
-    Transport,
 )
 from ivr.digits import Digit, DigitReceiver, DigitSender
+from ivr.key_pad import Way
 from ivr.player import Part, Player
 from ivr.prompts import PromptError, read_pcm
 from ivr.star_codes import DEFAULT_CODES, StarCodes
@@ -126,7 +126,7 @@ def _event(kind: int, at: float, key: str) -> Event:
         PromptStarted(at),
         PromptProgressed(at, 1000),
         PromptEnded(at, 4000, completed=True),
-        DigitPressed(key=key, at=at, transport=Transport.INFO),
+        DigitPressed(key=key, at=at, transport=Way.INFO),
         TimePassed(at),
         PartyLeft(at, Departure.HOLD),
         SessionRefreshed(at),

@@ -7,6 +7,7 @@ import pytest
 from b2bua.config import Config, describe, parse
 from b2bua.errors import ConfigError
 from b2bua.settings.trunks import TrunkAddress
+from ivr.key_pad import Way
 from ivr.prompts import PromptId
 from rtp import srtp
 from sip.address import HostPort
@@ -100,6 +101,14 @@ def test_a_password_is_shown_to_nobody() -> None:
     assert "secret" not in repr(config)
 
 
+def test_ways_of_pressing_keys() -> None:
+    toml = '[dtmf]\nextension = { "21" = ["in_band"] }\n' + TRUNK + 'dtmf = ["info", "in_band"]\n'
+    config = parse(toml, "f")
+    assert config.dtmf.ways_of("21") == (Way.IN_BAND,)
+    assert config.dtmf.ways_of("22") == (Way.RFC4733, Way.INFO)
+    assert config.trunk[0].dtmf == (Way.INFO, Way.IN_BAND)
+
+
 def test_the_longer_announcement() -> None:
     config = parse('[consent]\nlanguage = "en"\nprompt = "consent-otherwise"\n', "f")
     assert config.consent.question is PromptId.CONSENT_OTHERWISE
@@ -117,6 +126,10 @@ def test_the_longer_announcement() -> None:
         ('[codes]\nrecord = ""\n', "f:2: codes.record: "),
         ('[codes]\nrecord = "1"\n', "f:2: codes.record: "),
         ('[codes]\nmask = "*5"\n', "f:2: codes.mask: unknown key"),
+        ("[dtmf]\nextensions = []\n", "f:2: dtmf.extensions: "),
+        ('[dtmf]\nextensions = ["info", "info"]\n', "f:2: dtmf.extensions: "),
+        ('[dtmf]\nextension = { "21" = ["tones"] }\n', "f:2: dtmf.extension.21.0: "),
+        (TRUNK + 'dtmf = ["rfc2833"]\n', "f:4: trunk.0.dtmf.0: "),
         ('[lamps]\nwatch = "some"\n', "f:2: lamps.watch: "),
         ('[lamps]\nwatchers = { "21" = ["x"] }\n', "f:2: lamps.watchers.21.0: "),
         ('[emergency]\nnumbers = ["1"]\n', "f:2: emergency.numbers.0: "),

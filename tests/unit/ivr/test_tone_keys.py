@@ -16,11 +16,9 @@ from ivr.tone_keys import (
     KEPT_STEPS,
     LOW_HZ,
     PAD,
-    PAUSE_MS,
-    TONE_MS,
     ToneKeys,
-    tone_of,
 )
+from ivr.tone_sender import PAUSE_MS, TONE_MS, ToneSender, tone_of
 from ivr.tones import FULL_SCALE_DBM0
 from ivr.wav import read_wav
 from tests.support import peers
@@ -217,3 +215,23 @@ def test_nothing_of_the_sound_is_kept() -> None:
     assert all(len(step.filters) == len(LOW_HZ) + len(HIGH_HZ) for step in ear._steps)
     kept = sum(len(getattr(ear, name)) for name in ("_real", "_imaginary", "_phases"))
     assert kept == 3 * 8
+
+
+def test_keys_are_sent_in_packets_of_20_ms_one_after_the_other() -> None:
+    sender = ToneSender("PCMA")
+    sender.queue("12", 5.0)
+    sender.queue("x", 5.0)
+    packets = [(now, packet) for now in range(50) for packet in sender.due(5.0 + now / 100)]
+    assert not sender.busy
+    assert [packet.offset_ts for _, packet in packets] == list(range(0, 18 * 160, 160))
+    assert [now for now, _ in packets] == list(range(0, 36, 2))
+    assert [packet.marker for _, packet in packets] == [True] + [False] * 17
+    assert heard(b"".join(packet.payload for _, packet in packets), "PCMA") == "12"
+    sender.queue("3", 9.0)
+    assert sender.due(9.0)[0].offset_ts == 0
+
+
+def test_more_keys_than_anybody_presses_are_dropped() -> None:
+    sender = ToneSender("PCMU")
+    sender.queue("1" * 1000, 0.0)
+    assert len(sender.due(1e6)) == 64 * 9

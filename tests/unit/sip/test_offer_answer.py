@@ -283,7 +283,9 @@ def test_hold_of_old_phones_is_spelled_anew() -> None:
         ("8 0 101", "0 101", "0 101"),
         ("8 0 101", "0 8 101", "0 8 101"),
         ("8 0", "0 101", "0"),
-        ("8 101", "8", "8"),
+        ("8 101", "8", "8 101"),  # keys are for us to deliver
+        ("8", "8", "8"),
+        ("9 8 97", "9 8", "9 8"),
         ("8 13", "8 13", "8 13"),
         ("96 8", "96", "96"),
         # The other law, only where nothing else is shared ...

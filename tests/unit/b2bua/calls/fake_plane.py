@@ -10,19 +10,25 @@ from b2bua.media.leg import LegEvent, MediaLeg
 from b2bua.media.lending import NoPortError
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import (
+    Bridge,
     CodeReceived,
+    CollectDigits,
     DigitReceived,
     FirstPacket,
+    KeysDue,
     LoadSound,
     MediaTimeout,
     OpenTap,
     Play,
     PlayFinished,
     PlayStarted,
+    PressKeys,
     RecordingClosed,
     StopPlay,
+    Unbridge,
 )
 from b2bua.media.placement import RecorderBusyError
+from ivr.key_pad import KeyPad, Way
 from sip.address import HostPort
 
 M = TypeVar("M")
@@ -58,6 +64,9 @@ class FakePlane:
         self._recording_ids = itertools.count(1)
         self._playing: dict[int, Playing] = {}
         self._opened_at: dict[int, float] = {}
+        self._pads: dict[int, KeyPad] = {}
+        self._forwards: dict[int, bool] = {}
+        self._joined: set[int] = set()
         self.sent: list[object] = []
         "Messages to media workers, recordings asked for and stopped, in order."
         self.lent: dict[int, MediaLeg] = {}
@@ -120,6 +129,20 @@ class FakePlane:
         if leg.leg_id not in self.lent:
             return
         self.sent.append(message)
+        match message:
+            case Bridge(one, other):
+                self._joined |= {one, other}
+            case Unbridge(one, other):
+                self._joined -= {one, other}
+            case CollectDigits():
+                before = self._pads.get(leg.leg_id, KeyPad())
+                self._pads[leg.leg_id] = before.with_codes(
+                    message.codes, in_band_codes=message.in_band_codes
+                )
+                self._forwards[leg.leg_id] = message.forward
+            case PressKeys():
+                for key in message.keys:
+                    self.press(leg.leg_id, key, Way.INFO)
         if isinstance(message, Play):
             self._play(leg, message)
         elif isinstance(message, StopPlay) and self._is_played(leg, message.play_id):
@@ -191,28 +214,51 @@ class FakePlane:
     def fall_silent(self, leg_id: int) -> None:
         self.tell(leg_id, MediaTimeout(leg_id, 60.0))
 
-    def press(self, leg_id: int, key: str) -> None:
-        """Press a key as a telephone event."""
+    def press(self, leg_id: int, key: str, way: Way = Way.RFC4733) -> None:
+        """Press a key, in any way, as the worker tells of it; events need no help to pass."""
+        loop = asyncio.get_running_loop()
+        pad = self._pads.setdefault(leg_id, KeyPad())
+        ruling = pad.press(key, way, loop.time())
+        if ruling is None:
+            return
+        passes = self._forwards.get(leg_id, True) and not ruling.withheld
+        self._tell_of(leg_id, key, way, withheld=not passes)
+        if ruling.code:
+            self.tell(leg_id, CodeReceived(leg_id, ruling.code, loop.time()))
+        due = ruling.replay + (key if passes and way is not Way.RFC4733 else "")
+        self._due(leg_id, due, way)
+        timeout = pad.next_timeout()
+        if timeout is not None:
+            late = timeout + 0.001
+            loop.call_at(late, lambda: self._due(leg_id, pad.handle_timeout(late), way))
+
+    def _due(self, leg_id: int, keys: str, way: Way) -> None:
+        if keys and leg_id in self._joined and self._forwards.get(leg_id, True):
+            self.tell(leg_id, KeysDue(leg_id, keys, in_band=way is Way.IN_BAND))
+
+    def _tell_of(self, leg_id: int, key: str, way: Way, *, withheld: bool) -> None:
         now = asyncio.get_running_loop().time()
         playing = self._playing.get(leg_id)
+        told = way is not Way.INFO
         self.tell(
             leg_id,
             DigitReceived(
                 leg_id=leg_id,
                 key=key,
                 at=now,
-                ssrc=0xABCD,
-                timestamp=8000,
-                withheld=True,
+                ssrc=0xABCD if told else None,
+                timestamp=8000 if told else None,
+                withheld=withheld,
                 play_id=playing.play_id if playing else None,
                 played_ms=int((now - playing.started_at) * 1000) if playing else None,
+                way=way,
             ),
         )
 
     def dial_code(self, leg_id: int, code: str = "*1") -> None:
         """Dial a star code in the call, as the worker tells of it."""
         for key in code:
-            self.press(leg_id, key)
+            self._tell_of(leg_id, key, Way.RFC4733, withheld=True)
         self.tell(leg_id, CodeReceived(leg_id, code, asyncio.get_running_loop().time()))
 
     def die(self) -> None:
