@@ -266,9 +266,17 @@ class _Search:
         if _is_numeric(host):
             return [str(ip_address(host))]
         found: list[str] = []
+        failure = None
         for family in self._families:
-            records = await self._ask(host, _RECORD_TYPES[family])
+            try:
+                records = await self._ask(host, _RECORD_TYPES[family])
+            except LookupFailedError as error:
+                # There are name servers that refuse to answer for one of the families.
+                failure = error
+                continue
             found += [each for each in records if isinstance(each, str)]
+        if failure is not None and not found:
+            raise failure
         return found[:MAX_ADDRESSES]
 
     async def _ask(self, name: str, kind: RecordType) -> tuple[Naptr | Srv | str, ...]:

@@ -20,10 +20,25 @@ from tests.e2e.test_recorded_calls import (
 )
 from tests.support import audio, ports
 from tests.support.certificates import Authority, Pair
+from tests.support.edge_proxy import edge_proxy
+from tests.support.names import name_server
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
 from tests.support.server import Server, server
+from tests.support.trunk import CALLER, OUTGOING, outside_baresip, trunk_settings
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 
 
 class Secured:
@@ -142,17 +157,70 @@ async def test_a_server_with_a_bad_certificate_says_so_and_does_not_start(tmp_pa
             raise AssertionError("it has started")
 
 
-def has_ipv6() -> bool:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("::1", 0))
-        except OSError:
-            return False
-    return True
+RECORDS = (
+    "naptr-record=provider.test,20,10,s,SIP+D2U,,_sip._udp.provider.test",
+    "naptr-record=provider.test,10,10,s,SIP+D2T,,_sip._tcp.provider.test",
+    "host-record=first.provider.test,second.provider.test,127.0.0.1",
+)
+
+
+@pytest.mark.peer("baresip", "dnsmasq", "ffmpeg")
+@needs_ipv6
+async def test_a_trunk_by_its_name_of_whose_servers_the_first_is_dead(tmp_path: Path) -> None:
+    dead, alive, port = ports.take(2), ports.take(2), ports.take(2)
+    records = (
+        *RECORDS,
+        f"srv-host=_sip._tcp.provider.test,first.provider.test,{dead},10,5",
+        f"srv-host=_sip._tcp.provider.test,second.provider.test,{alive},20,5",
+        f"srv-host=_sip._udp.provider.test,first.provider.test,{dead},10,5",
+    )
+    trunk = trunk_settings(0, routes=[OUTGOING], host="provider.test", transport="auto")
+    async with name_server(tmp_path, records) as names:
+        # The trunk is whoever comes from 127.0.0.1, so the telephone comes from elsewhere.
+        listen = f'listen = ["127.0.0.1:{port}", "[::1]:{port}"]'
+        settings = f'[sip]\n{listen}\nnameservers = ["{names}"]\n{trunk}'
+        async with (
+            server(settings, (("101", "off", False),)) as under_test,
+            baresip(
+                under_test.setup(under_test.extension("101"), CALLER_SAYS, at=f"[::1]:{port}"),
+                host="::1",
+            ) as clerk,
+            outside_baresip(tmp_path / "out", CALLEE_SAYS, port=alive) as outside,
+        ):
+            await call(clerk, outside, number=f"0{CALLER}")
+            await clerk.hears()
+            await talk(1.0)
+            await end(clerk, outside)
+            row = await under_test.the_call()
+            assert (row["disposition"], row["dst"]) == ("ANSWERED", f"0{CALLER}")
+            assert audio.tone_intervals(clerk.heard(), CALLEE_HZ)
+            counters = (await under_test.status())["counters"]
+            assert counters["sip_tcp_dial_failed"] == 1
+            await under_test.stop()
+
+
+@pytest.mark.peer("baresip", "kamailio", "ffmpeg")
+async def test_a_telephone_behind_a_proxy_is_called_by_the_path(tmp_path: Path) -> None:
+    async with (
+        server(extensions=BOTH_RECORDED) as under_test,
+        edge_proxy(tmp_path / "edge", under_test.sip) as (edge, proxy),
+        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
+        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS, at=edge)) as bob,
+    ):
+        await call(alice, bob)
+        await proxy.wait_for("by the path: INVITE")
+        await alice.hears()
+        await bob.hears()
+        await talk(3.0)
+        await end(bob, alice)
+        _, pcm = await recorded(under_test, 3.0)
+        assert_both_speak(pcm)
+        audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
+        await under_test.stop()
 
 
 @pytest.mark.peer("baresip", "ffmpeg")
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@needs_ipv6
 @pytest.mark.parametrize("caller", ["IPv4", "IPv6"])
 async def test_a_telephone_on_ipv4_and_one_on_ipv6(caller: str) -> None:
     port = ports.take(2)

@@ -52,14 +52,16 @@ PROVIDER: Zone = {
 class Names:
     """Answers from a zone, and remembers what it was asked."""
 
-    def __init__(self, zone: Zone, failing: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, zone: Zone, failing: frozenset[str | tuple[str, RecordType]] = frozenset()
+    ) -> None:
         self.zone = zone
         self.failing = failing
         self.asked: list[tuple[str, RecordType]] = []
 
     async def ask(self, name: str, kind: RecordType) -> Answer:
         self.asked.append((name, kind))
-        if name in self.failing:
+        if not self.failing.isdisjoint({name, (name, kind)}):
             raise LookupFailedError(name)
         return Answer(self.zone.get((name, kind), ()), 100.0 + len(self.asked))
 
@@ -177,6 +179,12 @@ def test_one_host_that_can_not_be_looked_up_leaves_the_others() -> None:
     ]
     with pytest.raises(LookupFailedError):
         find(names, Target(host="example.com", transport="UDP"))
+
+
+def test_a_server_that_refuses_one_family_leaves_the_other() -> None:
+    names = Names(PROVIDER, frozenset({("b.example.com", "AAAA")}))
+    located = find(names, Target(host="b.example.com", port=5060), families=(6, 4))
+    assert places(located) == ["UDP 192.0.2.2:5060", "UDP 192.0.2.3:5060"]
 
 
 def test_long_lists_are_cut() -> None:
