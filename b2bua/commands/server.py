@@ -1,6 +1,7 @@
 """`serve`, `init`, `check-config` and `status`: the server itself."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from b2bua.commands.common import (
     config_path,
 )
 from b2bua.datadir import DataFolder
-from b2bua.errors import ControlError
+from b2bua.errors import ConfigError, ControlError
 
 if TYPE_CHECKING:
     from b2bua import control
@@ -66,6 +67,7 @@ def check_config(
 
     path = config_path(config, DataFolder(data))
     settings = load(path)
+    _check_music(settings.music.file)
     warnings = settings.warnings()
     if as_json:
         typer.echo(json.dumps(describe(settings) | {"warnings": warnings}, indent=2))
@@ -73,6 +75,18 @@ def check_config(
     typer.echo(f"{path or 'built-in defaults'}: in order")
     for warning in warnings:
         typer.secho(f"WARNING: {warning}", fg=typer.colors.RED, bold=True, err=True)
+
+
+def _check_music(path: Path | None) -> None:
+    from ivr.hold_music import HoldMusicError
+    from ivr.hold_music import load as load_music
+
+    if path is None:
+        return
+    try:
+        load_music(path)
+    except HoldMusicError as error:
+        raise ConfigError(f"[music] file: {error}") from error
 
 
 def trunk_line(trunk: "control.TrunkStatus") -> str:
