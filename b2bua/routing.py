@@ -134,7 +134,10 @@ class DialPlan:
 
     def from_trunk(self, dialled: str, trunk: Trunk) -> OwnNumber | NoRoute:
         """Return which of our numbers a call from a trunk is for."""
-        return self.own(trunk.own_number(dialled)) or NOT_FOUND
+        own = self.own(trunk.own_number(dialled))
+        if own is None and trunk.settings.otherwise is not None:
+            own = self.own(trunk.settings.otherwise)
+        return own or NOT_FOUND
 
     def is_fax(self, caller: str, trunk: Trunk | None, dialled: str) -> bool:
         """Tell whether a call is a fax's: to a number that is marked so, or from its extension."""

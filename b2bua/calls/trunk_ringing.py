@@ -145,7 +145,7 @@ class TrunkRinging(Ringing):
             now=conversation.now,
             caused_by=conversation.request,
             headers=(*who.headers, *diversion_headers(self._diversions, self._names(), host)),
-            routes=trunk.routes,
+            routes=trunk.routes(server.place),
             peer=trunk,
             silence_s=SILENCE_S if self._left else None,
         )

@@ -207,8 +207,10 @@ class TrunkConfig(Section):
     "The name in the certificate that it has to show when it connects; empty: none is needed."
     domain: Domain = ""
     "Behind the @ of what we call, and of our own address there; empty: the first address."
-    outbound_proxy: Address | None = None
-    "Where our requests go instead of the address (RFC 3261 section 8.1.2)."
+    outbound_proxy: Annotated[
+        tuple[Address, ...], BeforeValidator(_names), Field(max_length=8)
+    ] = ()
+    "Where our requests go instead of the address, best first (RFC 3261 section 8.1.2)."
     account: AccountConfig | None = None
     latch: LatchChoice = "exact"
     "Which sources its media may come from, beside the one that it names: as in `[media]`."
@@ -228,6 +230,8 @@ class TrunkConfig(Section):
     "Numbers that the trunk calls, and whose they are; an extension's own number always works."
     fax: tuple[Number, ...] = ()
     "Those of the `dids` behind which a fax stands: no question, no recording, G.711 alone."
+    otherwise: ExtensionNumber | None = None
+    "Whose a call is to a number that is none of ours; default: nobody's (404)."
     caller_id: Number | None = None
     "Shown to those whom we call; default: the extension's number."
 

@@ -49,7 +49,7 @@ class Monitor:
             flow = self._office.way(place)
             if flow is None:
                 continue
-            if _lives(await self._office.ask(self._request(flow), PATIENCE_S)):
+            if _lives(await self._office.ask(self._request(place, flow), PATIENCE_S)):
                 return True
             self._not_there(place)
         return False
@@ -57,7 +57,7 @@ class Monitor:
     def _not_there(self, place: Destination) -> None:
         self._trunk.note_failure(place)
 
-    def _request(self, flow: Flow) -> OutsideRequest:
+    def _request(self, place: Destination, flow: Flow) -> OutsideRequest:
         trunk = self._trunk
         user = trunk.settings.account_user
         host = self._office.endpoint.advertised(flow).uri_host
@@ -70,7 +70,7 @@ class Monitor:
             to=Address(uri=trunk.uri(None)),
             series=self._office.endpoint.series(),
             peer=trunk,
-            routes=trunk.routes,
+            routes=trunk.routes(place),
             headers=(("Accept", "application/sdp"),),
         )
 

@@ -121,16 +121,15 @@ class Registration:
             expires_s = registering.begin(self._office.clock())
             response, code = None, 503
             if flow is not None:
-                request = self._request(flow, expires_s)
+                request = self._request(place, flow, expires_s)
                 response, code = await self._office.ask(request, PATIENCE_S)
             now = self._office.clock()
             if not registering.completed(response, code, now, last=not self._round):
                 return response, code
 
-    def _request(self, flow: Flow, expires_s: int) -> OutsideRequest:
+    def _request(self, place: Destination, flow: Flow, expires_s: int) -> OutsideRequest:
         trunk, account = self._trunk, self._account
         ourselves = Address(uri=trunk.uri(account.aor_user))
-        proxied = trunk.settings.outbound_proxy is not None
         return OutsideRequest(
             method="REGISTER",
             target=trunk.uri(None),
@@ -139,7 +138,7 @@ class Registration:
             to=ourselves,
             series=self._series,
             peer=trunk,
-            routes=(trunk.proxy_route,) if proxied else (),
+            routes=trunk.proxy_routes(place),
             headers=(("Expires", str(expires_s)), *(GIN if account.gin else ())),
             contact_user=trunk.contact_user,
             contact_parameters=";bnc" if account.gin else "",

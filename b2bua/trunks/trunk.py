@@ -68,15 +68,14 @@ class Trunk:
 
     @property
     def addresses(self) -> tuple[Target, ...]:
-        """Where it takes calls: the outbound proxy, or its addresses."""
-        proxy = self.settings.outbound_proxy
-        return self._targets((proxy,) if proxy is not None else self.settings.address)
+        """Where it takes calls: the outbound proxies, or its addresses."""
+        return self._targets(self.settings.outbound_proxy or self.settings.address)
 
     @property
     def registrars(self) -> tuple[Target, ...]:
         """Where our registration goes, best first."""
-        account, proxy = self.settings.account, self.settings.outbound_proxy
-        if account is not None and account.registrars and proxy is None:
+        account = self.settings.account
+        if account is not None and account.registrars and not self.settings.outbound_proxy:
             return self._targets(account.registrars)
         return self.addresses
 
@@ -199,22 +198,32 @@ class Trunk:
         places = self.destinations(self.addresses)
         if self.registering is None or not self.registering.holds or self.home is None:
             return places
-        if self.settings.outbound_proxy is None:
+        if not self.settings.outbound_proxy:
             places = (self.home, *places)
         return tuple(dict.fromkeys(sorted(places, key=lambda place: place != self.home)))
 
-    @property
-    def routes(self) -> tuple[str, ...]:
-        """The Route values of its calls: the proxy, then what the registrar wants (RFC 3608)."""
+    def routes(self, place: Destination) -> tuple[str, ...]:
+        """Return the Route values of a call to `place`: its proxy, the service route (RFC 3608)."""
         granted = self.registering.granted if self.registering is not None else None
         service = granted.service_route if granted is not None else ()
-        if self.settings.outbound_proxy is None:
-            return service
         first = parse_host(service[0]) if service else ""
-        # Mostly the service route begins with the very proxy that we were told to use.
-        if first == self.settings.outbound_proxy.host:
+        if first in {proxy.host for proxy in self.settings.outbound_proxy}:
+            # Mostly the service route begins with the very proxy that we were told to use.
             return service
-        return self.proxy_route, *service
+        return (*self.proxy_routes(place), *service)
+
+    def proxy_routes(self, place: Destination) -> tuple[str, ...]:
+        """Return the Route value of the outbound proxy that is at `place`; none without one."""
+        proxies = self.settings.outbound_proxy
+        at = (each for each in proxies if place in self.destinations(self._targets((each,))))
+        proxy = next(at, next(iter(proxies), None))
+        if proxy is None:
+            return ()
+        host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+        port = f":{proxy.port}" if proxy.port is not None else ""
+        name = self.settings.transport
+        transport = f";transport={name}" if name not in {"auto", "udp"} else ""
+        return (f"<sip:{host}{port}{transport};lr>",)
 
     def uri(self, user: str | None) -> URI:
         """Return an address in the trunk's domain; None: the domain itself."""
@@ -227,17 +236,6 @@ class Trunk:
         host = settings.sip_domain
         bracketed = f"[{host}]" if ":" in host else host
         return URI(scheme="sip", user=user, host=bracketed, port=port)
-
-    @property
-    def proxy_route(self) -> str:
-        """The Route value of the outbound proxy."""
-        proxy = self.settings.outbound_proxy
-        assert proxy is not None
-        host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
-        port = f":{proxy.port}" if proxy.port is not None else ""
-        name = self.settings.transport
-        transport = f";transport={name}" if name not in {"auto", "udp"} else ""
-        return f"<sip:{host}{port}{transport};lr>"
 
     @cached_property
     def contact_user(self) -> str:

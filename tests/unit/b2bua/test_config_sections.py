@@ -92,7 +92,7 @@ def test_a_trunk_with_an_account() -> None:
     assert [str(each) for each in trunk.address] == ["192.0.2.1", "192.0.2.2:5080"]
     assert (trunk.account.aor_user, trunk.realms) == ("4930123450", frozenset({"a", "b"}))
     assert trunk.account.registrars == (TrunkAddress("r.example", None),)
-    assert trunk.outbound_proxy == TrunkAddress("edge.example.com", 5062)
+    assert trunk.outbound_proxy == (TrunkAddress("edge.example.com", 5062),)
 
 
 def test_a_password_is_shown_to_nobody() -> None:

@@ -167,6 +167,15 @@ def test_the_longest_number_passes() -> None:
     assert reached("0" + "1" * 31) == "first " + "1" * 31
 
 
+def test_a_number_that_is_none_of_ours_may_be_somebodys() -> None:
+    toml = TOML.replace("dids = {", 'otherwise = "102"\ndids = {', 1)
+    (first, *_) = Trunks(parse(toml, "test").trunk)
+    for dialled, number in (("4930999", "102"), ("4930123450", "101"), ("", "102")):
+        found = plan(toml).from_trunk(dialled, first)
+        assert isinstance(found, ToExtension)
+        assert found.extension.number == number
+
+
 # --- groups
 
 GROUP = """

@@ -7,8 +7,9 @@ from b2bua.config import parse
 from b2bua.trunks.arrival import MAX_NAME, caller_of
 from b2bua.trunks.trunk import Trunk, Trunks
 from sip.address import Flow, HostPort, Transport
-from sip.message import URI, Address, Request
+from sip.message import URI, Address, Request, Response
 from sip.message import parse as parse_message
+from sip.registering import Registering
 from tests.support.sip_raw import request
 from tests.unit.b2bua.calls.call_rig import extension
 
@@ -179,3 +180,37 @@ def test_whatever_a_name_is_it_goes_on_as_one(name: str) -> None:
     """We show the name to the extension; quotes in it must not end it."""
     shown = str(Address(name=name, uri=URI(scheme="sip", user="1", host="192.0.2.1")))
     assert caller(shown.replace("192.0.2.1", "h"))[1] == name
+
+
+# --- proxies and service routes
+
+
+def routed(toml: str, service: str = "") -> list[tuple[str, ...]]:
+    """The routes of a call to each of a trunk's servers."""
+    (trunk,) = Trunks(parse(f'[[trunk]]\nname = "t"\naddress = "192.0.2.9"\n{toml}', "t").trunk)
+    trunk.registering = Registering(contact_user="u", expires_s=60, now=0.0, dice=lambda: 0.5)
+    response = Response(200, "OK")
+    if service:
+        response.headers.add("Service-Route", service)
+    trunk.registering.begin(0.0)
+    trunk.registering.completed(response, 200, 0.0, last=True)
+    return [trunk.routes(place) for place in trunk.servers]
+
+
+def test_without_a_proxy_there_is_the_service_route_alone() -> None:
+    assert routed("") == [()]
+    assert routed("", "<sip:a;lr>, <sip:b;lr>") == [("<sip:a;lr>", "<sip:b;lr>")]
+
+
+def test_each_proxy_is_the_first_route_of_what_goes_there() -> None:
+    two = 'outbound_proxy = ["192.0.2.1:5062", "192.0.2.2"]\n'
+    assert routed(two) == [("<sip:192.0.2.1:5062;lr>",), ("<sip:192.0.2.2;lr>",)]
+    assert routed(two, "<sip:far;lr>")[1] == ("<sip:192.0.2.2;lr>", "<sip:far;lr>")
+    connected = 'transport = "tcp"\noutbound_proxy = "2001:db8::1"\n'
+    assert routed(connected) == [("<sip:[2001:db8::1];transport=tcp;lr>",)]
+
+
+def test_a_proxy_that_the_registrar_names_too_stands_there_once() -> None:
+    one = 'outbound_proxy = "192.0.2.1"\n'
+    assert routed(one, "<sip:192.0.2.1:5070;lr>") == [("<sip:192.0.2.1:5070;lr>",)]
+    assert routed(one, "broken") == [("<sip:192.0.2.1;lr>", "broken")]
