@@ -234,15 +234,20 @@ def decide(
 
 
 def carried_on(
-    decision: Decision, own: Sequence[OwnParty], *, outside_agreed: bool, outside_can_be_asked: bool
+    decision: Decision,
+    own: Sequence[OwnParty],
+    *,
+    excluded: bool,
+    outside_agreed: bool,
+    outside_can_be_asked: bool,
 ) -> Decision:
     """Return what follows for a call that was being recorded until it was transferred.
 
     A recording belongs to the call and not to a telephone: it goes on between those who talk
     now, unless one of them is `never` or none of them is ours. Whoever has not agreed is silence
-    in it; an outside party who can be asked is asked.
+    in it; an outside party who can be asked is asked. `excluded`: an emergency or a fax.
     """
-    if decision.start is not Start.NOT or decision.reason.key is ReasonKey.EMERGENCY or not own:
+    if decision.start is not Start.NOT or excluded or not own:
         return decision
     never = next((party.number for party in own if party.mode is Mode.NEVER), None)
     if never is not None:
@@ -250,6 +255,8 @@ def carried_on(
         return replace(decision, outcome=Outcome.BLOCKED, reason=why)
     outside = len(own) == 1
     asks = outside and not outside_agreed and outside_can_be_asked
+    if not (asks or outside_agreed or any(party.opted_in for party in own)):
+        return decision  # it would be nothing but silence
     return replace(
         decision,
         start=Start.AFTER_CONSENT if asks else Start.NOW,

@@ -129,7 +129,11 @@ class CallRecording:
         )
         own = [own_party(party) for party in parties if party.extension is not None]
         self.decision = carried_on(
-            usual, own, outside_agreed=self.agreed, outside_can_be_asked=outside_has_keys
+            usual,
+            own,
+            excluded=emergency or self.fax,
+            outside_agreed=self.agreed,
+            outside_can_be_asked=outside_has_keys,
         )
         self.carries_on = self.decision is not usual
         return self.decision

@@ -318,6 +318,7 @@ class Conversation:
             allows_info=self._allows_info[side],
             agreement=self.recording.agreement(side),
             recorded=self.recording.running,
+            fax=self.recording.fax,
             calling=side is Side.A,
             offers=self.refreshing.pending(side),
             uniqueid=self.record.uniqueid,

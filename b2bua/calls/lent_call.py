@@ -36,6 +36,7 @@ class LentCall(CallLife):
         self._line = line
         self._flow = offered.flow
         self._recorded = line.recorded
+        conversation.recording.fax = line.fax
         self._direction = direction_of(line.party, other)
         conversation.answered_a = True
         conversation.record.open_transferred(
@@ -59,6 +60,9 @@ class LentCall(CallLife):
     def _decide(self) -> Decision:
         """Decide about the recording, for the parties who talk now."""
         conversation = self._c
+        own = [party for party in conversation.parties if party.extension is not None]
+        if any(self._s.plan.is_fax(party.number, None, "") for party in own):
+            conversation.recording.fax = True
         direction = direction_of(*conversation.parties)
         outside = conversation.outside
         can_be_asked = outside is None or conversation.can_be_asked(outside)

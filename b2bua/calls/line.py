@@ -21,6 +21,8 @@ class Line:
     "An outside party's yes to being recorded. It holds as long as the party is on the line."
     recorded: bool
     "The conversation that it comes from was being recorded."
+    fax: bool
+    "Nothing of it may be recorded or altered."
     calling: bool
     "It was the caller there."
     offers: frozenset[int]

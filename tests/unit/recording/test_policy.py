@@ -16,6 +16,7 @@ from recording.policy import (
     Situation,
     Start,
     Wish,
+    carried_on,
     decide,
 )
 from recording.reasons import ReasonKey, render
@@ -223,3 +224,61 @@ def test_a_fax_says_so() -> None:
     decision = decide(INCOMING, [ext("101", "auto")], fax=True)
     assert decision.outcome is Outcome.BLOCKED
     assert render(decision.reason, "de") == "Ein Fax wird nie aufgezeichnet."
+
+
+# --- a recording that goes on after a transfer
+
+OPTED_OUT = OwnParty(number="7", mode=Mode.OFF)
+OPTED_IN = OwnParty(number="8", mode=Mode.OFF, opted_in=True)
+HARD_NO = OwnParty(number="9", mode=Mode.NEVER)
+
+
+def going_on(
+    *own: OwnParty, agreed: bool = False, keys: bool = True, emergency: bool = False
+) -> Decision:
+    direction = Direction.INTERNAL if len(own) == 2 else Direction.INCOMING
+    usual = decide(direction, own, emergency=emergency, outside_has_keys=keys)
+    return carried_on(
+        usual, own, excluded=emergency, outside_agreed=agreed, outside_can_be_asked=keys
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "agreed", "keys", "start"),
+    [
+        ((OPTED_IN, OPTED_OUT), False, True, Start.NOW),
+        ((OPTED_OUT, OPTED_OUT), False, True, Start.NOT),
+        ((OPTED_IN,), True, True, Start.NOW),
+        ((OPTED_OUT,), True, True, Start.NOW),
+        ((OPTED_IN,), False, True, Start.AFTER_CONSENT),
+        ((OPTED_IN,), False, False, Start.NOW),
+        ((OPTED_OUT,), False, False, Start.NOT),
+        ((), True, True, Start.NOT),
+    ],
+)
+def test_a_recording_goes_on_with_whoever_may_be_heard(
+    own: tuple[OwnParty, ...], *, agreed: bool, keys: bool, start: Start
+) -> None:
+    decision = going_on(*own, agreed=agreed, keys=keys)
+
+    assert decision.start is start
+    assert (decision.outcome is None) == (start is not Start.NOT)
+
+
+@pytest.mark.parametrize("own", [(HARD_NO,), (OPTED_IN, HARD_NO), (HARD_NO, OPTED_OUT)])
+def test_never_ends_a_recording_that_runs(own: tuple[OwnParty, ...]) -> None:
+    decision = going_on(*own, agreed=True)
+
+    assert decision.start is Start.NOT
+    assert (decision.outcome, decision.reason.key) == (Outcome.BLOCKED, ReasonKey.NEVER)
+
+
+@pytest.mark.parametrize("mode", [Mode.AUTOMATIC, Mode.OFF])
+def test_no_recording_goes_on_into_an_emergency(mode: Mode) -> None:
+    party = OwnParty(number="1", mode=mode, opted_in=True)
+
+    assert going_on(party, agreed=True, emergency=True).start is Start.NOT
+
+
+def test_whoever_talks_then_may_stop_it() -> None:
+    assert going_on(OPTED_IN, agreed=True).may_stop == {"8"}
