@@ -105,7 +105,7 @@ class Track:
             need = count - len(self._ready) // self._per_place - self._ahead
         else:
             need = count - len(self._ready) // self._per_place + self._look_ahead - self._ahead
-        parts = [self._ready]
+        parts = [self._ready] if len(self._ready) else []
         pcm = self._complete(max(0, need), last=last)
         pcm, moved = correct(
             pcm,
@@ -117,7 +117,7 @@ class Track:
             self._move(moved)
         if moved < 0:
             parts.append(self._complete(-moved, last=last))
-        out = np.concatenate(parts)
+        out = parts[0] if len(parts) == 1 else np.concatenate(parts)
         size = count * self._per_place
         self._ready = out[size:]
         self._place += count
