@@ -212,16 +212,21 @@ def own_answer(
     local: HostPort,
     origin: Origin,
     standing: SessionDescription | None = None,
+    convertible: tuple[Payload, ...] = (),
 ) -> SessionDescription:
     """Answer an offer ourselves, with nobody behind us: one law of G.711, and digits.
 
-    Raises `NoCommonCodec` where the offer has no G.711: we could say nothing.
+    Without G.711 the first codec that is `convertible`, since we can speak that too. Raises
+    `NoCommonCodec` where there is none: we could say nothing.
     """
     stream, index = audio_stream(offer), audio_index(offer)
     law = _any_law(stream.payloads)
-    if law is None:
+    if law is not None:
+        payloads = (law, *(each for each in _speakable(stream.payloads) if each.law is None))
+    else:
+        payloads = own_choice(stream.payloads, stream.payloads, convertible)
+    if not payloads:
         raise NoCommonCodec("nothing that we can speak")
-    payloads = (law, *(each for each in _speakable(stream.payloads) if each.law is None))
     line = replace(
         _audio_line(
             payloads, local, _answer_direction(stream.direction, "sendrecv"), offer.media[index]

@@ -290,7 +290,7 @@ class Conversation:
 
     def can_be_asked(self, side: Side) -> bool:
         """Tell whether a side understands us and can press a key that we hear."""
-        return self.key_ways(side).any and self.bridge.sides[side].law is not None
+        return self.key_ways(side).any and self.bridge.sides[side].coding is not None
 
     def show_lamps(self) -> None:
         """Have the lamps looked at that stand for this call."""

@@ -157,7 +157,13 @@ class Negotiation:
     def answer_alone(self, body: bytes) -> bytes:
         """Return our own answer to an offer: G.711 and digits."""
         offer = self._kept = self._take_offer(body)
-        told = own_answer(offer, local=self._local, origin=self._origin, standing=self._standing)
+        told = own_answer(
+            offer,
+            local=self._local,
+            origin=self._origin,
+            standing=self._standing,
+            convertible=self._convertible,
+        )
         return self._answer(told, offer)
 
     def _answer(self, told: SessionDescription, offer: SessionDescription) -> bytes:
@@ -282,7 +288,9 @@ class Negotiation:
         """Whether we have told the side that both may speak, in a codec in which we can."""
         told = self._standing
         return (
-            told is not None and audio_stream(told).direction == "sendrecv" and self.law is not None
+            told is not None
+            and audio_stream(told).direction == "sendrecv"
+            and self.coding is not None
         )
 
     def offer_again(self) -> bytes:

@@ -16,6 +16,7 @@ from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
+from b2bua.calls.transcodable import transcodable
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError
 from b2bua.media.messages import PlayFinished, PlayPart
@@ -103,10 +104,10 @@ class RecordKeyCall:
         action = await self._pressed()
         prompt = PromptId.NO_CALL if action is None else SAYS[action]
         parts = (PlayPart(silence_ms=PAUSE_MS), self._s.voices.spoken(prompt))
-        law = negotiation.law
-        if law is None:
+        coding = negotiation.coding
+        if coding is None:
             return
-        play_id = negotiation.leg.play(parts, law)
+        play_id = negotiation.leg.play(parts, *coding)
         await self._wait(
             lambda event: isinstance(event, PlayFinished) and event.play_id == play_id, deadline
         )
@@ -120,7 +121,7 @@ class RecordKeyCall:
         self._leg = leg
         leg.on_event = self.deliver
         leg.on_lost = lambda: self.deliver(LegLost())
-        negotiation = Negotiation(leg)
+        negotiation = Negotiation(leg, transcodable(self._s.config.media))
         negotiation.meet(self._s.ways.to(self._caller, self._flow))
         try:
             body = (

@@ -204,7 +204,8 @@ class Talk:
         if event.usage == self._c.a and not self._acknowledged:
             self._acknowledged = True
             if self._decision.start is Start.NOW:
-                self._key.begin()
+                self._due = True
+                self._begin()
             elif answered and self._to_be_asked:
                 self._key.ask_first()
 

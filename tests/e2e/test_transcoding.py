@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ivr.prompts import PromptId
 from tests.e2e.calls import call, end
 from tests.e2e.test_recorded_calls import (
     BOTH_RECORDED,
@@ -17,6 +18,7 @@ from tests.e2e.test_recorded_calls import (
 from tests.support import audio, ports
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
+from tests.support.prompts import HZ
 from tests.support.server import server
 from tests.support.trunk import dialled, outside_baresip, trunk_settings
 
@@ -94,3 +96,31 @@ async def test_behind_the_question_both_phones_go_on_in_wideband() -> None:
         audio.assert_tone(pcm, high, end - 2.3, end - 0.3, level=-18.0, within=6.0, rate=16000)
         audio.assert_tone(pcm, CALLER_HZ, end - 2.0, end - 0.3, rate=16000)
         audio.assert_tone(clerk.heard(), CALLER_HZ, 1.0, 2.3)
+
+
+@pytest.mark.peer("baresip", "ffmpeg", "libopus")
+async def test_a_caller_with_nothing_but_opus_is_asked_in_it() -> None:
+    port = ports.take(2)
+    async with (
+        server(trunk_settings(port), (("101", "automatic", True),), short=True) as under_test,
+        baresip(under_test.setup(under_test.extension("101"), CALLEE_SAYS), codecs="pcma") as clerk,
+        outside_baresip(under_test.folder / "out", CALLER_SAYS, port=port, codecs="opus") as caller,
+    ):
+        await caller.dial(dialled(under_test.sip))
+        await caller.established()
+        await caller.child.wait_for("Set audio encoder: opus")
+        await talk(1.5)
+        await caller.digit("1")
+        await clerk.ringing()
+        await clerk.answer()
+        await clerk.hears()
+        await talk(2.5)
+        await clerk.hang_up()
+        await caller.closed()
+        row = await under_test.the_call()
+        assert row["outcome"] == "recorded", row
+        audio.assert_tone(audio.decode(under_test.recording(row)), CALLER_HZ, 0.5, 2.0)
+        audio.assert_tone(clerk.heard(), CALLER_HZ, 0.5, 2.0)
+        assert audio.tone_intervals(caller.heard(), HZ[PromptId.CONSENT])
+        ((start, end),) = audio.tone_intervals(caller.heard(), CALLEE_HZ)
+        assert end - start > 2.0

@@ -883,7 +883,7 @@ async def test_dialled_it_means_the_call_that_is_held(tmp_path: Path) -> None:
 async def test_dialled_by_a_phone_without_a_codec_of_ours_it_is_refused(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice = house.phone("102")
-        alice.dial("*1", sdp(alice.host, formats="9"))
+        alice.dial("*1", sdp(alice.host, formats="18"))
         assert (await alice.take(InviteFailed)).code == 488
 
 

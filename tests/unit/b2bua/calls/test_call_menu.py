@@ -217,7 +217,7 @@ async def test_a_reinvite_that_can_not_be_used_is_refused_and_changes_nothing(
 ) -> None:
     async with open_house(tmp_path, CLERK) as house:
         caller, clerk = await asked(house)
-        caller.reinvite(sdp(TRUNK_HOST, formats="9"))
+        caller.reinvite(sdp(TRUNK_HOST, formats="18"))
         assert (await caller.take(RequestCompleted)).code == 488
         house.plane.press(A, "1")
         await clerk.take(InviteOffered)
@@ -333,7 +333,7 @@ def test_who_has_no_keys_is_not_asked_and_not_recorded(tmp_path: Path, law: str)
 async def test_a_caller_without_a_codec_of_ours_is_refused(tmp_path: Path) -> None:
     async with open_house(tmp_path, CLERK) as house:
         caller, clerk = house.outside(), house.phone("101")
-        caller.dial(DID, sdp(TRUNK_HOST, formats="9 101"))
+        caller.dial(DID, sdp(TRUNK_HOST, formats="18 101"))
         assert (await caller.take(InviteFailed)).code == 488
         row = await house.over()
         assert clerk.untold == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import Bridge, EventRecoding, OpenTap, Recoding
+from b2bua.media.messages import Bridge, EventRecoding, OpenTap, Play, Recoding
 from recording.spec import decode_tap
 from sip.audio_stream import audio_stream
 from sip.events import (
@@ -16,7 +16,7 @@ from sip.events import (
     RequestCompleted,
 )
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.calls.test_call_key import A, B, ended
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -175,6 +175,48 @@ async def test_switched_off_nobody_is_offered_more_than_the_caller_has(tmp_path:
         bob.reject(offered, 488)
         assert (await alice.take(InviteFailed)).code == 488
         await house.over()
+
+
+@virtual
+async def test_a_caller_without_g711_is_asked_in_its_own_codec(tmp_path: Path) -> None:
+    async with open_house(tmp_path, extension("101", "automatic")) as house:
+        caller, clerk = house.outside(), house.phone("101")
+        caller.dial(DID, opus(caller.host))
+        told = (await caller.take(InviteAnswered)).response.body
+        assert names(told) == ["opus/48000", "telephone-event/48000"]
+        await asyncio.sleep(6)
+        assert house.plane.heard(A) == ["de/consent"]
+        assert house.plane.of(Play)[0].codec == "OPUS"
+        house.plane.press(A, "1")
+        offered = await clerk.take(InviteOffered)
+        assert names(offered.request.body)[0] == "opus/48000"
+        clerk.answer(offered, sdp(clerk.host, formats="8"))
+        await asyncio.sleep(5)
+        assert joined(house).a_to_b.recodings[109].target == "PCMA"
+        row = await ended(house, caller, clerk)
+    assert row.outcome == "recorded"
+
+
+@virtual
+async def test_sound_of_a_codec_that_nobody_knows_is_missed_by_name_until_it_is_known(
+    tmp_path: Path,
+) -> None:
+    recording = extension("102", "automatic"), extension("103", "automatic")
+    async with open_house(tmp_path, *recording) as house:
+        alice, bob, offered = await dial(house, sdp("192.0.2.1", formats="18"))
+        bob.answer(offered, sdp(bob.host, formats="18"))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(3)
+        assert house.recordings == []
+        alice.reinvite(sdp("192.0.2.1", formats="8", version=2))
+        bob.accept(await bob.take(ReinviteReceived), body=sdp(bob.host, formats="8", version=2))
+        assert (await alice.take(RequestCompleted)).code == 200
+        await asyncio.sleep(5)
+        assert len(house.recordings) == 1
+        row = await ended(house, alice, bob)
+    assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
+    assert row.outcome_params == {"codec": "G729"}
+    assert row.recordingfile, "what could be recorded is kept"
 
 
 @virtual
