@@ -71,6 +71,7 @@ class Call(CallLife):
             self._exchange,
             destination,
             patience_s=self._s.config.sip.ring_timeout_s,
+            caller=self._caller,
             diverted_by=self._diverted_by(),
         )
         step = search.first()

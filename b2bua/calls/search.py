@@ -56,14 +56,21 @@ class Search:
         destination: Reachable,
         *,
         patience_s: float,
+        caller: Party | None = None,
         diverted_by: Collection[str] = (),
     ) -> None:
-        """`diverted_by`: numbers that have sent this call on before it came back to us."""
+        """Begin at `destination`.
+
+        `caller`: to whom nobody forwards its own call. `diverted_by`: numbers that have sent this
+        call on before it came back to us.
+        """
         self._plan = plan
         self._exchange = exchange
         self._destination = destination
         self._patience_s = patience_s
         self._tried: set[str] = set()
+        if caller is not None and caller.extension is not None:
+            self._tried.add(caller.number)
         self._diverted_by = frozenset(diverted_by)
         self._diversions: list[Diversion] = []
         self._at: Extension | _Group | None = None

@@ -75,6 +75,7 @@ class TransferredCall(LentCall):
             self._exchange,
             self._destination,
             patience_s=self._s.config.sip.ring_timeout_s,
+            caller=self._line.party,
         )
         first = search.first()
         waiting.ring()

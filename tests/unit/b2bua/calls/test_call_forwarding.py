@@ -186,6 +186,17 @@ async def test_nobody_is_rung_twice(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_nobody_is_called_by_itself(tmp_path: Path) -> None:
+    """Alice is where Bob's calls go; her own call to Bob does not come back to her."""
+    async with open_house(tmp_path, ALICE, forwarding(busy="102")) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.reject(await bob.take(InviteOffered), 486)
+        assert (await alice.take(InviteFailed)).code == 486
+        await house.over()
+
+
+@virtual
 async def test_a_chain_has_an_end(tmp_path: Path) -> None:
     chain = [forwarding(str(n), always=str(n + 1)) for n in range(200, 220)]
     async with open_house(tmp_path, ALICE, *chain) as house:
