@@ -377,6 +377,10 @@ class Endpoint:
         """Send a request outside of any dialog; `RequestCompleted` without a usage follows."""
         return self._outside.request(request, now)
 
+    def keep_alive(self, flow: Flow) -> None:
+        """Send the empty lines that keep a flow open (RFC 5626 section 4.4.1)."""
+        self._core.outbox.append((b"\r\n\r\n", flow))
+
     # --- calls that stand
 
     def bye(self, usage: int, now: float, headers: HeaderList = ()) -> int:

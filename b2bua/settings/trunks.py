@@ -132,6 +132,9 @@ class AccountConfig(Section):
     ] = ()
     "Tried in this order; empty: the trunk's addresses."
     expires_s: int = Field(default=600, ge=30, le=86_400)
+    keepalive_s: int = Field(default=25, ge=0, le=3600)
+    """Seconds between two signs of life (an empty line, RFC 5626 section 4.4.1) to where we are
+    registered: they keep a NAT's door open for calls. 0: none."""
     by_contact: bool = True
     """Calls to the contact that we registered are the trunk's, wherever they come from: providers
     send them from addresses that no name leads to. The contact can't be guessed."""

@@ -33,6 +33,7 @@ class TrunkDesk:
         """Look after the trunks while the context is open; at its end we leave them."""
         async with asyncio.TaskGroup() as group:
             runs = [each.run for each in self._registrations]
+            runs += [each.keep_open for each in self._registrations if each.keeps_open]
             runs += [each.run for each in self._monitors]
             tasks = [group.create_task(_guarded(run), name="trunk") for run in runs]
             try:

@@ -77,6 +77,20 @@ class Registration:
             self.registering.lost(self._office.clock())
             self._hurry.set()
 
+    async def keep_open(self) -> None:
+        """Send a sign of life now and then, so that a NAT between us keeps its door open."""
+        office, every_s = self._office, self._account.keepalive_s
+        while True:
+            await asyncio.sleep(every_s * (0.8 + office.dice() / 5))
+            if self._flow is not None and self.registering.holds:
+                office.endpoint.keep_alive(self._flow)
+                office.kick()
+
+    @property
+    def keeps_open(self) -> bool:
+        """Whether it is to send signs of life."""
+        return self._account.keepalive_s > 0
+
     async def _pause(self) -> None:
         """Wait until the next REGISTER is due, and see a registration end meanwhile."""
         registering = self.registering
@@ -109,9 +123,7 @@ class Registration:
     def _next_place(self) -> Destination | None:
         """Return the server to try: first the one that took us last, then all in their order."""
         if not self._round:
-            places = self._trunk.destinations(self._trunk.registrars)
-            home = self._trunk.home
-            self._round = sorted(places, key=lambda place: place != home)
+            self._round = list(self._trunk.destinations(self._trunk.registrars))
         return self._round.pop(0) if self._round else None
 
     async def _exchange(self, place: Destination) -> Answer:

@@ -6,6 +6,7 @@ anybody is taken for an extension, so a trunk is never challenged and never an e
 
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
@@ -20,6 +21,10 @@ from sip.registering import Registering
 
 ANONYMOUS: Final = "anonymous"
 "What stands in place of the number of a caller who shows none (:rfc:`3323#section-4.1`)."
+
+
+AVOID_S: Final = 60.0
+"How long a server that did not answer is tried after the others."
 
 
 class NoNames:
@@ -38,9 +43,17 @@ class NoNames:
 class Trunk:
     """One peer, and how things stand with it. A `sip.peer.Peer`."""
 
-    def __init__(self, settings: TrunkConfig, locator: Locator | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrunkConfig,
+        locator: Locator | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self._locator = locator or NoNames()
+        self._clock = clock
+        self._avoided: dict[Destination, float] = {}
+        "Places that did not answer, until when others are tried before them."
         self.credentials = _credentials(settings)
         self.plan = settings.numbers.plan
         self._dids = {
@@ -97,8 +110,17 @@ class Trunk:
 
     def destinations(self, targets: Iterable[Target]) -> tuple[Destination, ...]:
         """Return where to try, in this order; empty: its name is not known."""
-        found = (each for target in targets for each in self._destinations(target))
-        return tuple(dict.fromkeys(found))
+        return self._in_order(each for target in targets for each in self._destinations(target))
+
+    def _in_order(self, places: Iterable[Destination]) -> tuple[Destination, ...]:
+        """Return places, each once: who took our registration first, who was silent last."""
+        now = self._clock()
+        return tuple(
+            sorted(
+                dict.fromkeys(places),
+                key=lambda place: (self._avoided.get(place, now) > now, place != self.home),
+            )
+        )
 
     def _destinations(self, target: Target) -> tuple[Destination, ...]:
         if not is_numeric(target.host):
@@ -110,6 +132,9 @@ class Trunk:
 
     def note_failure(self, destination: Destination) -> None:
         """Try its other places first for a while."""
+        now = self._clock()
+        self._avoided = {each: until for each, until in self._avoided.items() if until > now}
+        self._avoided[destination] = now + AVOID_S
         self._locator.note_failure(destination)
 
     # --- what is its own
@@ -198,9 +223,7 @@ class Trunk:
         places = self.destinations(self.addresses)
         if self.registering is None or not self.registering.holds or self.home is None:
             return places
-        if not self.settings.outbound_proxy:
-            places = (self.home, *places)
-        return tuple(dict.fromkeys(sorted(places, key=lambda place: place != self.home)))
+        return self._in_order((self.home, *places)) if not self.settings.outbound_proxy else places
 
     def routes(self, place: Destination) -> tuple[str, ...]:
         """Return the Route values of a call to `place`: its proxy, the service route (RFC 3608)."""
@@ -263,8 +286,13 @@ def parse_host(route: str) -> str:
 class Trunks:
     """All trunks, in the order of the configuration."""
 
-    def __init__(self, configured: Iterable[TrunkConfig], locator: Locator | None = None) -> None:
-        self._trunks = tuple(Trunk(settings, locator) for settings in configured)
+    def __init__(
+        self,
+        configured: Iterable[TrunkConfig],
+        locator: Locator | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._trunks = tuple(Trunk(settings, locator, clock) for settings in configured)
         self.certified: Callable[[Flow], frozenset[str]] = lambda _flow: frozenset()
         "Whom the verified certificate of a connection's other end names."
 

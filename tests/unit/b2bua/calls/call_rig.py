@@ -284,7 +284,7 @@ class House:
         self.directory = Directory()
         for each in extensions:
             self.directory._by_number[each.number] = each
-        self.trunks = Trunks(self.config.trunk)
+        self.trunks = Trunks(self.config.trunk, clock=self._loop.time)
         self.journal = FakeJournal()
         self.plane = FakePlane(voices().messages())
         self.endpoint = Endpoint(

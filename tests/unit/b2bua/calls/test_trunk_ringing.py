@@ -212,6 +212,23 @@ async def test_several_addresses_of_one_trunk_are_tried_in_turn(tmp_path: Path) 
 
 
 @virtual
+async def test_one_that_did_not_answer_is_tried_last_for_a_minute(tmp_path: Path) -> None:
+    toml = trunks(two_at=f'["{THREE_HOST}", "{TWO_HOST}"]')
+    async with open_house(tmp_path, ALICE, toml=toml) as house:
+        alice, _, two = await both(house)
+        third = house.outside(host=THREE_HOST)
+        alice.dial(f"8{NUMBER}")
+        third.reject(await third.take(InviteOffered), 503)
+        two.reject(await two.take(InviteOffered), 486)
+        await alice.take(InviteFailed)
+        await rung(f"8{NUMBER}", two, alice)
+        assert third.untold == []
+        await asyncio.sleep(60)
+        await rung(f"8{NUMBER}", third, alice)
+        assert two.untold == []
+
+
+@virtual
 async def test_who_refuses_for_a_trunk_refuses_for_all_its_addresses(tmp_path: Path) -> None:
     toml = trunks(two_at=f'["{THREE_HOST}", "{TWO_HOST}"]')
     async with open_house(tmp_path, ALICE, toml=toml) as house:

@@ -13,7 +13,7 @@ from sip.address import Flow, HostPort
 from sip.endpoint import Endpoint
 from sip.events import Authorized, RequestCompleted
 from sip.locating import Destination, Target
-from sip.message import Request
+from sip.message import Request, is_keepalive
 from sip.message import parse as parse_message
 from tests.support.sip_raw import answer_to
 
@@ -77,10 +77,11 @@ class Rig:
     registrars: dict[HostPort, Script] = field(default_factory=dict)
     asked: list[tuple[HostPort, Request]] = field(default_factory=list)
     "Every request that arrived, in order."
+    signs_of_life: list[HostPort] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.trunks = Trunks(parse(self.toml, "test").trunk, self.names)
+        self.trunks = Trunks(parse(self.toml, "test").trunk, self.names, self.loop.time)
         self.endpoint = Endpoint(
             contact=SERVER, authorize=lambda _r, _f, _n: Authorized(None), user_agent=""
         )
@@ -110,6 +111,9 @@ class Rig:
 
     def _pump(self) -> None:
         for data, flow in self.endpoint.send_queue():
+            if is_keepalive(data):
+                self.signs_of_life.append(flow.remote)
+                continue
             request = parse_message(data)
             assert isinstance(request, Request)
             self.asked.append((flow.remote, request))

@@ -232,3 +232,17 @@ async def test_without_a_connection_there_is_none_to_keep() -> None:
         await asyncio.sleep(1)
         assert rig.registered()
         assert rig.desk.flows() == set()
+
+
+@virtual
+async def test_signs_of_life_keep_the_door_open_while_we_are_registered() -> None:
+    async with open_rig(first=accept) as rig:
+        await asyncio.sleep(301)
+        assert 11 <= len(rig.signs_of_life) <= 15
+        assert set(rig.signs_of_life) == {FIRST}
+    async with open_rig() as rig:
+        await asyncio.sleep(301)
+        assert rig.signs_of_life == []
+    async with open_rig(TOML + "keepalive_s = 0\n", first=accept) as rig:
+        await asyncio.sleep(301)
+        assert rig.signs_of_life == []
