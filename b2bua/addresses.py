@@ -32,6 +32,8 @@ class Addresses:
         self._external = {_family(each): each for each in config.external_addresses}
         self._local_networks = tuple(ip_network(each) for each in config.local_networks)
         self._routes: dict[str, str] = {}
+        self._told: dict[tuple[str, str], str] = {}
+        "What `host_for` has said since the routes were forgotten: it is asked often."
         self.listening: Listening = ()
         "Set once the sockets are open: with their real ports."
 
@@ -86,6 +88,14 @@ class Addresses:
 
     def host_for(self, peer: str, bound: str = "") -> str:
         """Return our host as `peer` is told it, on a socket that is bound to `bound`."""
+        told = self._told.get((peer, bound))
+        if told is None:
+            if len(self._told) >= MAX_ROUTES:
+                self._told.clear()
+            told = self._told[peer, bound] = self._host_for(peer, bound)
+        return told
+
+    def _host_for(self, peer: str, bound: str) -> str:
         family = _family(peer)
         external = self._external.get(family)
         if external is not None and self._is_outside(peer):
@@ -119,6 +129,7 @@ class Addresses:
     def forget_routes(self) -> None:
         """Ask the kernel again: an interface may have got another address."""
         self._routes.clear()
+        self._told.clear()
 
 
 def _fits(network: IPv4Network | IPv6Network, version: int) -> bool:

@@ -35,9 +35,11 @@ def allow_descriptors(config: Config) -> None:
 
     Children inherit it.
     """
+    streams = [name for name in config.sip.transports if name != "udp"]
+    connections = TcpLimits().max_connections * len(streams) * len(config.sip.listen)
     legs = -(-config.media.max_calls // config.media.workers) * LEGS_PER_CALL
     try:
-        raise_descriptor_limit(descriptors_needed(legs) + TcpLimits().max_connections)
+        raise_descriptor_limit(descriptors_needed(legs) + connections)
     except DescriptorLimitError as error:
         raise StartError(f"max_calls = {config.media.max_calls}: {error}") from error
 

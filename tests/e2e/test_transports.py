@@ -25,6 +25,7 @@ from tests.support.names import name_server
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
+from tests.support.phones.wire import extension_phone
 from tests.support.server import Server, server
 from tests.support.trunk import CALLER, OUTGOING, outside_baresip, trunk_settings
 
@@ -216,6 +217,30 @@ async def test_a_telephone_behind_a_proxy_is_called_by_the_path(tmp_path: Path) 
         _, pcm = await recorded(under_test, 3.0)
         assert_both_speak(pcm)
         audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
+        await under_test.stop()
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
+@pytest.mark.parametrize("latch", ["nat", "exact"])
+async def test_a_telephone_behind_a_nat_is_heard_where_that_is_allowed(latch: str) -> None:
+    """It says that its media is at one address, and sends from another."""
+    settings = f'[media.latches]\n"101" = "{latch}"\n'
+    async with (
+        server(settings, extensions=BOTH_RECORDED) as under_test,
+        extension_phone(under_test, "101", CALLER_SAYS) as alice,
+        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+    ):
+        alice.claims = "127.0.0.77"
+        await call(alice, bob)
+        if latch == "nat":
+            await alice.rtp.hears(CALLEE_HZ)
+            await bob.hears()
+        await talk(2.0)
+        await end(alice, bob)
+        _, pcm = await recorded(under_test, 2.0)
+        assert bool(audio.tone_intervals(pcm, CALLER_HZ)) == (latch == "nat")
+        assert audio.tone_intervals(pcm, CALLEE_HZ)
+        assert bool(audio.tone_intervals(alice.heard(), CALLEE_HZ)) == (latch == "nat")
         await under_test.stop()
 
 

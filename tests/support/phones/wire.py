@@ -53,6 +53,8 @@ class WirePhone:
         self._cseq = secrets.randbits(8)
         self._invite_cseq = 0
         "Of our newest INVITE, for its ACK."
+        self.claims = ports.LOOPBACK
+        "The address in its descriptions; behind a NAT another than that of its packets."
         self.allow = ALLOW
         self.wishes = ""
         "Header lines of our INVITEs."
@@ -341,8 +343,8 @@ class WirePhone:
         encoding, number = codec or self.rtp.codec
         self._version += 1
         return (
-            f"v=0\r\no=wire 1 {self._version} IN IP4 {ports.LOOPBACK}\r\ns=-\r\n"
-            f"c=IN IP4 {ports.LOOPBACK}\r\nt=0 0\r\n"
+            f"v=0\r\no=wire 1 {self._version} IN IP4 {self.claims}\r\ns=-\r\n"
+            f"c=IN IP4 {self.claims}\r\nt=0 0\r\n"
             f"m=audio {self.rtp.port} RTP/AVP {number} {EVENTS}\r\n"
             f"a=rtpmap:{number} {encoding}/8000\r\na=rtpmap:{EVENTS} telephone-event/8000\r\n"
             f"a=fmtp:{EVENTS} 0-15\r\na={direction}\r\n"
@@ -350,8 +352,8 @@ class WirePhone:
 
     def _sdp_at(self, direction: str, address: str) -> str:
         body = self._sdp(direction)
-        at = f"c=IN IP4 {address or ports.LOOPBACK}"
-        return body.replace(f"c=IN IP4 {ports.LOOPBACK}", at)
+        at = f"c=IN IP4 {address or self.claims}"
+        return body.replace(f"c=IN IP4 {self.claims}", at)
 
     def _hear_from(self, message: str) -> None:
         """Speak to where the message's SDP wants it."""
