@@ -20,6 +20,7 @@ from sip.events import (
     Event,
     InDialogReceived,
     InviteOffered,
+    RefreshDue,
     ReinviteReceived,
     RequestCompleted,
 )
@@ -49,6 +50,10 @@ class Robot:
                     self.offered = event
                 case ReinviteReceived():
                     phone.accept(event)
+                case InDialogReceived() if event.request.method == "UPDATE":
+                    phone.accept(event)
+                case RefreshDue():
+                    phone.reinvite(sdp(phone.host))
                 case InDialogReceived():
                     phone.endpoint.respond(event.transaction, 200, self._house.now)
                     self._house.kick()
@@ -83,6 +88,15 @@ class Script:
         body = b"" if what[1:] == "late" else sdp(phone.host, direction=what[1:], version=2)
         phone.reinvite(body)
 
+    def _update(self, what: str) -> None:
+        phone = self._robot(what).phone
+        phone.update(sdp(phone.host, direction=what[1:], version=3))
+
+    def _early(self, _what: str) -> None:
+        if self.callee.offered is not None:
+            phone = self.callee.phone
+            phone.ring(self.callee.offered, 183, sdp(phone.host))
+
     def _answer(self, _what: str) -> None:
         if self.callee.offered is not None:
             self.callee.phone.answer(self.callee.offered)
@@ -115,6 +129,8 @@ class Script:
         "code": _code,
         "info": _info,
         "reinvite": _reinvite,
+        "update": _update,
+        "early": _early,
         "answer": _answer,
         "reject": _reject,
         "ring": _ring,
@@ -130,6 +146,7 @@ STEPS = st.one_of(
         [
             "answer",
             "ring",
+            "early",
             "cancel",
             "die",
             "journal ill",
@@ -145,13 +162,16 @@ STEPS = st.one_of(
                 for leg in (A, B)
                 for how in ("sendonly", "sendrecv", "inactive", "late")
             ),
+            *(f"update {leg}{how}" for leg in (A, B) for how in ("sendonly", "sendrecv")),
         ]
     ),
     # What makes calls go on is drawn as often as what ends them.
     st.sampled_from(["answer", f"press {A}1", f"press {B}1", f"code {A}", f"code {B}"]),
 )
 
-TIMED = st.lists(st.tuples(STEPS, st.sampled_from([0.0, 0.001, 0.3, 2.0, 6.0, 10.0])), max_size=14)
+TIMED = st.lists(
+    st.tuples(STEPS, st.sampled_from([0.0, 0.001, 0.3, 2.0, 6.0, 10.0, 1000.0])), max_size=14
+)
 
 BEGINS = st.sampled_from(
     [
@@ -198,11 +218,28 @@ async def play(house: House, script: Script, steps: list[tuple[str, float]]) -> 
     assert len({row.id for row in house.journal.of(EvidenceStored)}) == len(house.evidence)
 
 
-def run(folder: Path, own: Extension, steps: list[tuple[str, float]], *, outgoing: bool) -> None:
+KNOWS = st.sampled_from([(), ("100rel",), ("timer",), ("100rel", "timer")])
+"What the telephones know."
+
+
+Parties = tuple[Extension, tuple[str, ...], tuple[str, ...]]
+"Our extension, what its telephone knows, and what the outside one knows."
+
+
+def run(
+    folder: Path,
+    parties: Parties,
+    steps: list[tuple[str, float]],
+    *,
+    outgoing: bool,
+) -> None:
+    own, inside, beyond = parties
+
     @virtual
     async def example() -> None:
         async with open_house(folder, own) as house:
-            clerk, outside = house.phone("101"), house.outside()
+            clerk = house.phone("101", supported=inside)
+            outside = house.outside(supported=beyond)
             caller, callee = (clerk, outside) if outgoing else (outside, clerk)
             script = Script(house, Robot(house, caller), Robot(house, callee))
             caller.dial("0301234" if outgoing else DID)
@@ -217,17 +254,17 @@ def run(folder: Path, own: Extension, steps: list[tuple[str, float]], *, outgoin
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(own=OWN, begin=BEGINS, steps=TIMED)
+@given(parties=st.tuples(OWN, KNOWS, KNOWS), begin=BEGINS, steps=TIMED)
 def test_nothing_is_recorded_without_a_yes_and_nothing_is_left(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    own: Extension,
+    parties: Parties,
     begin: list[tuple[str, float]],
     steps: list[tuple[str, float]],
     *,
     outgoing: bool,
 ) -> None:
     caplog.clear()
-    run(tmp_path, own, begin + steps, outgoing=outgoing)
+    run(tmp_path, parties, begin + steps, outgoing=outgoing)
     broken = [r.getMessage() for r in caplog.records if r.exc_info and r.levelno >= logging.ERROR]
     assert broken == []

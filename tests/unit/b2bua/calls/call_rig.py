@@ -356,9 +356,16 @@ class House:
             self.registrar.restore([self._binding(phone)])
         return phone
 
-    def outside(self, number: str = OUTSIDE, *, info: bool = True, host: str = TRUNK_HOST) -> Phone:
+    def outside(
+        self,
+        number: str = OUTSIDE,
+        *,
+        info: bool = True,
+        host: str = TRUNK_HOST,
+        supported: tuple[str, ...] = (),
+    ) -> Phone:
         """The trunk, or another one, with somebody behind it."""
-        phone = Phone(self, number, host, info=info)
+        phone = Phone(self, number, host, info=info, supported=supported)
         self._nodes[phone.endpoint.contact] = phone
         return phone
 
