@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from sip.address import Flow
 from sip.build import HeaderList, OutgoingRequest
 from sip.credentials import Attempt
-from sip.dialog import Dialog, DialogId, header_values
+from sip.dialog import Dialog, DialogId
 from sip.message import URI, Request, Response
+from sip.option_tags import has_option
 from sip.peer import Peer
 from sip.reliable_state import Fork, ReliableState
 from sip.session_timer import SessionState
@@ -141,9 +142,8 @@ class InviteUsage:
 
     def note_allow(self, message: Request | Response) -> None:
         """Remember whether the peer takes UPDATE, if it says anything about it."""
-        allowed = message.headers.getlist("Allow")
-        if allowed:
-            self.peer_takes_update = "UPDATE" in header_values(allowed)
+        if message.headers.get("Allow") is not None:
+            self.peer_takes_update = has_option(message, "Allow", "update")
 
     def close_offer(self, request_id: int | None) -> None:
         """Note that a re-INVITE or UPDATE of ours has its final response."""

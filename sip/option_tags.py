@@ -1,6 +1,7 @@
-"""Option tags: what a peer supports and what it insists on (RFC 3261 section 19.2)."""
+"""Lists of words in headers: option tags and methods (RFC 3261 sections 19.2 and 20.5)."""
 
-from sip.dialog import header_values
+from functools import lru_cache
+
 from sip.message import Request, Response
 
 RELIABLE = "100rel"
@@ -9,9 +10,15 @@ TIMER = "timer"
 "Session timers (RFC 4028)."
 
 
+@lru_cache(maxsize=1024)
+def words(line: str) -> frozenset[str]:
+    """Return the words of a header line, in lower case; there are few different ones."""
+    return frozenset(word.strip(" \t").lower() for word in line.split(","))
+
+
 def has_option(message: Request | Response, header: str, tag: str) -> bool:
-    """Tell whether an option tag is in `Supported` or `Require`."""
-    return tag in {value.lower() for value in header_values(message.headers.getlist(header))}
+    """Tell whether a word, given in lower case, is in a header such as `Supported`."""
+    return any(tag in words(line) for line in message.headers.getlist(header))
 
 
 def supports(message: Request | Response, tag: str) -> bool:
