@@ -319,7 +319,6 @@ class Conversation:
             agreement=self.recording.agreement(side),
             recorded=self.recording.running,
             fax=self.recording.fax,
-            calling=side is Side.A,
             offers=self.refreshing.pending(side),
             uniqueid=self.record.uniqueid,
             linkedid=self.record.linkedid,

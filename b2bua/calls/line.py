@@ -23,8 +23,6 @@ class Line:
     "The conversation that it comes from was being recorded."
     fax: bool
     "Nothing of it may be recorded or altered."
-    calling: bool
-    "It was the caller there."
     offers: frozenset[int]
     "Request ids of offers of ours that the party still has to answer (`refreshing.py`)."
     uniqueid: str

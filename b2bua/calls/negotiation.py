@@ -294,9 +294,12 @@ class Negotiation:
         )
 
     def offer_again(self) -> bytes:
-        """Return an offer that takes the side back from hold, in G.711 where it knows it."""
+        """Return an offer that takes the side back from hold, in G.711."""
         assert self._standing is not None
-        return self._offer(standing_offer(narrowed(self._standing)))
+        if any(each.law is not None for each in audio_stream(self._standing).payloads):
+            return self._offer(standing_offer(narrowed(self._standing)))
+        laws = first_offer(local=self._local, origin=self._origin)
+        return self._relay(laws)
 
     def moved_to(self, leg: MediaLeg) -> "Negotiation":
         """Return the same session at another leg; the side has to be offered it (`offer_again`)."""

@@ -102,6 +102,7 @@ class Talk:
             self._renegotiation.time_passed()
         elif self._referring.under_way:
             if self._referring.handle(event):
+                self._keys.listen(anew=tuple(Side))
                 self._renegotiated()
         elif self._key.handle(event):
             self._acknowledge_answer(event)

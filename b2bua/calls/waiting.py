@@ -9,7 +9,7 @@ from b2bua.calls.conversation import Conversation
 from b2bua.calls.greeting import BUSY_TONE_S, Greeting
 from b2bua.calls.inbox import CallEvent
 from ivr.tones import Tone
-from sip.events import InviteProgressed
+from sip.events import InviteAnswered, InviteProgressed
 
 Progress = Callable[[int], None]
 
@@ -21,10 +21,22 @@ class Waiting(Greeting):
         """`progress` is told each status of the telephone that is rung."""
         super().__init__(conversation)
         self._progress = progress
+        self._rings = False
+        "The ringing tone is wanted and not heard yet: we don't speak the party's codec."
 
     def offer(self, *, narrow: bool, final: bool) -> bytes:  # noqa: ARG002 - of all fronts
         """Return an offer of ours, of what the party can and wants by itself."""
         return self._c.bridge.offer_for_lent(Side.B)
+
+    def ring(self) -> None:
+        """Let the party hear the ringing tone, now or as soon as it has agreed on our codec."""
+        tone = self._c.services.voices.tone(Tone.RINGING)
+        self._rings = self._c.hear(Side.A, tone) is None
+
+    def accept(self, answered: InviteAnswered) -> None:
+        """Take the answer of whoever is to hear the party from now on."""
+        self._rings = False
+        super().accept(answered)
 
     async def say_busy(self) -> None:
         """Let the party hear the busy tone, as long as it likes to."""
@@ -38,3 +50,5 @@ class Waiting(Greeting):
             self._progress(event.response.code)
         elif not self._c.refreshing.handle(event):
             super().on_event(event)
+        elif self._rings:
+            self.ring()

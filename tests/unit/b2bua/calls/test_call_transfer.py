@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.directory import Extension
-from b2bua.media.messages import Bridge, CloseTap, OpenTap
+from b2bua.media.messages import Bridge, CloseTap, CollectDigits, OpenTap
 from cdr.records import CallEnded, CallOpened, EvidenceStored
 from recording.spec import decode_tap
 from sip.events import (
@@ -83,6 +83,11 @@ async def hold(phone: Phone, other: Phone) -> None:
 def rows(house: House) -> list[tuple[str, str]]:
     """Who called whom, row by row."""
     return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
+
+
+def listens(house: House, leg_id: int) -> tuple[str, ...]:
+    """The star codes that a leg is listened to for."""
+    return [m.codes for m in house.plane.of(CollectDigits) if m.leg_id == leg_id][-1]
 
 
 def same_chain(house: House) -> bool:
@@ -174,6 +179,7 @@ def test_where_the_target_fails_they_talk_again(tmp_path: Path, code: int, statu
             assert joined(house) == {OF_ALICE, OF_BOB}
             assert not house.plane.hears(OF_ALICE)
             assert len(house.switchboard) == 1
+            assert [listens(house, leg_id) for leg_id in (OF_ALICE, OF_BOB)] == [("*1",)] * 2
             # The re-INVITE of either side finds the other again.
             bob.reinvite(sdp(bob.host, version=3, port=4444))
             assert await accept_reinvite(alice) == "sendrecv"
@@ -358,6 +364,39 @@ def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Path) -> 
             await accept_reinvite(alice)
             assert (await bob.take(RequestCompleted)).code == 200
             bob.bye()
+            await alice.take(UsageEnded)
+            await house.over(2)
+
+    run()
+
+
+def test_a_party_with_a_codec_that_we_do_not_speak_hears_it_ring_all_the_same(
+    tmp_path: Path,
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            alice.dial("103", sdp(alice.host, formats="3 8 101"))
+            bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="3 101"))
+            await alice.take(InviteAnswered)
+            await asyncio.sleep(0.1)
+            await refer(house, bob, "<sip:104@h>")
+            await told(house, bob)
+            offered = await carol.take(InviteOffered)
+            again = await alice.take(ReinviteReceived)
+            assert not house.plane.hears(OF_ALICE)
+            alice.accept(again, body=sdp(alice.host, formats="8 101", version=2))
+            await asyncio.sleep(0.1)
+            assert house.plane.heard(OF_ALICE) == ["tone/ringing"]
+            assert house.plane.hears(OF_ALICE)
+
+            carol.answer(offered)
+            assert await told(house, bob) == "200 OK."
+            await bob.take(UsageEnded)
+            assert joined(house) == {OF_ALICE, OF_CAROL}
+            assert not house.plane.hears(OF_ALICE)
+            carol.bye()
             await alice.take(UsageEnded)
             await house.over(2)
 
