@@ -40,11 +40,12 @@ RUNS: dict[str, tuple[str, ...]] = {
     "trouble-strangers-200": ("bench.trouble", "strangers"),
     "trouble-registers-200": ("bench.trouble", "registers", "--seconds", "60"),
     "encode": ("bench.encode",),
+    "transcode": ("bench.transcode",),
     "peer-rtpengine": ("bench.peers.rtpengine",),
     "quality": ("bench.quality",),
 }
 
-OF_ITS_OWN = ("encode", "peer-rtpengine", "quality", "trouble-")
+OF_ITS_OWN = ("encode", "peer-rtpengine", "quality", "transcode", "trouble-")
 "Begins of the names of runs whose figures are of another kind than the table's."
 
 COLUMNS = {
