@@ -79,12 +79,12 @@ class Trunk:
 
     # --- where it is
 
-    @property
+    @cached_property
     def addresses(self) -> tuple[Target, ...]:
         """Where it takes calls: the outbound proxies, or its addresses."""
         return self._targets(self.settings.outbound_proxy or self.settings.address)
 
-    @property
+    @cached_property
     def registrars(self) -> tuple[Target, ...]:
         """Where our registration goes, best first."""
         account = self.settings.account
@@ -97,10 +97,11 @@ class Trunk:
         """Everything that somebody has to look up."""
         return frozenset(each for each in self._places if not is_numeric(each.host))
 
-    @property
+    @cached_property
     def _places(self) -> tuple[Target, ...]:
         """Where it may be: what of its requests come from there are its own."""
-        return (*self._targets(self.settings.address), *self.addresses, *self.registrars)
+        named = (*self._targets(self.settings.address), *self.addresses, *self.registrars)
+        return tuple(dict.fromkeys(named))
 
     def _targets(self, addresses: Iterable[TrunkAddress]) -> tuple[Target, ...]:
         transport = self.settings.sip_transport
@@ -143,10 +144,10 @@ class Trunk:
         """Tell whether a numeric address is one of its own."""
         if self.home is not None and host == self.home.address.host:
             return True
-        return any(host in self._hosts(place) for place in self._places)
+        return any(self._is_host(host, place) for place in self._places)
 
-    def _hosts(self, target: Target) -> frozenset[str]:
-        return frozenset((target.host,)) | self._locator.hosts(target)
+    def _is_host(self, host: str, target: Target) -> bool:
+        return host == target.host or host in self._locator.hosts(target)
 
     def is_source(self, flow: Flow) -> bool:
         """Tell whether a request that came over `flow` is the trunk's.
@@ -160,7 +161,7 @@ class Trunk:
         if flow.reliable or self.settings.account is not None:
             return self.is_at(flow.remote.host)
         return any(
-            flow.remote.host in self._hosts(place) and place.port in {None, flow.remote.port}
+            place.port in {None, flow.remote.port} and self._is_host(flow.remote.host, place)
             for place in self._places
         )
 

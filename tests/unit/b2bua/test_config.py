@@ -4,6 +4,13 @@ import pytest
 
 from b2bua.config import Config, load, parse
 from b2bua.errors import ConfigError
+from b2bua.settings.trunks import (
+    AccountConfig,
+    IdentityConfig,
+    NumbersConfig,
+    RouteConfig,
+    TrunkConfig,
+)
 from sip.address import HostPort
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "mitschnitt.toml"
@@ -22,6 +29,16 @@ def test_the_shipped_file_names_every_setting() -> None:
     for section in ("sip", "media", "recording", "storage", "music", "web"):
         for key in type(getattr(Config(), section)).model_fields:
             assert f"{key} =" in text, f"[{section}] {key}"
+
+
+def test_the_shipped_file_names_every_setting_of_trunks_and_rules() -> None:
+    text = SHIPPED.read_text()
+    for section in (TrunkConfig, AccountConfig, NumbersConfig, IdentityConfig, RouteConfig):
+        for name, field in section.model_fields.items():
+            if name in {"account", "numbers", "identity"}:
+                assert f"# [trunk.{name}]" in text
+            else:
+                assert f"# {field.alias or name} =" in text, f"{section.__name__}.{name}"
 
 
 def test_an_unknown_key_is_an_error_with_file_line_and_path() -> None:
