@@ -90,6 +90,7 @@ def _settings(
     authority: Path | None,
     srtp: str,
     suite: str,
+    keys: str,
 ) -> str:
     account = setup.account
     # -2 means: do not listen. IPv6 off, or an unregistered linphonec offers it on loopback.
@@ -102,7 +103,8 @@ def _settings(
         must = int(srtp == "required")
         lines += ["media_encryption=srtp", f"media_encryption_mandatory={must}"]
         lines += [f"srtp_crypto_suites={suite}"] if suite else []
-    lines += ["use_rfc2833=1", "use_info=0", "register_only_when_network_is_up=0"]
+    lines += [f"use_rfc2833={int(keys == 'rfc4733')}", f"use_info={int(keys == 'info')}"]
+    lines += ["register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}-{rtp + 7}", "audio_jitt_comp=20"]
     lines += ["[sound]", "echocancellation=0", "agc=0", "noisegate=0"]
@@ -137,11 +139,12 @@ async def linphone(
     authority: Path | None = None,
     srtp: str = "",
     suite: str = "",
+    keys: str = "rfc4733",
 ) -> AsyncIterator[Linphone]:
     """Start linphonec; with a registrar in the account, wait until it is registered.
 
     `authority`: over TLS who vouches for the registrar. `srtp`: `optional` or `required`,
-    with this one `suite`, or all that it knows.
+    with this one `suite`, or all that it knows. `keys`: how it presses them, or as `info`.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,6 +159,7 @@ async def linphone(
             authority=authority,
             srtp=srtp,
             suite=suite,
+            keys=keys,
         )
     )
     child = Child(

@@ -22,6 +22,8 @@ from tests.support.server import Server
 
 TIMEOUT_S = 15.0
 
+_SIGNAL = re.compile(r"^Signal=(\S)", re.MULTILINE)
+
 ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\n"
 
 
@@ -55,6 +57,10 @@ class WirePhone:
         "Of our newest INVITE, for its ACK."
         self.claims = ports.LOOPBACK
         "The address in its descriptions; behind a NAT another than that of its packets."
+        self.knows_events = True
+        "It offers and answers telephone-event."
+        self.info_keys = ""
+        "Keys that came as INFO."
         self.allow = ALLOW
         self.wishes = ""
         "Header lines of our INVITEs."
@@ -312,6 +318,8 @@ class WirePhone:
                 self._respond(request, "200 OK")
                 self._notices.put_nowait(request.rpartition("SIP/2.0 ")[2].strip())
             case _:
+                if method == "INFO" and (signal := _SIGNAL.search(request)) is not None:
+                    self.info_keys += signal[1]
                 self._respond(request, "200 OK")
 
     def _invited(self, request: str) -> None:
@@ -342,12 +350,15 @@ class WirePhone:
     def _sdp(self, direction: str = "sendrecv", codec: tuple[str, int] | None = None) -> str:
         encoding, number = codec or self.rtp.codec
         self._version += 1
+        formats, events = f"{number}", ""
+        if self.knows_events:
+            formats += f" {EVENTS}"
+            events = f"a=rtpmap:{EVENTS} telephone-event/8000\r\na=fmtp:{EVENTS} 0-15\r\n"
         return (
             f"v=0\r\no=wire 1 {self._version} IN IP4 {self.claims}\r\ns=-\r\n"
             f"c=IN IP4 {self.claims}\r\nt=0 0\r\n"
-            f"m=audio {self.rtp.port} RTP/AVP {number} {EVENTS}\r\n"
-            f"a=rtpmap:{number} {encoding}/8000\r\na=rtpmap:{EVENTS} telephone-event/8000\r\n"
-            f"a=fmtp:{EVENTS} 0-15\r\na={direction}\r\n"
+            f"m=audio {self.rtp.port} RTP/AVP {formats}\r\n"
+            f"a=rtpmap:{number} {encoding}/8000\r\n{events}a={direction}\r\n"
         )
 
     def _sdp_at(self, direction: str, address: str) -> str:
