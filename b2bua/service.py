@@ -23,6 +23,7 @@ from b2bua.config import Config
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
+from b2bua.listening import binds, read_certificates
 from b2bua.media.plane import MediaPlane, media_plane
 from b2bua.notify import notify
 from b2bua.prompt_changes import PromptChanges
@@ -42,12 +43,12 @@ from cdr.queries import ReadOnly
 from cdr.store import prepare
 from recording.folder import Folder
 from recording.storage import check as check_storage
-from sip.address import Flow, HostPort
+from sip.address import Flow
 from sip.digest import Challenger
 from sip.endpoint import Endpoint
 from sip.events import Event, RequestCompleted
 from sip.io.dns import Dns
-from sip.io.listen import Bind, ListenError
+from sip.io.listen import ListenError
 from sip.io.resolver import Resolver
 from sip.io.shell import Shell
 from sip.io.tls import Tls, TlsError
@@ -198,8 +199,11 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def _open_transport(self, endpoint: Endpoint) -> AsyncIterator[Shell]:
-        self._tls = await asyncio.to_thread(_read_certificates, self._config)
-        shell = Shell(endpoint, _binds(self._config), self._on_event, tls=self._tls)
+        try:
+            self._tls = await asyncio.to_thread(read_certificates, self._config)
+        except TlsError as error:
+            raise StartError(f"TLS: {error}") from error
+        shell = Shell(endpoint, binds(self._config), self._on_event, tls=self._tls)
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(shell)
@@ -318,29 +322,6 @@ def _lost(flow: Flow, registrations: Registrations, desk: TrunkDesk) -> None:
     """Tell whoever lived on a connection that it has ended."""
     registrations.connection_lost(flow)
     desk.connection_lost(flow)
-
-
-def _read_certificates(config: Config) -> Tls | None:
-    files = config.tls.files
-    if files is None or "tls" not in config.sip.transports:
-        return None
-    try:
-        return Tls(files)
-    except TlsError as error:
-        raise StartError(f"TLS: {error}") from error
-
-
-def _binds(config: Config) -> list[Bind]:
-    """Return what to listen on: TLS has a port of its own."""
-    names = config.sip.transports
-    plain = tuple(TRANSPORTS[name] for name in names if name != "tls")
-    binds = []
-    for address in config.sip.listen:
-        if plain:
-            binds.append(Bind(address, plain))
-        if "tls" in names:
-            binds.append(Bind(HostPort(address.host, config.tls.port), ("TLS",)))
-    return binds
 
 
 def _handler(

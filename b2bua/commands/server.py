@@ -19,6 +19,7 @@ from b2bua.errors import ConfigError, ControlError
 
 if TYPE_CHECKING:
     from b2bua import control
+    from b2bua.config import Config
 
 
 def serve(
@@ -68,7 +69,7 @@ def check_config(
     path = config_path(config, DataFolder(data))
     settings = load(path)
     _check_music(settings.music.file)
-    warnings = settings.warnings()
+    warnings = [*settings.warnings(), *_check_certificates(settings)]
     if as_json:
         typer.echo(json.dumps(describe(settings) | {"warnings": warnings}, indent=2))
         return
@@ -87,6 +88,20 @@ def _check_music(path: Path | None) -> None:
         load_music(path)
     except HoldMusicError as error:
         raise ConfigError(f"[music] file: {error}") from error
+
+
+def _check_certificates(settings: "Config") -> list[str]:
+    """Read what `[tls]` names; returns what peers will not like about it."""
+    from b2bua.listening import read_certificates
+    from sip.io.tls import TlsError
+
+    try:
+        tls = read_certificates(settings)
+    except TlsError as error:
+        raise ConfigError(f"[tls]: {error}") from error
+    if tls is None or not tls.certificate.trouble:
+        return []
+    return [f"[tls] certificate: {tls.certificate.trouble}"]
 
 
 def trunk_line(trunk: "control.TrunkStatus") -> str:
