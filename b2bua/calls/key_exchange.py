@@ -52,6 +52,8 @@ class KeyExchange:
         "Of whoever is there now, or is rung."
         self._unkeyed = ""
         "Why that is impossible, where it is."
+        self._settled = False
+        "Something was agreed on, SRTP or plain RTP."
         self._agreed: Agreement | None = None
         self._staged: Agreement | None = None
         self._offered: dict[int, Crypto] = {}
@@ -70,6 +72,7 @@ class KeyExchange:
         """
         renewed = KeyExchange()
         renewed.meet(self._wanted, self._unkeyed)
+        renewed._settled = self._settled
         if self._agreed is not None:
             ours = fresh(self._agreed.ours.tag, self._agreed.ours.suite)
             renewed._agreed = replace(self._agreed, ours=ours)
@@ -119,6 +122,7 @@ class KeyExchange:
 
     def commit(self) -> SrtpKeys | None:
         """Make what is staged what was agreed; None: plain RTP."""
+        self._settled = True
         self._agreed = self._staged
         if self._agreed is None:
             return None
@@ -141,7 +145,7 @@ class KeyExchange:
 
         In a 2xx it can be made once only: see `variant`.
         """
-        if self._agreed is not None:
+        if self._settled:
             return self.dress_agreed(session)
         self._insist()
         return self.variant(session, self._wanted, last=True)

@@ -92,6 +92,7 @@ async def test_two_telephones_with_srtp_are_heard_and_recorded(
         assert_both_speak(pcm)
         assert audio.tone_intervals(alice.heard(), CALLEE_HZ)
         assert audio.tone_intervals(carol.heard(), CALLER_HZ)
+        assert "inline:" not in "".join(under_test.child.lines)
         if known != SHORT_TAG:
             # With that one it shortens the tag of SRTCP as well (RFC 4568 section 6.2.2 does not).
             await assert_all_was_opened(under_test)

@@ -376,6 +376,29 @@ def test_a_hold_of_the_other_side_keeps_keys_and_tags(tmp_path: Path) -> None:
     run()
 
 
+def test_what_is_plain_stays_plain_until_the_phone_asks(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        people = own("102", Srtp.OPTIONAL), own("103", Srtp.OPTIONAL)
+        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+            alice, bob = house.phone("102"), house.phone("103")
+            alice.dial("103")
+            bob.answer(await bob.take(InviteOffered))
+            await alice.take(InviteAnswered)
+            await asyncio.sleep(0.01)
+            for phone, other in ((alice, bob), (bob, alice)):
+                phone.reinvite(sdp(phone.host, direction="sendonly", version=2))
+                event = await other.take(ReinviteReceived)
+                assert said(event.request.body) == ("RTP/AVP", {})
+                other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
+                await phone.take(RequestCompleted)
+            assert (keys(house, A), keys(house, B)) == (None, None)
+            alice.bye()
+            await bob.take(UsageEnded)
+
+    run()
+
+
 def test_a_new_key_of_a_phone_and_a_refresh(tmp_path: Path) -> None:
     @virtual
     async def run() -> None:
