@@ -20,11 +20,12 @@ from tests.e2e.test_recorded_calls import (
 )
 from tests.e2e.test_transports import Secured
 from tests.e2e.voices import assert_speaks
-from tests.support import audio
+from tests.support import audio, ports
 from tests.support.phones.baresip import Baresip, baresip
 from tests.support.phones.linphone import linphone
-from tests.support.phones.phone import talk
+from tests.support.phones.phone import Account, PhoneSetup, talk
 from tests.support.server import Server, server
+from tests.support.trunk import CALLER, OUTGOING, trunk_settings
 
 REQUIRED: SrtpWish = "required"
 SHORT_TAG = "AES_CM_128_HMAC_SHA1_32"
@@ -215,4 +216,40 @@ async def test_required_is_required(tmp_path: Path) -> None:
         assert [row["outcome_reason"] for row in rows] == ["no_srtp"] * 3
         listed = {row["number"]: row["srtp"] for row in await under_test.rows("ext", "list")}
         assert listed == {"101": "off", "102": "required", "103": "required"}
+        await under_test.stop()
+
+
+@pytest.mark.peer("baresip", "openssl", "ffmpeg")
+async def test_a_trunk_over_tls_with_srtp_and_a_telephone_without(tmp_path: Path) -> None:
+    tls = Secured(tmp_path)
+    theirs = tls.authority.issue("provider")
+    pem = tmp_path / "provider.both.pem"
+    pem.write_bytes(theirs.certificate.read_bytes() + theirs.key.read_bytes())
+    port = ports.take(2)
+    trust = f'trust = "{tls.authority.certificate}"\n'
+    # Baresip takes TLS at the port above the one that it is given.
+    trunk = trunk_settings(port + 1, routes=[OUTGOING], transport="tls", srtp="required")
+    outside_setup = PhoneSetup(
+        account=Account(user=CALLER), folder=tmp_path / "outside", says=CALLEE_SAYS
+    )
+    async with (
+        server(tls.settings + trust + trunk, extensions=[("101", "off", False)]) as under_test,
+        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as clerk,
+        baresip(
+            outside_setup,
+            port=port,
+            transport="tls",
+            settings=f"sip_certificate {pem}\n{tls.for_baresip}",
+            srtp="srtp-mand",
+        ) as outside,
+    ):
+        await call(clerk, outside, number=f"0{CALLER}")
+        await clerk.hears()
+        await outside.hears()
+        await talk(2.0)
+        await end(outside, clerk)
+        assert (bool(suite(outside)), bool(suite(clerk))) == (True, False)
+        assert audio.tone_intervals(outside.heard(), CALLER_HZ)
+        assert audio.tone_intervals(clerk.heard(), CALLEE_HZ)
+        await assert_all_was_opened(under_test)
         await under_test.stop()
