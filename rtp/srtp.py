@@ -177,25 +177,24 @@ class Opener:
         return self._open(packet, rtcp=True)
 
     def _open(self, packet: bytes, *, rtcp: bool) -> bytes:
-        if packet[:1] < b"\x80" or packet[:1] > b"\xbf":
+        if not b"\x80" <= packet[:1] <= b"\xbf":
             # STUN, or a few octets to keep a NAT open: as little RTP as it is on plain legs.
-            if rtcp:
-                self._drops.rtcp += 1
-            else:
-                self._drops.malformed += 1
+            self._count("malformed", rtcp=rtcp)
             raise ForgedError
         try:
             plain = self._unprotect(packet, rtcp=rtcp)
         except (_error(), ValueError) as error:
             if self._former is not None:
                 return self._former._open(packet, rtcp=rtcp)  # noqa: SLF001 - one of us
-            if str(error).startswith("replay"):
-                self._drops.replayed += 1
-            else:
-                self._drops.forged += 1
+            what = "replayed" if str(error).startswith("replay") else "forged"
+            self._count(what, rtcp=rtcp)
             raise ForgedError from None
         self._former = None
         return plain
+
+    def _count(self, what: str, *, rtcp: bool) -> None:
+        name = "rtcp" if rtcp else what
+        setattr(self._drops, name, getattr(self._drops, name) + 1)
 
     def _unprotect(self, packet: bytes, *, rtcp: bool) -> bytes:
         if self.key.mki:

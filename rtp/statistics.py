@@ -147,12 +147,12 @@ class Drops:
     refused: int = 0
     "ICMP said that the peer's port is closed; not a packet of its own."
     rtcp: int = 0
-    "Malformed, or more of them than anybody needs."
+    "Malformed, more of them than anybody needs, or no SRTCP where it must be."
     rtcp_source: int = 0
     "On the RTCP port, from an address that is not the peer's."
 
     forged: int = 0
-    "SRTP: not encrypted, or not by whoever has the peer's key; SRTCP as well."
+    "SRTP: not encrypted, or not by whoever has the peer's key."
     replayed: int = 0
     "SRTP: a packet that had come before, or so old that nobody can tell."
 
