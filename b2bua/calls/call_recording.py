@@ -18,6 +18,7 @@ from b2bua.calls.call_record import CallRecord, Verdict
 from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
 from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
+from b2bua.media.leg import MediaLeg
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
 from b2bua.media.placement import RecorderBusyError
@@ -48,10 +49,16 @@ class _Segment:
     formats: list[tuple[StreamFormat, ...]]
     "What each side may send, as the recorder knows it."
     spec: RecordingSpec | None = None
-    tapped: set[Side] = field(default_factory=set)
-    "Sides that are in it; the others are silence."
+    tapped: dict[Side, MediaLeg] = field(default_factory=dict)
+    "Sides that are in it, with their legs; the others are silence."
     stopped: bool = False
     result: RecordingClosed | None = None
+
+    def let_nobody_in(self) -> None:
+        """Keep what the sides say out of the ring from here on."""
+        for leg in self.tapped.values():
+            leg.close_tap()
+        self.tapped.clear()
 
     @property
     def playable_s(self) -> float:
@@ -206,12 +213,10 @@ class CallRecording:
         self._let_in(bridge, permits)
         return True
 
-    def suspend(self, bridge: Bridge) -> None:
+    def suspend(self) -> None:
         """Let neither side be heard in the file until `resume`; its time goes on."""
         if self.running:
-            for side in self._segments[-1].tapped:
-                bridge.legs[side].close_tap()
-            self._segments[-1].tapped.clear()
+            self._segments[-1].let_nobody_in()
             self._on_change()
 
     def resume(self, bridge: Bridge) -> None:
@@ -232,7 +237,7 @@ class CallRecording:
         for side, permit in permits.items():
             leg = bridge.legs[side]
             segment.formats[side] = bridge.sides[side].formats
-            segment.tapped.add(side)
+            segment.tapped[side] = leg
             leg.open_tap(
                 permit,
                 segment.open.recorder,
@@ -349,6 +354,7 @@ class CallRecording:
             segment = self._segments[-1]
             segment.stopped = True
             self._plane.stop_recording(segment.open)
+            segment.let_nobody_in()
             self._on_change()
 
     def worker_died(self) -> None:

@@ -325,7 +325,7 @@ class Conversation:
         )
         if bridge is not None:
             bridge.lend()
-            self.recording.suspend(bridge)
+            self.recording.suspend()
         self._usages.remove(usage)
         self.lent[side] = to(line)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import CollectDigits, OpenTap, SendDigits, StopPlay
+from b2bua.media.messages import CloseTap, CollectDigits, OpenTap, SendDigits, StopPlay
 from cdr.records import CallEnded, EvidenceStored, SegmentClosed, SegmentOpened
 from recording.permit import Basis, decode
 from recording.spec import decode_tap
@@ -71,6 +71,9 @@ async def test_the_key_starts_and_stops_segments_of_one_call(tmp_path: Path) -> 
             await asyncio.sleep(5)
             house.plane.dial_code(A)
             await asyncio.sleep(3)
+            told = [m for m in house.plane.sent if isinstance(m, OpenTap | CloseTap)]
+            assert {type(m) for m in told[-2:]} == {CloseTap}, "nothing enters the ring any more"
+            assert {m.leg_id for m in told[-2:]} == {A, B}
         assert house.plane.heard(A) == house.plane.heard(B) == [BEEP, TWO_BEEPS] * 2
         row = await ended(house, alice, bob)
         segments = house.journal.of(SegmentOpened)
