@@ -136,6 +136,7 @@ class TrunkRinging(Ringing):
         trunk, endpoint = server.trunk, conversation.services.endpoint
         host = endpoint.advertised(branch.flow).uri_host
         who = identity(trunk, conversation.parties[Side.A], withheld=self._withheld, host=host)
+        ours = trunk.uri(None).host if trunk.settings.has_domain else host
         return endpoint.invite(
             target=branch.target,
             flow=branch.flow,
@@ -144,11 +145,16 @@ class TrunkRinging(Ringing):
             body=body,
             now=conversation.now,
             caused_by=conversation.request,
-            headers=(*who.headers, *diversion_headers(self._diversions, self._names(), host)),
+            headers=(*who.headers, *diversion_headers(self._diversions, self._names(), ours)),
             routes=trunk.routes(server.place),
             peer=trunk,
             silence_s=SILENCE_S if self._left else None,
         )
+
+    def _names(self) -> dict[str, str]:
+        trunk = self.party.trunk
+        assert trunk is not None
+        return {number: trunk.written(did) for number, did in super()._names().items()}
 
     @property
     def _withheld(self) -> bool:

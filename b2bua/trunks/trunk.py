@@ -205,8 +205,12 @@ class Trunk:
         """Return the number that it is told of a caller: one of ours, or somebody outside."""
         settings = self.settings
         own = self._first_dids.get(number) if extension and settings.identity.show_dids else None
-        shown = own or settings.caller_id or number
-        return self.plan.rewrite(shown, settings.numbers.caller, bare=shown != number)
+        shown = own or settings.caller_id
+        return self.written(number, bare=False) if shown is None else self.written(shown)
+
+    def written(self, number: str, *, bare: bool = True) -> str:
+        """Return a number of ours as it wants it; `bare`: a whole one, even without a prefix."""
+        return self.plan.rewrite(number, self.settings.numbers.caller, bare=bare)
 
     @property
     def may_take(self) -> bool:

@@ -1,10 +1,12 @@
 """Numbers outside: the trunks of a route in turn, and what each is told of the caller."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from b2bua.directory import Forwards
 from cdr.records import CallAnswered, CallEnded, CallOpened, PartyJoined
 from sip.events import (
     InviteAnswered,
@@ -444,6 +446,24 @@ async def test_a_provider_that_challenges_gets_its_answer_and_a_telephone_none(
         house.kick()
         await alice.take(InviteFailed)
         assert two.untold == []
+
+
+@virtual
+async def test_who_has_sent_a_call_on_is_named_as_the_trunk_knows_it(tmp_path: Path) -> None:
+    one = (
+        'dids = { "030123451" = "102" }\ndomain = "provider.example"\n'
+        + NUMBERS
+        + ACCOUNT.replace('realm = "r"\n', "")
+    )
+    forwards = Forwards(always=f"7{NUMBER}")
+    async with open_house(
+        tmp_path, replace(ALICE, forwards=forwards), BOB, toml=trunks(one)
+    ) as house:
+        _, provider, _ = await both(house)
+        bob = house.phone("103")
+        sent = await rung("102", provider, bob)
+        expected = "<sip:4930123451@provider.example>;reason=unconditional"
+        assert sent.headers["Diversion"] == expected
 
 
 # --- calls from there
