@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/state-machines.md from the tables of transactions, dialogs and registrations.
+"""Write docs/state-machines.md from the tables that the server runs on.
 
 Run it after a change of a table; a test compares. With `--check` it only tells, by its exit
 status, whether the file is what the tables say.
@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "state-machines.md"
 sys.path.insert(0, str(ROOT))
 
 from sip import registering  # noqa: E402 - found by the line above
+from sip.subscription_state import PACE, PaceAction, PaceState  # noqa: E402
 from sip.transaction import MACHINES, Input, Machine, State  # noqa: E402
 from sip.usage_state import CLIENT_USAGE, SERVER_USAGE, Table, UsageState  # noqa: E402
 
@@ -43,6 +44,13 @@ REGISTRATION = """\
 
 `sip/registering.py`; RFC 3261 section 10.2, RFC 5626. `SHAKY` still holds, but the last try to
 prolong it failed.
+"""
+
+LAMPS = """\
+## What a lamp is told
+
+The pace of the NOTIFYs of one subscription (`sip/subscription_state.py`): one at a time, and a
+rest between two. RFC 6665 section 4.2.
 """
 
 Edge = tuple[str, str, str]
@@ -81,6 +89,18 @@ def registration_edges() -> Iterator[Edge]:
     yield registering.State.GONE.name, "[*]", ""
 
 
+def pace_edges() -> Iterator[Edge]:
+    """Return the arrows of a subscription to a lamp."""
+    yield "[*]", PaceState.QUIET.name, "SUBSCRIBE"
+    for state, row in PACE.items():
+        for given, step in row.items():
+            done = (step.action,) if step.action is not PaceAction.NOTHING else ()
+            if step.state is not state or done:
+                label = _label(given.name, (action.name for action in done))
+                yield state.name, step.state.name, label
+    yield PaceState.OVER.name, "[*]", ""
+
+
 def _label(given: str, actions: Iterable[str]) -> str:
     done = ", ".join(actions)
     return f"{given} / {done}" if given and done else given or done
@@ -109,7 +129,10 @@ def page() -> str:
         diagram("A call of ours", usage_edges(CLIENT_USAGE, UsageState.CALLING)),
     ]
     registration = diagram("From the first REGISTER to the last", registration_edges())
-    return "\n".join([INTRODUCTION, *transactions, USAGES, *usages, REGISTRATION, registration])
+    lamps = diagram("From SUBSCRIBE to the last NOTIFY", pace_edges())
+    return "\n".join(
+        [INTRODUCTION, *transactions, USAGES, *usages, REGISTRATION, registration, LAMPS, lamps]
+    )
 
 
 def main() -> int:

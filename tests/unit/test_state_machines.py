@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from sip import registering
+from sip.subscription_state import PaceState
 from sip.transaction import MACHINES
 from sip.usage_state import CLIENT_USAGE, SERVER_USAGE
 
@@ -25,5 +26,6 @@ def test_nothing_is_left_out() -> None:
             assert all(rule.state.name in text for rule in row.values())
         assert all(given.name in text for given in machine.inputs)
     assert all(f"{state.name} -->" in text for state in registering.State)
+    assert all(f"{state.name} -->" in text for state in PaceState)
     for table in (SERVER_USAGE, CLIENT_USAGE):
         assert all(f"{state.name} -->" in text for state in table)
