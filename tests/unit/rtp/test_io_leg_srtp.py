@@ -1,5 +1,6 @@
 """Legs that speak SRTP, over real sockets: what a stranger without the key can do is nothing."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from rtp.header import RtpHeader
 from rtp.io.leg import SETTLING_NS, Leg, join
 from rtp.latch import LatchMode
+from rtp.relay import Relay
 from rtp.rtcp import parse
-from rtp.srtp import Keys, Opener, Sealer
+from rtp.srtp import Keys, Lock, Opener, Sealer
 from rtp.statistics import Drops
 from tests.unit.rtp.test_io_leg import ANY, TIMEOUT_NS, TYPES, Bench, Phone
 from tests.unit.rtp.test_srtp import CM_32, GCM_128, key
@@ -235,3 +237,22 @@ def test_reports_are_sealed_too(bench: Bench) -> None:
     reports.socket.sendto(alice.sealer.rtcp(answer), rtcp)
     bench.turn()
     assert alice.leg.relay.drops == Drops(rtcp=1)
+
+
+def test_a_released_leg_and_its_keys_are_gone_without_a_collection(bench: Bench) -> None:
+    alice, bob = secure_call(bench, LatchMode.NAT)
+    settle(bench, alice, bob)
+    alice.leg.secure(Keys(ours=alice.keys.ours, theirs=key(CM_32)))
+    a, b = alice.leg, bob.leg
+    del alice.leg, bob.leg, alice.sealer, alice.opener, bob.sealer, bob.opener
+    gc.collect()
+    gc.disable()
+    try:
+        bench.legs.clear()
+        a.release()
+        b.release()
+        del a, b
+        kinds = (Leg, Relay, Lock, Opener, Sealer)
+        assert [thing for thing in gc.get_objects() if isinstance(thing, kinds)] == []
+    finally:
+        gc.enable()
