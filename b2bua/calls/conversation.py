@@ -6,7 +6,7 @@ reads events from the one inbox and answers what concerns it; the rest is small 
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,8 +18,9 @@ from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.key_ways import KeyWays
-from b2bua.calls.line import Line
+from b2bua.calls.lending import Lending
 from b2bua.calls.media_way import MediaWay, MediaWays
+from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
@@ -100,8 +101,6 @@ class Conversation:
         "A question to the outside party is open, whether it may be recorded."
         self.owed: set[Side] = set()
         "Sides whose ACK will hold the answer to an offer of ours."
-        self.lent: dict[Side, Attachable] = {}
-        "Sides that are in another conversation, and in which."
         self.closed = False
         "The call is over."
         self.refreshing = Refreshing(self)
@@ -120,10 +119,9 @@ class Conversation:
         self.emergency = False
         self._usages = [self.a]
         self._bridge: Bridge | None = None
-        self._lines: dict[Side, Line] = {}
-        "Parties who came from other conversations."
-        self._allows_info = [allows_info(offered.request.headers.getlist("Allow")), False]
+        self.takes_info = [allows_info(offered.request.headers.getlist("Allow")), False]
         self.renegotiation = Renegotiation(self)
+        self.lending = Lending(self)
         self._convertible = transcodable(services.config.media)
         self._inbox = Inbox(self.record.uniqueid, services.clock)
 
@@ -145,19 +143,10 @@ class Conversation:
         """
         while True:
             event = await self._inbox.next_event(deadline)
-            borrower = self._borrower(event)
+            borrower = self.lending.borrower(event)
             if event is None or borrower is None:
                 return event
             borrower.deliver(event)
-
-    def _borrower(self, event: CallEvent | None) -> Attachable | None:
-        usage, leg_id = getattr(event, "usage", None), getattr(event, "leg_id", None)
-        for side, borrower in self.lent.items():
-            if usage is not None and usage == self.usage(side):
-                return borrower
-            if leg_id is not None and side < len(self.legs) and leg_id == self.legs[side].leg_id:
-                return borrower
-        return None
 
     def small_talk(self, event: CallEvent) -> None:
         """Answer what needs an answer and changes nothing."""
@@ -197,6 +186,16 @@ class Conversation:
     def now(self) -> float:
         """Monotonic seconds."""
         return self.services.clock()
+
+    @property
+    def lent(self) -> Mapping[Side, Attachable]:
+        """Sides that are in another conversation, and in which."""
+        return self.lending.away
+
+    @property
+    def has_media(self) -> bool:
+        """Whether there are legs."""
+        return self._bridge is not None
 
     @property
     def bridge(self) -> Bridge:
@@ -251,21 +250,20 @@ class Conversation:
         what = f'399 {host} "{text}"' if text else f'305 {host} "Incompatible media format"'
         return (("Warning", what),)
 
-    @property
-    def own_usages(self) -> list[int]:
-        """The parties' usages, but for those that are in another conversation."""
-        usages = ((side, self.usage(side)) for side in Side if side not in self.lent)
-        return [usage for _, usage in usages if usage is not None]
-
-    @property
-    def own_legs(self) -> list[MediaLeg]:
-        """The legs, but for those that are in another conversation."""
-        return [leg for side, leg in enumerate(self.legs) if side not in self.lent]
+    def stands(self, side: Side) -> bool:
+        """Whether a side's dialog stands, though its end may be about to be told."""
+        usage = self.usage(side)
+        return usage is not None and self.services.endpoint.state(usage) in STANDING
 
     def attach(self, usage: int) -> None:
         """Have a usage's events come here."""
-        self._usages.append(usage)
+        if usage not in self._usages:
+            self._usages.append(usage)
         self.services.attach(usage, self)
+
+    def detach(self, usage: int) -> None:
+        """Let a usage go: it is another conversation's now."""
+        self._usages.remove(usage)
 
     def sip_call_id(self, side: Side) -> str:
         """Return the Call-ID of a side's dialog, for evidence."""
@@ -276,7 +274,7 @@ class Conversation:
 
     def note_allow(self, side: Side, allow: list[str]) -> None:
         """Remember whether a side takes, and so sends, INFO."""
-        self._allows_info[side] = allows_info(allow)
+        self.takes_info[side] = allows_info(allow)
 
     def key_ways(self, side: Side) -> KeyWays:
         """Return in which ways a side presses keys, as things stand."""
@@ -285,7 +283,7 @@ class Conversation:
         trunk = party.trunk if party.extension is None else None
         ways = trunk.settings.dtmf if trunk is not None else dtmf.ways_of(party.number)
         return KeyWays(
-            ways, self.bridge.sides[side], info=Way.INFO in ways and self._allows_info[side]
+            ways, self.bridge.sides[side], info=Way.INFO in ways and self.takes_info[side]
         )
 
     def can_be_asked(self, side: Side) -> bool:
@@ -300,121 +298,32 @@ class Conversation:
         """Have the endpoint's words sent."""
         self.services.kick()
 
-    # --- lending
-
-    def lend(self, side: Side, *, to: Callable[[Line], Attachable]) -> None:
-        """Give a party away into the conversation that `to` makes for it."""
-        usage, bridge, known = self.usage(side), self._bridge, self._lines.get(side)
-        negotiation = bridge.sides[side] if bridge is not None else None
-        if negotiation is None and known is not None:
-            negotiation = known.negotiation
-        assert usage is not None
-        assert negotiation is not None
-        line = Line(
-            party=self.parties[side],
-            usage=usage,
-            leg=negotiation.leg,
-            negotiation=negotiation,
-            allows_info=self._allows_info[side],
-            agreement=self.recording.agreement(side),
-            recorded=self.recording.running,
-            fax=self.recording.fax,
-            offers=self.refreshing.pending(side),
-            uniqueid=self.record.uniqueid,
-            linkedid=self.record.linkedid,
-        )
-        if bridge is not None:
-            bridge.lend()
-            self.recording.suspend()
-        self._usages.remove(usage)
-        self.lent[side] = to(line)
-
-    def take_back(self, side: Side, line: Line) -> None:
-        """Have a party again that was lent."""
-        del self.lent[side]
-        self.refreshing.take_over(side, line.offers)
-        usage = self.usage(side)
-        assert usage is not None
-        self.attach(usage)
-        self._listen_to(self.legs[side])
-        _begin_anew(self.legs[side])
-        try:
-            self.bridge.take_back()
-        except RemoteProtocolError as error:
-            # The next offer of either side brings them together again.
-            self._log("no common codec yet", str(error))
-        self.recording.resume(self.bridge)
-
-    def stands(self, side: Side) -> bool:
-        """Whether a side's dialog stands, though its end may be about to be told."""
-        usage = self.usage(side)
-        return usage is not None and self.services.endpoint.state(usage) in STANDING
-
-    def adopt(self, side: Side, line: Line) -> None:
-        """Take in the dialog of a party that comes from another conversation."""
-        if side is Side.B:
-            self.b = line.usage
-        if line.usage in self._usages:
-            self.services.attach(line.usage, self)
-        else:
-            self.attach(line.usage)
-        self._lines[side] = line
-        self.refreshing.take_over(side, line.offers)
-        self._allows_info[side] = line.allows_info
-        if line.agreement is not None:
-            self.recording.carry(side, line.agreement, line.uniqueid)
-        _begin_anew(line.leg)
-
-    async def lend_leg_beside(self, line: Line) -> None:
-        """Get a leg for whoever is to talk to a party on loan; raises `CallOver`."""
-        self._adopt(line.leg)
-        leg = await self._lent_beside(line.leg)
-        self._adopt(leg)
-        self._bridge = Bridge(line.leg, leg, self._convertible, (line.negotiation, None))
-        self.bridge.sides[Side.B].meet(self.way_to(line.party, self._flow).plain)
-
-    def join_lines(self, first: Line, second: Line) -> None:
-        """Take the legs of two parties of other conversations; both are on one worker."""
-        self._adopt(first.leg)
-        self._adopt(second.leg)
-        lines = (first.negotiation, second.negotiation)
-        self._bridge = Bridge(first.leg, second.leg, self._convertible, lines)
-
-    async def move_beside(self, first: Line, second: Line) -> None:
-        """Take two lines whose legs are on different workers; raises `CallOver`.
-
-        The second gets a leg beside the first, and has to be told its address.
-        """
-        self._adopt(first.leg)
-        leg = await self._lent_beside(first.leg)
-        self._adopt(leg)
-        lines = (first.negotiation, second.negotiation.moved_to(leg))
-        self._bridge = Bridge(first.leg, leg, self._convertible, lines)
-        second.leg.on_event = second.leg.on_lost = None
-        second.leg.release()
-
     # --- media
 
     async def lend_legs(self) -> None:
         """Get both legs before anybody is answered; raises `CallOver` (503)."""
         services = self.services
         first, second = await self._lent(services.plane.lend_two(services.ways.bind))
-        self._adopt(first)
-        self._adopt(second)
-        self._bridge = Bridge(first, second, self._convertible)
-        for each in self._bridge.sides:
+        bridge = self.use(first, second)
+        for each in bridge.sides:
             each.lifts = self.services.config.media.wideband_after_menu
-        way = self.way_to(self.parties[Side.A], self._flow)
-        caller, callee = self.bridge.sides
+        way = self.way_of_caller
+        caller, callee = bridge.sides
         caller.meet(way)
         # Until it is known who the other party is, it is where the caller is.
         callee.meet(way.plain)
+
+    @property
+    def way_of_caller(self) -> MediaWay:
+        """How media goes to the caller."""
+        return self.way_to(self.parties[Side.A], self._flow)
 
     def way_to(self, party: Party, flow: Flow) -> MediaWay:
         """Return how media goes to a party who is at the other end of a flow."""
         return self.services.ways.to(party, flow, emergency=self.emergency)
 
-    async def _lent_beside(self, leg: MediaLeg) -> MediaLeg:
+    async def lend_beside(self, leg: MediaLeg) -> MediaLeg:
+        """Get a leg on the media worker of another one; raises `CallOver` (503)."""
         services = self.services
         return await self._lent(services.plane.lend(services.ways.bind, beside=leg))
 
@@ -422,14 +331,24 @@ class Conversation:
         try:
             return await lending
         except NoPortError as error:
-            self._log("no media leg", str(error))
+            self.log("no media leg", str(error))
             raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error
 
-    def _adopt(self, leg: MediaLeg) -> None:
-        self.legs.append(leg)
-        self._listen_to(leg)
+    def use(
+        self,
+        first: MediaLeg,
+        second: MediaLeg,
+        sides: tuple[Negotiation | None, Negotiation | None] = (None, None),
+    ) -> Bridge:
+        """Take two legs; `sides`: what was said already with parties of other conversations."""
+        for leg in (first, second):
+            self.listen_to(leg)
+        self.legs = [first, second]
+        bridge = self._bridge = Bridge(first, second, self._convertible, sides)
+        return bridge
 
-    def _listen_to(self, leg: MediaLeg) -> None:
+    def listen_to(self, leg: MediaLeg) -> None:
+        """Have a leg's events come here."""
         leg.on_event = self.deliver
         leg.on_lost = self._leg_lost
 
@@ -442,7 +361,7 @@ class Conversation:
         try:
             return step()
         except RemoteProtocolError as error:
-            self._log("no media", str(error))
+            self.log("no media", str(error))
             if isinstance(error, SrtpRequired | NoUsableKey):
                 raise not_encrypted(error.reason) from error
             raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
@@ -473,11 +392,6 @@ class Conversation:
         if side not in self.lent:
             self.legs[side].stop_play()
 
-    def _log(self, what: str, reason: str) -> None:
+    def log(self, what: str, reason: str) -> None:
+        """Note something that an operator may look for."""
         logger.info(what, extra={"call_id": self.record.uniqueid, "reason": reason})
-
-
-def _begin_anew(leg: MediaLeg) -> None:
-    """End what another conversation played to a leg, and listened for."""
-    leg.stop_play()
-    leg.collect_digits((), forward=True)

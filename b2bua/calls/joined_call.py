@@ -38,17 +38,14 @@ class JoinedCall(LentCall):
         self._second = line
         self._recorded = self._recorded or line.recorded
         self._c.call(line.party)
-        self._c.adopt(Side.B, line)
+        self._c.lending.adopt(Side.B, line)
         return self
 
     async def _carry(self) -> None:
         conversation, first, second = self._c, self._line, self._second
         assert second is not None
         self._still_there()
-        if second.leg.worker == first.leg.worker:
-            conversation.join_lines(first, second)
-        else:
-            await conversation.move_beside(first, second)
+        await conversation.lending.join(first, second)
         record = conversation.record
         record.join(second.party, side=Side.B, call_id=conversation.sip_call_id(Side.B))
         record.answered(second.party)
@@ -89,7 +86,7 @@ class TakenCall(LentCall):
     async def _carry(self) -> None:
         conversation, offered = self._c, self._offered
         self._engage(self._taker)
-        await conversation.lend_leg_beside(self._line)
+        await conversation.lending.add_leg(self._line)
         bridge, endpoint = conversation.bridge, self._s.endpoint
         bridge.sides[Side.B].meet(self._s.ways.to(self._taker, offered.flow))
         body = conversation.negotiate(lambda: bridge.answer_alone(Side.B, offered.request.body))

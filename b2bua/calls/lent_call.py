@@ -46,7 +46,7 @@ class LentCall(CallLife):
             linkedid=linkedid or line.linkedid,
             call_id=services.endpoint.dialog(line.usage).call_id,
         )
-        conversation.adopt(Side.A, line)
+        conversation.lending.adopt(Side.A, line)
 
     @property
     def conversation(self) -> Conversation:

@@ -101,7 +101,7 @@ class CallLife(ABC):
     def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
         """Let the party beside `usage` go into the conversation that `to` makes for it."""
         side = self._c.side_of(usage)
-        self._c.lend(side.other, to=to)
+        self._c.lending.lend(side.other, to=to)
         self._c.deliver(Surrendered(int(side)))
 
     def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:  # noqa: ARG002 - see `Call`
@@ -148,10 +148,10 @@ class CallLife(ABC):
         now = self._s.clock()
         conversation.closed = True
         with contextlib.ExitStack() as steps:
-            for leg in conversation.own_legs:
+            for leg in conversation.lending.staying_legs:
                 steps.callback(leg.release)
             steps.callback(self._s.kick)
-            for usage in (*conversation.own_usages, *conversation.branches):
+            for usage in (*conversation.lending.staying_usages, *conversation.branches):
                 steps.callback(endpoint.abandon, usage, now)
             if Side.A in conversation.lent:
                 pass
@@ -173,10 +173,10 @@ class CallLife(ABC):
         conversation = self._c
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_PATIENCE_S):
-                for leg in conversation.own_legs:
+                for leg in conversation.lending.staying_legs:
                     await leg.released.wait()
         for side, leg in enumerate(conversation.legs):
-            if leg in conversation.own_legs:
+            if leg in conversation.lending.staying_legs:
                 leg.on_event = leg.on_lost = None
             g711 = conversation.speaks_g711(Side(side))
             conversation.record.leave(side, leg.statistics, g711=g711)

@@ -53,7 +53,7 @@ class Loan:
     def give_back(self, line: Line, over: CallOver) -> Conversation:
         """Let the party talk to the referrer again: the target can't be had."""
         self._settle(over.code, over.phrase)
-        self._lender.take_back(self._side, line)
+        self._lender.lending.take_back(self._side, line)
         self._lender.deliver(LineReturned())
         return self._lender
 

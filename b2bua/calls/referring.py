@@ -150,7 +150,7 @@ class Referring:
 
         self._lent, self._request = side.other, event.request
         self._on_lend()
-        conversation.lend(side.other, to=begin)
+        conversation.lending.lend(side.other, to=begin)
         self._engage(side)
 
     # --- to the party of another call
@@ -196,9 +196,9 @@ class Referring:
         self._on_lend()
         if older:
             other.surrender(usage, to=begin)
-            conversation.lend(side.other, to=meetings[0].meet)
+            conversation.lending.lend(side.other, to=meetings[0].meet)
         else:
-            conversation.lend(side.other, to=begin)
+            conversation.lending.lend(side.other, to=begin)
             other.surrender(usage, to=meetings[0].meet)
 
     # --- meanwhile
@@ -240,7 +240,7 @@ class Referring:
         if not hasty or party is None or request is None or referrer.extension is None:
             return
         if self._exchange.accepting and conversation.stands(party):
-            conversation.lend(
+            conversation.lending.lend(
                 party,
                 to=lambda line: self._exchange.recall(line, referrer=referrer, request=request),
             )

@@ -69,7 +69,7 @@ class TransferredCall(LentCall):
         """Ring the target; the party hears it."""
         conversation = self._c
         waiting = self._waiting
-        await conversation.lend_leg_beside(self._line)
+        await conversation.lending.add_leg(self._line)
         search = Search(
             self._s.plan,
             self._exchange,
@@ -94,11 +94,11 @@ class TransferredCall(LentCall):
         if not conversation.stands(Side.A):
             return
         if loan.can_return:
-            conversation.lend(Side.A, to=lambda line: loan.give_back(line, over))
+            conversation.lending.lend(Side.A, to=lambda line: loan.give_back(line, over))
             return
         loan.lose(over)
         if self._referrer.extension is not None and self._exchange.accepting:
-            conversation.lend(Side.A, to=self._recall)
+            conversation.lending.lend(Side.A, to=self._recall)
         else:
             await self._waiting.say_busy()
 
@@ -131,7 +131,7 @@ class RecallCall(LentCall):
         waiting = Waiting(conversation, lambda _code: None)
         conversation.call(referrer)
         self._engage(referrer)
-        await conversation.lend_leg_beside(self._line)
+        await conversation.lending.add_leg(self._line)
         waiting.ring()
         conversation.refreshing.begin(Side.A)
         devices = first_flows(self._exchange.reachable(referrer.number))

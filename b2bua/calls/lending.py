@@ -1,0 +1,149 @@
+"""Parties who go from one conversation into another, and may come back.
+
+What was agreed on with a party goes with it as a `Line`: its dialog, its leg, its word. Nothing of
+the conversation that it leaves reaches it any more, and what still comes for it there is passed
+on. Its tap is closed the moment it goes.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from b2bua.calls.bridge import Side
+from b2bua.calls.inbox import Attachable, CallEvent
+from b2bua.calls.line import Line
+from b2bua.media.leg import MediaLeg
+from sip.errors import RemoteProtocolError
+
+if TYPE_CHECKING:
+    from b2bua.calls.conversation import Conversation
+
+
+class Lending:
+    """Who of one conversation is away, and who in it came from another one."""
+
+    def __init__(self, conversation: "Conversation") -> None:
+        self._c = conversation
+        self.away: dict[Side, Attachable] = {}
+        "Sides that are in another conversation, and in which."
+        self._lines: dict[Side, Line] = {}
+        "Parties who came from other conversations."
+
+    # --- going
+
+    def lend(self, side: Side, *, to: Callable[[Line], Attachable]) -> None:
+        """Give a party away into the conversation that `to` makes for it."""
+        conversation = self._c
+        line = self._line(side)
+        if conversation.has_media:
+            conversation.bridge.lend()
+            conversation.recording.suspend()
+        conversation.detach(line.usage)
+        self.away[side] = to(line)
+
+    def _line(self, side: Side) -> Line:
+        conversation, usage = self._c, self._c.usage(side)
+        assert usage is not None
+        if conversation.has_media:
+            negotiation = conversation.bridge.sides[side]
+        else:
+            negotiation = self._lines[side].negotiation
+        return Line(
+            party=conversation.parties[side],
+            usage=usage,
+            leg=negotiation.leg,
+            negotiation=negotiation,
+            allows_info=conversation.takes_info[side],
+            agreement=conversation.recording.agreement(side),
+            recorded=conversation.recording.running,
+            fax=conversation.recording.fax,
+            offers=conversation.refreshing.pending(side),
+            uniqueid=conversation.record.uniqueid,
+            linkedid=conversation.record.linkedid,
+        )
+
+    def borrower(self, event: CallEvent | None) -> Attachable | None:
+        """Return the conversation whose an event is, because it is about a party on loan."""
+        conversation = self._c
+        usage, leg_id = getattr(event, "usage", None), getattr(event, "leg_id", None)
+        for side, borrower in self.away.items():
+            if usage is not None and usage == conversation.usage(side):
+                return borrower
+            if conversation.has_media and leg_id == conversation.legs[side].leg_id:
+                return borrower
+        return None
+
+    @property
+    def staying_usages(self) -> list[int]:
+        """The parties' usages, but for those that are away."""
+        usages = (self._c.usage(side) for side in Side if side not in self.away)
+        return [usage for usage in usages if usage is not None]
+
+    @property
+    def staying_legs(self) -> list[MediaLeg]:
+        """The legs, but for those that are away.
+
+        A party that has come here before there was a second leg has brought its own.
+        """
+        legs = self._c.legs or [line.leg for line in self._lines.values()]
+        return [leg for side, leg in zip(Side, legs, strict=False) if side not in self.away]
+
+    # --- coming
+
+    def adopt(self, side: Side, line: Line) -> None:
+        """Take in the dialog of a party that comes from another conversation."""
+        conversation = self._c
+        if side is Side.B:
+            conversation.b = line.usage
+        conversation.attach(line.usage)
+        conversation.listen_to(line.leg)
+        self._lines[side] = line
+        conversation.refreshing.take_over(side, line.offers)
+        conversation.takes_info[side] = line.allows_info
+        if line.agreement is not None:
+            conversation.recording.carry(side, line.agreement, line.uniqueid)
+        _begin_anew(line.leg)
+
+    def take_back(self, side: Side, line: Line) -> None:
+        """Have a party again that was lent."""
+        conversation = self._c
+        del self.away[side]
+        conversation.refreshing.take_over(side, line.offers)
+        conversation.attach(line.usage)
+        conversation.listen_to(line.leg)
+        _begin_anew(line.leg)
+        try:
+            conversation.bridge.take_back()
+        except RemoteProtocolError as error:
+            # The next offer of either side brings them together again.
+            conversation.log("no common codec yet", str(error))
+        conversation.recording.resume(conversation.bridge)
+
+    # --- its leg beside another one
+
+    async def add_leg(self, line: Line) -> None:
+        """Get a leg for whoever is to talk to a party that has come; raises `CallOver`."""
+        conversation = self._c
+        leg = await conversation.lend_beside(line.leg)
+        bridge = conversation.use(line.leg, leg, (line.negotiation, None))
+        bridge.sides[Side.B].meet(conversation.way_of_caller.plain)
+
+    async def join(self, first: Line, second: Line) -> None:
+        """Take the legs of two parties who have come; raises `CallOver`.
+
+        They have to be on one media worker: else the second gets a leg there, whose address it
+        has to be told.
+        """
+        conversation = self._c
+        if second.leg.worker == first.leg.worker:
+            conversation.use(first.leg, second.leg, (first.negotiation, second.negotiation))
+            return
+        leg = await conversation.lend_beside(first.leg)
+        conversation.use(first.leg, leg, (first.negotiation, second.negotiation.moved_to(leg)))
+        second.leg.on_event = second.leg.on_lost = None
+        second.leg.release()
+
+
+def _begin_anew(leg: MediaLeg) -> None:
+    """End what another conversation played to a leg, and listened for."""
+    leg.stop_play()
+    leg.collect_digits((), forward=True)
