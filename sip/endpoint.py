@@ -361,6 +361,12 @@ class Endpoint:
         else:
             self._client.bye(found, now, headers)
 
+    def prack(self, usage: int, body: bytes, now: float) -> None:
+        """Answer the offer in a reliable 1xx to an `invite` without a body (RFC 3262)."""
+        found = self._living(usage, *WAITING, UsageState.CANCELLING, *TALKING)
+        if found is not None and found.state in WAITING:
+            self._uac.answer_early(found, body, now)
+
     def ack(self, usage: int, body: bytes, now: float) -> None:  # noqa: ARG002 - one signature
         """Send the ACK with the answer to a late offer, of `invite` or `reinvite`."""
         found = self._living(usage, *TALKING)
@@ -440,6 +446,11 @@ class Endpoint:
         if found is None or found.dialog is None:
             raise LocalProtocolError(f"usage {usage} has no dialog")
         return found.dialog
+
+    def takes_reliable(self, usage: int) -> bool:
+        """Tell whether a 1xx with SDP to an offered INVITE will be sent reliably (RFC 3262)."""
+        found = self._core.usages.get(usage)
+        return found is not None and self._uas.takes_reliable(found)
 
     def takes_update(self, usage: int) -> bool:
         """Tell whether the peer of a usage says that it knows UPDATE (RFC 3311)."""

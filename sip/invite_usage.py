@@ -155,6 +155,8 @@ class InviteUsage:
         """Whether an offer of ours waits for its answer."""
         if self.reinviting is not None or self.updating is not None or self.unanswered_offer:
             return True
+        if self.reliable is not None and self.reliable.offering:
+            return True
         if self.state not in WAITING or self.sent is None:
             return False
         fork = self.forks.get(self.dialog.remote_tag) if self.dialog is not None else None

@@ -5,8 +5,9 @@ extension, and all of them to callers who require it. There is one at a time: wh
 before its PRACK came waits, and so does the 2xx (section 3). As a client we acknowledge what
 comes in order and drop the rest (section 4).
 
-We divert from section 5 in one place: an offer inside a PRACK is refused (488). Nobody was seen
-to send one, and UPDATE does the same.
+Where the INVITE had no offer, ours may go out in such a response, and its answer comes in the
+PRACK. We divert from section 5 in one place: an offer inside a PRACK is refused (488). Nobody was
+seen to send one, and UPDATE does the same.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from functools import partial
 from sip.address import Flow
 from sip.build import HeaderList
 from sip.core import Core, with_defaults
+from sip.errors import LocalProtocolError
 from sip.in_dialog_client import InDialogClient, ignore
 from sip.invite_usage import InviteUsage
 from sip.message import Request, Response
@@ -91,8 +93,11 @@ class ReliableClient:
         self._core = core
         self._in_dialog = in_dialog
 
-    def receive(self, fork: Fork, response: Response, now: float) -> bool:
-        """Send the PRACK that a 1xx asks for; false when it is to be dropped (section 4)."""
+    def receive(self, fork: Fork, response: Response, now: float, *, late_offer: bool) -> bool:
+        """Send the PRACK that a 1xx asks for; false when it is to be dropped (section 4).
+
+        The first description in the answer to a late offer is the peer's own: `answer` it.
+        """
         rseq = _rseq(response)
         if rseq is None:
             return True
@@ -100,11 +105,25 @@ class ReliableClient:
             self._core.count("retransmissions_received")
             return False
         fork.rseq = rseq
+        rack = f"{rseq} {response.head.cseq} INVITE"
+        if late_offer and response.body and not fork.answered:
+            fork.unsent = rack
+        else:
+            self._send(fork, rack, b"", now)
         fork.answered = fork.answered or bool(response.body)
-        rack = ("RAck", f"{rseq} {response.head.cseq} INVITE")
-        prack = self._in_dialog.build(fork.dialog, "PRACK", headers=(rack,))
-        self._core.transactions.open_client(prack, fork.dialog.flow, ignore, now)
         return True
+
+    def answer(self, fork: Fork, body: bytes, now: float) -> None:
+        """Send the PRACK that holds our answer to the peer's early offer (section 5)."""
+        if not fork.unsent:
+            raise LocalProtocolError("no early offer waits for an answer")
+        rack, fork.unsent = fork.unsent, ""
+        self._send(fork, rack, body, now)
+
+    def _send(self, fork: Fork, rack: str, body: bytes, now: float) -> None:
+        headers = (("RAck", rack),)
+        prack = self._in_dialog.build(fork.dialog, "PRACK", headers=headers, body=body)
+        self._core.transactions.open_client(prack, fork.dialog.flow, ignore, now)
 
 
 def _rseq(response: Response) -> int | None:

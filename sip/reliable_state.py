@@ -46,7 +46,9 @@ class ReliableState:
     answer: Callable[[float], None] | None = None
     "The 2xx that is to follow."
     answered: bool = False
-    "A session description has gone out in one: the offer of the INVITE has its answer."
+    "A session description has gone out in one: the answer to the INVITE, or our offer."
+    offering: bool = False
+    "It was our offer, and waits for its answer in the PRACK."
 
     @property
     def holds_answer(self) -> bool:
@@ -82,3 +84,5 @@ class Fork:
     "Of the last reliable 1xx."
     answered: bool = False
     "One of them had a session description: the answer to our offer."
+    unsent: str = ""
+    "RAck of a PRACK that has to hold our answer to the peer's offer."

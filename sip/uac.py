@@ -8,6 +8,7 @@ from sip.build import HeaderList, OutgoingRequest, with_tag
 from sip.core import Core
 from sip.credentials import VOUCHING, vouching
 from sip.dialog import Dialog
+from sip.errors import LocalProtocolError
 from sip.events import InviteAnswered, InviteFailed, InviteProgressed
 from sip.hops import MAX_FORWARDS, hops_left, mark_of
 from sip.in_dialog_client import InDialogClient, ignore
@@ -225,9 +226,18 @@ class InviteClient:
         tag = response.head.to_tag
         if tag and (tag in usage.forks or len(usage.forks) < MAX_ACKS):
             fork = self._adopt_dialog(usage, transaction, response)
-            if not self._reliable.receive(fork, response, now):
+            if not self._reliable.receive(fork, response, now, late_offer=usage.late_offer):
                 return
         self._core.tell(usage, InviteProgressed(usage.id, response))
+
+    def answer_early(self, usage: InviteUsage, body: bytes, now: float) -> None:
+        """Answer an early offer of the peer in the PRACK that it waits for."""
+        tag = usage.dialog.remote_tag if usage.dialog is not None else ""
+        fork = usage.forks.get(tag)
+        if fork is None:
+            raise LocalProtocolError(f"usage {usage.id} has no early dialog")
+        self._reliable.answer(fork, body, now)
+        usage.late_offer = False
 
     def _adopt_dialog(
         self, usage: InviteUsage, transaction: ClientTransaction, response: Response

@@ -10,7 +10,14 @@ from sip.build import HeaderList
 from sip.core import Core, with_defaults
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError, RemoteProtocolError
-from sip.events import AckMissing, AckReceived, Authorized, InviteCancelled, InviteOffered
+from sip.events import (
+    AckMissing,
+    AckReceived,
+    Authorized,
+    InDialogReceived,
+    InviteCancelled,
+    InviteOffered,
+)
 from sip.in_dialog_client import InDialogClient
 from sip.invite_usage import InviteUsage, Unacknowledged, stop_retransmitting
 from sip.message import Request
@@ -86,11 +93,14 @@ class InviteServer:
         headers = with_defaults(headers, own)
         reliable = self._reliability(usage, request, described=bool(body))
         if reliable is None:
+            # An offer of ours can only be in a response that is sure to arrive (13.2.1).
+            body = body if request.body else b""
             core.respond(transaction, code, now, to_tag=usage.local_tag, headers=headers, body=body)
         elif reliable.unpracked is not None:
             reliable.waiting.append((code, body, headers))
             return
-        elif body or request.body:
+        elif body or request.body or reliable.answered:
+            reliable.offering = reliable.offering or (bool(body) and not request.body)
             self._reliable.send(usage, reliable, transaction, code, body, headers, now)
         else:
             # The first reliable response to an INVITE without an offer has to hold one (RFC 3262
@@ -111,18 +121,40 @@ class InviteServer:
             usage.reliable = ReliableState(cseq=request.head.cseq, rseq=first)
         return usage.reliable
 
+    def takes_reliable(self, usage: InviteUsage) -> bool:
+        """Tell whether a description in a 1xx will be sent reliably."""
+        if usage.invite is None or usage.state not in UNANSWERED:
+            return False
+        known = must_be_reliable(usage.invite.request, described=True)
+        return known and RELIABLE in self._core.supported
+
     def receive_prack(self, usage: InviteUsage, transaction: ServerTransaction, now: float) -> None:
         """Take a PRACK, and say what had to wait for it (RFC 3262 section 3)."""
         state, request = usage.reliable, transaction.request
         if state is None or not state.acknowledged(request):
             self._core.respond(transaction, 481, now)
             return
-        self._core.respond(transaction, 488 if request.body else 200, now)
+        self._answer_prack(usage, state, transaction, now)
         while usage.state in UNANSWERED and state.waiting and state.unpracked is None:
             code, body, headers = state.waiting.popleft()
             self._say(usage, code, body, headers, now)
         if state.answer is not None and not state.holds_answer:
             state.answer(now)
+
+    def _answer_prack(
+        self, usage: InviteUsage, state: ReliableState, transaction: ServerTransaction, now: float
+    ) -> None:
+        core, request = self._core, transaction.request
+        if state.offering and request.body:
+            state.offering = False
+            usage.note_request(transaction)
+            core.tell(usage, InDialogReceived(usage.id, transaction.id, request))
+        elif state.offering:
+            core.respond(transaction, 400, now, reason="Missing Answer")
+            self.reject(usage, 488, now)
+            core.tell(usage, InviteCancelled(usage.id, "prack"))
+        else:
+            core.respond(transaction, 488 if request.body else 200, now)
 
     def _never_acknowledged(self, usage: InviteUsage, now: float) -> None:
         self.reject(usage, 504, now)

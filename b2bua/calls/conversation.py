@@ -375,6 +375,13 @@ class Conversation:
         self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
         return True
 
+    def pracked(self, event: InDialogReceived) -> None:
+        """Take the answer to an early offer of ours, which came in a PRACK; raises `CallOver`."""
+        side = self.side_of(event.usage)
+        self.owed.discard(side)
+        self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
+        self.respond(event, 200)
+
     def hear(self, side: Side, *parts: PlayPart) -> int | None:
         """Let a side hear `parts` and nothing else; None where we don't speak its codec."""
         return self._play(side, parts, kept=self.services.config.recording.announcements)

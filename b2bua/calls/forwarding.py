@@ -45,6 +45,8 @@ class Forwarding:
                 self._progress(event)
             case InDialogReceived() if is_update(event):
                 renegotiation.offered(event)
+            case InDialogReceived() if event.request.method == "PRACK":
+                self._c.pracked(event)
             case RequestCompleted():
                 renegotiation.completed(event)
             case _:
@@ -65,29 +67,50 @@ class Forwarding:
         body = b""
         if answer:
             self._early[event.usage] = answer
-        if answer and self._offer and len(conversation.branches) == 1 and self._final:
-            body = conversation.negotiate(
-                lambda: conversation.bridge.forward_answer(Side.B, answer)
-            )
-            self._promised = body
+        if answer and not self._promised and len(conversation.branches) == 1 and self._final:
+            body = self._early_media(answer)
         code = 183 if body else 180
         endpoint = conversation.services.endpoint
         endpoint.provisional(conversation.a, code, conversation.now, body=body)
         conversation.kick()
 
+    def _early_media(self, answer: bytes) -> bytes:
+        """Return what the caller is told of early media.
+
+        One who made no offer gets ours, if it will answer it in its PRACK (:rfc:`3262`).
+        """
+        conversation, bridge = self._c, self._c.bridge
+        reliably = conversation.services.endpoint.takes_reliable(conversation.a)
+        if self._offer:
+            body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer))
+        elif reliably:
+            body = conversation.negotiate(lambda: self._own_offer(answer))
+        else:
+            return b""
+        self._promised = body if reliably else b""
+        return body
+
     def accept(self, answered: InviteAnswered) -> None:
         """Answer the caller, who made the offer or answers ours in its ACK."""
-        conversation, bridge = self._c, self._c.bridge
+        conversation = self._c
         answer = answered.response.body or self._early.get(answered.usage, b"")
-        if self._offer:
-            body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer, join=False))
-            if self._promised not in {b"", body}:
-                conversation.renegotiation.correct(Side.A)
-        else:
-            body = conversation.negotiate(lambda: self._own_offer(answer))
+        body = conversation.negotiate(lambda: self._final_answer(answer))
         conversation.services.endpoint.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
+
+    def _final_answer(self, answer: bytes) -> bytes:
+        """Return what the 2xx for the caller says; nothing new where it was promised before."""
+        conversation, bridge = self._c, self._c.bridge
+        if self._offer:
+            body = bridge.forward_answer(Side.B, answer, join=False)
+            if self._promised not in {b"", body}:
+                conversation.renegotiation.correct(Side.A)
+            return body
+        if not self._promised:
+            return self._own_offer(answer)
+        bridge.take_answer(Side.B, answer)
+        return b""
 
     def _own_offer(self, answer: bytes) -> bytes:
         self._c.bridge.take_answer(Side.B, answer)

@@ -13,7 +13,6 @@ from b2bua.calls.key_relay import KeyRelay
 from b2bua.calls.lifting import Lifting
 from b2bua.calls.record_key import RecordKey
 from b2bua.calls.referring import Referring
-from b2bua.calls.renegotiation import is_update
 from b2bua.media.messages import CodeReceived, KeysDue, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start
@@ -180,15 +179,24 @@ class Talk:
                 raise CallOver(0, "", "ANSWERED")
             case ReinviteReceived():
                 self._renegotiation.offered(event)
-            case InDialogReceived() if is_update(event):
-                self._renegotiation.offered(event)
             case RefreshDue():
                 self._renegotiation.refresh(event.usage)
             case RequestCompleted():
                 if not self._keys.completed(event) and self._renegotiation.completed(event):
                     self._renegotiated()
-            case InDialogReceived() if event.request.method == "INFO":
+            case InDialogReceived():
+                self._request(event)
+            case _:
+                self._c.small_talk(event)
+
+    def _request(self, event: InDialogReceived) -> None:
+        match event.request.method:
+            case "UPDATE":
+                self._renegotiation.offered(event)
+            case "INFO":
                 self._info(event)
+            case "PRACK":
+                self._take_prack(event)
             case _:
                 self._c.small_talk(event)
 
@@ -209,6 +217,13 @@ class Talk:
                 self._begin()
             elif answered and self._to_be_asked:
                 self._key.ask_first()
+
+    def _take_prack(self, event: InDialogReceived) -> None:
+        """Go on with a caller who has answered an early offer, for which our 2xx has waited."""
+        self._c.pracked(event)
+        self._renegotiated()
+        if self._to_be_asked:
+            self._key.ask_first()
 
     def _renegotiated(self) -> None:
         """Go on with what both sides have agreed on now."""

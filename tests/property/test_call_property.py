@@ -19,7 +19,9 @@ from sip.errors import LocalProtocolError
 from sip.events import (
     Event,
     InDialogReceived,
+    InviteAnswered,
     InviteOffered,
+    InviteProgressed,
     RefreshDue,
     ReinviteReceived,
     RequestCompleted,
@@ -52,6 +54,11 @@ class Robot:
                     phone.accept(event)
                 case InDialogReceived() if event.request.method == "UPDATE":
                     phone.accept(event)
+                case InviteAnswered() if event.response.body:
+                    phone.ack()  # the answer to a late offer; any other has its ACK already
+                case InviteProgressed() if event.response.body:
+                    phone.endpoint.prack(event.usage, sdp(phone.host), self._house.now)
+                    self._house.kick()
                 case RefreshDue():
                     phone.reinvite(sdp(phone.host))
                 case InDialogReceived():
@@ -222,8 +229,8 @@ KNOWS = st.sampled_from([(), ("100rel",), ("timer",), ("100rel", "timer")])
 "What the telephones know."
 
 
-Parties = tuple[Extension, tuple[str, ...], tuple[str, ...]]
-"Our extension, what its telephone knows, and what the outside one knows."
+Parties = tuple[Extension, tuple[str, ...], tuple[str, ...], bool]
+"Our extension, what its telephone and the outside one know, and whether the caller offers."
 
 
 def run(
@@ -233,7 +240,7 @@ def run(
     *,
     outgoing: bool,
 ) -> None:
-    own, inside, beyond = parties
+    own, inside, beyond, offers = parties
 
     @virtual
     async def example() -> None:
@@ -242,7 +249,7 @@ def run(
             outside = house.outside(supported=beyond)
             caller, callee = (clerk, outside) if outgoing else (outside, clerk)
             script = Script(house, Robot(house, caller), Robot(house, callee))
-            caller.dial("0301234" if outgoing else DID)
+            caller.dial("0301234" if outgoing else DID, None if offers else b"")
             await asyncio.sleep(2)
             await play(house, script, steps)
 
@@ -254,7 +261,7 @@ def run(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(parties=st.tuples(OWN, KNOWS, KNOWS), begin=BEGINS, steps=TIMED)
+@given(parties=st.tuples(OWN, KNOWS, KNOWS, st.booleans()), begin=BEGINS, steps=TIMED)
 def test_nothing_is_recorded_without_a_yes_and_nothing_is_left(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,

@@ -91,6 +91,56 @@ def test_without_an_offer_no_reliable_response_goes_before_the_2xx() -> None:
     assert "b 180 INVITE" not in wire.labels
 
 
+def late(code: int = 183) -> tuple[Bench, int, Response]:
+    """The phone makes no offer, and we make ours early."""
+    bench = Bench(**RELIABLE)
+    told = ("Contact: <sip:100@127.0.0.2:5070>", "Supported: 100rel")
+    bench.receive(request("INVITE", headers=told))
+    usage = bench.take(InviteOffered).usage
+    assert bench.endpoint.takes_reliable(usage)
+    bench.endpoint.provisional(usage, code, bench.now, OFFER)
+    progress = bench.collect()[-1]
+    assert isinstance(progress, Response)
+    assert progress.body == OFFER
+    return bench, usage, progress
+
+
+def prack_of(progress: Response, body: str = "") -> bytes:
+    header = f"RAck: {progress.headers['RSeq']} 1 INVITE"
+    tag = progress.head.to_tag
+    return request("PRACK", cseq=2, to_tag=tag, branch="z9hG4bKprack", headers=(header,), body=body)
+
+
+def test_an_early_offer_of_ours_is_answered_in_the_prack() -> None:
+    bench, usage, progress = late()
+    bench.endpoint.answer(usage, b"", bench.now)
+    update = request("UPDATE", cseq=2, to_tag=progress.head.to_tag, branch="z9hG4bKu", body="v=0")
+    assert bench.response(update).code == 491, "ours is open"
+    sent = bench.receive(prack_of(progress, "v=0\r\n").replace(b"CSeq: 2 ", b"CSeq: 3 "))
+    assert bench.codes(sent) == [200], "the 2xx to the INVITE, which has waited"
+    received = bench.take(InDialogReceived)
+    assert received.request.body == b"v=0\r\n"
+    bench.endpoint.respond(received.transaction, 200, bench.now)
+    assert [message.head.method for message in bench.collect()] == ["PRACK"]
+    assert not bench.endpoint.takes_reliable(usage)
+
+
+def test_a_prack_without_the_answer_ends_the_call() -> None:
+    bench, usage, progress = late()
+    assert bench.codes(bench.receive(prack_of(progress))) == [400, 488]
+    assert bench.take(InviteCancelled) == InviteCancelled(usage, "prack")
+
+
+def test_an_offer_of_ours_goes_in_no_response_that_may_be_lost() -> None:
+    bench = Bench(**RELIABLE)
+    bench.receive(request("INVITE"))
+    usage = bench.take(InviteOffered).usage
+    assert not bench.endpoint.takes_reliable(usage)
+    bench.endpoint.provisional(usage, 183, bench.now, OFFER)
+    assert bench.collect()[-1].body == b""
+    assert not bench.endpoint.takes_reliable(999)
+
+
 def test_it_is_repeated_with_ever_longer_pauses_and_given_up() -> None:
     wire = make_wire()
     wire.rule = drop("a PRACK")
@@ -237,6 +287,32 @@ def called(bench: Bench) -> Request:
 def reliably(invite: Request, rseq: str, *, tag: str = "fork1", code: int = 183) -> bytes:
     headers = ("Contact: <sip:200@127.0.0.2:5070>", "Require: 100rel", f"RSeq: {rseq}")
     return answer_to(invite, code, to_tag=tag, headers=headers, body="v=0\r\n")
+
+
+def test_an_early_offer_of_the_peer_is_answered_in_our_prack() -> None:
+    wire = make_wire()
+    a, b = offered(wire, b"")
+    with pytest.raises(LocalProtocolError):
+        wire.a.endpoint.prack(a, ANSWER, wire.now)
+    wire.b.endpoint.provisional(b, 183, wire.now, OFFER)
+    wire.run()
+    assert wire.a.take(InviteProgressed).response.body == OFFER
+    assert "a PRACK" not in wire.labels
+    wire.a.endpoint.prack(a, ANSWER, wire.now)
+    with pytest.raises(LocalProtocolError):
+        wire.a.endpoint.prack(a, ANSWER, wire.now)
+    wire.run()
+    received = wire.b.take(InDialogReceived)
+    assert received.request.body == ANSWER
+    wire.b.endpoint.respond(received.transaction, 200, wire.now)
+    wire.b.endpoint.answer(b, b"", wire.now)
+    wire.run()
+    assert wire.a.take(InviteAnswered).response.body == b""
+    wire.b.take(AckReceived)
+    wire.a.endpoint.prack(a, ANSWER, wire.now)  # too late, and no mistake
+    wire.a.endpoint.bye(a, wire.now)
+    wire.run(40)
+    assert wire.leaks() == []
 
 
 def test_only_what_comes_in_order_is_acknowledged() -> None:

@@ -142,6 +142,8 @@ class Phone:
         )
         self.usage = 0
         "Of its newest call."
+        self.answers_early_offers = False
+        "As who makes none, in its PRACK."
         self._house = house
         self._told: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -264,6 +266,9 @@ class Phone:
                 assert isinstance(event, skipped), f"{self.number} was told {event}"
 
     def hear_of(self, event: Event) -> None:
+        if self.answers_early_offers and isinstance(event, InviteProgressed):
+            self.endpoint.prack(event.usage, sdp(self.host), self._house.now)
+            self._house.kick()
         self._told.put_nowait(event)
 
     @property

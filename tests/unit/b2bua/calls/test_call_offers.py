@@ -97,6 +97,57 @@ async def test_a_callee_who_answers_otherwise_than_it_promised_is_told_on(tmp_pa
 
 
 @virtual
+async def test_a_caller_without_an_offer_hears_early_media_too(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102", supported=RELIABLE), house.phone("103")
+        alice.answers_early_offers = True
+        alice.dial("103", b"")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host))
+        progressed = (await alice.take(InviteProgressed)).response
+        assert SessionDescription.parse(progressed.body).media[0].port == 20002
+        await asyncio.sleep(0.1)
+        assert house.joined, "her PRACK had the answer"
+        assert (house.remotes(A), house.remotes(B)) == ([4000], [4000])
+        bob.answer(offered, sdp(bob.host, port=4002, version=2))
+        assert (await alice.take(InviteAnswered)).response.body == b""
+        await asyncio.sleep(0.1)
+        assert house.remotes(B) == [4000, 4002]
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_one_who_could_not_answer_early_hears_it_from_the_answer_on(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", b"")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host))
+        assert (await alice.take(InviteProgressed)).response.body == b""
+        bob.answer(offered)
+        assert (await alice.take(InviteAnswered)).response.body
+        alice.ack()
+        await asyncio.sleep(0.1)
+        assert house.joined
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_who_was_promised_nothing_reliably_is_not_corrected(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host, formats="8 101"))
+        bob.answer(offered, sdp(bob.host, formats="0 101"))
+        answered = await alice.take(InviteAnswered)
+        assert SessionDescription.parse(answered.response.body).media[0].formats[0] == "0"
+        await asyncio.sleep(5)
+        assert alice.untold == [], "the 2xx said it all"
+        await ended(house, alice, bob)
+
+
+@virtual
 async def test_an_answer_without_a_description_means_the_early_one(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102"), house.phone("103", supported=RELIABLE)
