@@ -109,6 +109,13 @@ class Addresses:
             return hosts[0]
         return self._source_for(peer)
 
+    def other_host_for(self, peer: str) -> str:
+        """Return our host in the family that is not the peer's; empty: we have none."""
+        other = 4 if _family(peer) == 6 else 6
+        if other not in self.families:
+            return ""
+        return self.host_for(_SOMEBODY[other])
+
     def _is_outside(self, peer: str) -> bool:
         address = ip_address(peer.partition("%")[0])
         return not any(

@@ -18,6 +18,11 @@ def is_numeric(host: str) -> bool:
     return True
 
 
+def is_unspecified(host: str) -> bool:
+    """Tell whether a host is `0.0.0.0` or `::`, in whatever spelling."""
+    return is_numeric(host) and ip_address(host).is_unspecified
+
+
 @dataclass(frozen=True, slots=True)
 class HostPort:
     """A numeric host and a port; IPv6 without brackets inside, with brackets in `str`."""

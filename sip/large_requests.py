@@ -17,6 +17,9 @@ from sip.message import URI, parse_address, parse_uri
 MAX_DATAGRAM: Final = 1300
 "Octets of a request, where nothing is known of the path's MTU."
 
+PATIENCE_S: Final = 1.0
+"For a sign of life over TCP; what is sent as datagrams then has the same branch."
+
 FORGET_S: Final = 3600.0
 "After which a peer without TCP is tried again."
 

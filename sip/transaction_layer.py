@@ -10,7 +10,7 @@ from itertools import count
 
 from sip.address import Flow
 from sip.build import OutgoingRequest
-from sip.large_requests import LargeRequests
+from sip.large_requests import PATIENCE_S, LargeRequests
 from sip.message import URI, Request, Response
 from sip.timers import Timer, TimerHeap, Timers
 from sip.transaction import (
@@ -198,6 +198,8 @@ class TransactionLayer:
             transaction.fallback = request, flow
             transaction.sent, transaction.flow = instead
             data = bytes(transaction.sent)
+            lose_patience = partial(self._lose_patience, transaction)
+            self._heap.start(now + PATIENCE_S, lose_patience)
         self._carry_out(transaction, machine.start.actions, now, data)
         return transaction
 
@@ -226,6 +228,11 @@ class TransactionLayer:
         hit += [transaction for transaction in self._server.values() if transaction.flow == flow]
         for transaction in hit:
             self._feed(transaction, Input.TRANSPORT_ERROR, now)
+
+    def _lose_patience(self, transaction: ClientTransaction, now: float) -> None:
+        """Send datagrams where TCP brings nothing: many a firewall does not even refuse."""
+        if transaction.fallback is not None and transaction.unanswered:
+            self._fall_back(transaction, now)
 
     def _fall_back(self, transaction: ClientTransaction, now: float) -> None:
         """Begin a transaction anew, as datagrams (RFC 3261 section 18.1.1).

@@ -13,7 +13,8 @@ from b2bua.calls.party import Party
 from b2bua.media.messages import LatchMode
 from b2bua.settings.media import LatchChoice, MediaConfig
 from rtp.srtp import is_available
-from sip.address import Flow
+from sip.address import Flow, is_unspecified
+from sip.sdp import SdpError
 from sip.secure_media import Srtp
 
 
@@ -29,6 +30,20 @@ class MediaWay:
     srtp: Srtp = Srtp.OFF
     unkeyed: str = ""
     "Why there can't be keys, where SRTP is required all the same."
+    other_host: str = ""
+    "Ours in the other family; empty: we have none."
+
+    def towards(self, host: str) -> "MediaWay":
+        """Return the way to a peer that offers media at `host`: in the family of that.
+
+        A telephone may signal in one family and have its media in another (RFC 6157). Raises
+        `SdpError` where we don't have it.
+        """
+        if not host or is_unspecified(host) or (":" in host) == (":" in self.host):
+            return self
+        if not self.other_host:
+            raise SdpError("no address in the family of the media")
+        return replace(self, host=self.other_host, other_host=self.host)
 
     @property
     def plain(self) -> "MediaWay":
@@ -75,6 +90,7 @@ class MediaWays:
             peer,
             srtp,
             unkeyed,
+            self._addresses.other_host_for(peer),
         )
 
     def _srtp_of(self, party: Party, flow: Flow, *, emergency: bool) -> tuple[Srtp, str]:

@@ -128,6 +128,7 @@ class Negotiation:
     def _take_offer(self, body: bytes) -> SessionDescription:
         """Return an offer of the side as plain RTP."""
         self._asked = SessionDescription.parse(body)
+        self.meet(self._way.towards(_media_host(self._asked)))
         return self.keys.read_offer(self._asked)
 
     def forward_to(self, other: "Negotiation") -> bytes:
@@ -496,3 +497,9 @@ def would_hold(body: bytes) -> bool:
 
 def _is_event(payload: Payload) -> bool:
     return payload.codec[0] == TELEPHONE_EVENT
+
+
+def _media_host(session: SessionDescription) -> str:
+    """Return where a description wants its media, as far as it says so."""
+    own = (media.connection for media in session.media if media.port and media.connection)
+    return (next(own, None) or session.connection or "").partition("/")[0]

@@ -110,6 +110,22 @@ def test_who_can_not_be_connected_gets_datagrams_and_is_left_alone_for_a_while()
     assert sent(ours)[1] == TCP
 
 
+def test_where_tcp_brings_nothing_datagrams_go_out_after_a_second() -> None:
+    ours = endpoint()
+    invite(ours)
+    by_tcp, _ = sent(ours)
+    ours.handle_timeout(0.9)
+    assert not ours.send_queue()
+    ours.handle_timeout(1.0)
+    request, flow = sent(ours)
+    assert flow == UDP
+    assert request.head.via.branch == by_tcp.head.via.branch
+    ours.connection_lost(TCP, 4.0)
+    assert not ours.events()
+    invite(ours, now=5.0)
+    assert sent(ours)[1] == UDP
+
+
 def test_a_cancel_takes_the_way_of_its_invite() -> None:
     ours = endpoint()
     usage = invite(ours)

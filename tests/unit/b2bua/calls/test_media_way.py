@@ -6,7 +6,13 @@ import pytest
 
 from b2bua.calls.media_way import MediaWay
 from b2bua.media.messages import SetRemote
-from sip.events import InviteAnswered, InviteOffered, ReinviteReceived
+from sip.events import (
+    InviteAnswered,
+    InviteFailed,
+    InviteOffered,
+    ReinviteReceived,
+    RequestCompleted,
+)
 from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -55,6 +61,32 @@ async def test_a_renegotiation_keeps_to_the_address_that_was_told(tmp_path: Path
         caller.reinvite(sdp(caller.host, version=2, direction="sendonly"))
         again = await mobile.take(ReinviteReceived)
         assert again.request.body.count(b"IN IP6 2001:db8::100") == 2
+
+
+@virtual
+async def test_media_in_another_family_than_the_signalling(tmp_path: Path) -> None:
+    async with open_house(tmp_path, *CLERKS, toml=BOTH) as house:
+        caller, wanted = house.phone("101", host="2001:db8::7"), house.phone("102")
+        caller.dial("102", sdp("192.0.2.77"))
+        wanted.answer(await wanted.take(InviteOffered))
+        answered = await caller.take(InviteAnswered)
+        assert answered.response.body.count(b"IN IP4 192.0.2.100") == 2
+        assert latched(house, A).host == "192.0.2.77"
+        caller.reinvite(sdp("0.0.0.0", version=2))  # noqa: S104 - an old-style hold
+        again = await wanted.take(ReinviteReceived)
+        wanted.accept(again)
+        done = await caller.take(RequestCompleted)
+        assert done.response is not None
+        assert done.response.body.count(b"IN IP4 192.0.2.100") == 2
+
+
+@virtual
+async def test_media_in_a_family_that_we_do_not_have(tmp_path: Path) -> None:
+    async with open_house(tmp_path, *CLERKS) as house:
+        caller = house.phone("101")
+        house.phone("102")
+        caller.dial("102", sdp("2001:db8::7"))
+        assert (await caller.take(InviteFailed)).code == 488
 
 
 @virtual
