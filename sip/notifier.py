@@ -40,6 +40,9 @@ class NotifierLimits:
     longest_s: int = 3600
     rest_s: float = 1.0
     "Between two NOTIFYs of one subscription."
+    at_once: int = 20
+    "NOTIFYs about one change in one go; the others follow in as many, each `turn_s` later."
+    turn_s: float = 0.02
     per_owner: int = 200
     "A telephone with all of its key modules has some 100 keys."
     total: int = 10_000
@@ -56,6 +59,9 @@ class Subscription:
     owner: str
     resource: str
     shown: DialogInfo
+    "How it is."
+    told: DialogInfo | None = None
+    "What the newest NOTIFY said."
     expires_at: float
     version: int = 0
     "Of the next document."
@@ -133,11 +139,20 @@ class Notifier:
         return tuple(self._by_owner)
 
     def show(self, resource: str, shown: DialogInfo, now: float) -> None:
-        """Tell everybody who watches `resource` how it is, as far as they don't know it."""
-        for subscription in tuple(self._by_resource.get(resource, ())):
-            if subscription.shown != shown:
-                subscription.shown = shown
-                self._feed(subscription, PaceInput.CHANGE, now)
+        """Tell everybody who watches `resource` how it is, as far as they don't know it.
+
+        Where many watch, a few at a time: calls don't wait for hundreds of messages.
+        """
+        limits = self._limits
+        stale = [each for each in self._by_resource.get(resource, ()) if each.shown != shown]
+        for place, subscription in enumerate(stale):
+            subscription.shown = shown
+            turn = place // limits.at_once
+            if turn == 0:
+                self._catch_up(subscription, now)
+            else:
+                later = partial(self._catch_up, subscription)
+                self._core.heap.start(now + turn * limits.turn_s, later)
 
     def revoke(self, owner: str, now: float) -> None:
         """End all subscriptions of one who may watch no more."""
@@ -243,6 +258,10 @@ class Notifier:
 
     # --- telling
 
+    def _catch_up(self, subscription: Subscription, now: float) -> None:
+        if subscription.shown != subscription.told:
+            self._feed(subscription, PaceInput.CHANGE, now)
+
     def _feed(self, subscription: Subscription, given: PaceInput, now: float) -> None:
         """Move from one state to another, and do what follows: the only way."""
         step = PACE[subscription.pace][given]
@@ -274,6 +293,7 @@ class Notifier:
     def _send(self, subscription: Subscription, state: str, now: float) -> None:
         dialog, version = subscription.dialog, subscription.version
         subscription.version += 1
+        subscription.told = subscription.shown
         subscription.rested_at = now + self._limits.rest_s
         request = self._in_dialog.build(
             dialog,

@@ -13,6 +13,7 @@ from typing import Protocol
 from b2bua.calls.conversation import CallServices
 from b2bua.directory import Extension
 from b2bua.routing import ToExtension, ToRecordKey
+from b2bua.trunks.arrival import dialled_number
 from sip.dialog_info import DialogInfo
 from sip.events import RequestOffered
 
@@ -47,7 +48,7 @@ class Lamps:
         services, now = self._services, self._services.clock()
         watcher = event.identity
         assert isinstance(watcher, Extension)
-        resource = self._resource(watcher, event.request.uri.user or "")
+        resource = self._resource(watcher, dialled_number(event.request, None))
         if isinstance(resource, int):
             services.endpoint.respond(event.transaction, resource, now)
             return

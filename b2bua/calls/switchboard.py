@@ -31,6 +31,7 @@ from sip.binding import Binding
 from sip.dialog_info import OFF, DialogInfo, DialogState
 from sip.events import Event, InviteOffered, RequestOffered
 from sip.message import Request
+from sip.notifier import ALLOW_EVENTS
 
 logger = logging.getLogger("b2bua.calls.switchboard")
 
@@ -297,7 +298,10 @@ class Switchboard:
             self.lamps.subscribe(event)
         elif event.request.method == "OPTIONS":
             services.endpoint.respond(
-                event.transaction, 200, services.clock(), headers=(("Allow", ALLOW),)
+                event.transaction,
+                200,
+                services.clock(),
+                headers=(("Allow", ALLOW), ALLOW_EVENTS),
             )
         else:
             services.endpoint.respond(

@@ -99,6 +99,8 @@ class Talk:
         if event is None:
             self._key.time_passed()
             self._renegotiation.time_passed()
+        elif isinstance(event, RequestCompleted) and self._keys.completed(event):
+            pass
         elif self._referring.under_way:
             if self._referring.handle(event):
                 self._keys.listen(anew=tuple(Side))
@@ -182,7 +184,7 @@ class Talk:
             case RefreshDue():
                 self._renegotiation.refresh(event.usage)
             case RequestCompleted():
-                if not self._keys.completed(event) and self._renegotiation.completed(event):
+                if self._renegotiation.completed(event):
                     self._renegotiated()
             case InDialogReceived():
                 self._request(event)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sip.address import HostPort
 from sip.build import OutgoingRequest, clean
+from sip.dialog_info import OFF, DialogInfo
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import (
     InDialogReceived,
@@ -75,6 +76,39 @@ KNOWS = (CONTACT, "Supported: 100rel, timer", "Session-Expires: 120", "Allow: IN
 RELIABLY = "Require: 100rel"
 
 
+LAMP = ("Event: dialog", "Accept: application/dialog-info+xml", "Expires: 90", CONTACT)
+
+
+def lamp_corpus(bench: Bench) -> list[bytes]:
+    """Return messages that mean something to an endpoint whose lamp is watched."""
+    bench.receive(request("SUBSCRIBE", call_id="lamp-1", branch="z9hG4bK20", headers=LAMP))
+    watch(bench, bench.take(RequestOffered))
+    sent = bench.collect()
+    (notify,) = [message for message in sent if isinstance(message, Request)]
+    tag = notify.head.from_tag
+    over = ("Expires: 0", *LAMP[:2], CONTACT)
+    return [
+        request("SUBSCRIBE", call_id="lamp-2", branch="z9hG4bK21", headers=LAMP),
+        request("SUBSCRIBE", call_id="lamp-3", branch="z9hG4bK22", headers=over),
+        request(
+            "SUBSCRIBE", call_id="lamp-1", cseq=2, branch="z9hG4bK23", to_tag=tag, headers=LAMP
+        ),
+        request(
+            "SUBSCRIBE", call_id="lamp-1", cseq=3, branch="z9hG4bK24", to_tag=tag, headers=over
+        ),
+        answer_to(notify, 200, to_tag=""),
+        answer_to(notify, 481, to_tag=""),
+        answer_to(notify, 503, to_tag=""),
+    ]
+
+
+def watch(bench: Bench, event: RequestOffered) -> None:
+    """Let whoever asks watch a lamp."""
+    bench.endpoint.accept_subscription(
+        event.transaction, owner="100", resource="lamp", shown=OFF, now=bench.now
+    )
+
+
 def corpus(bench: Bench) -> list[bytes]:
     """Return messages that mean something to an endpoint with a call in each direction."""
     bench.receive(request("INVITE", body="v=0\r\n"))
@@ -123,7 +157,9 @@ def corpus(bench: Bench) -> list[bytes]:
 def use(bench: Bench, dice: random.Random) -> None:
     """Do what an application does with what it is told."""
     for event in bench.told:
-        if isinstance(event, RequestOffered | InDialogReceived | ReinviteReceived):
+        if isinstance(event, RequestOffered) and event.request.method == "SUBSCRIBE":
+            watch(bench, event)
+        elif isinstance(event, RequestOffered | InDialogReceived | ReinviteReceived):
             if dice.random() < 0.8:
                 bench.endpoint.respond(event.transaction, dice.choice((200, 404)), bench.now)
         elif isinstance(event, InviteOffered):
@@ -140,7 +176,7 @@ def use(bench: Bench, dice: random.Random) -> None:
 def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
     dice = random.Random(seed)
     bench = Bench(**FULL)
-    messages = corpus(bench)
+    messages = [*corpus(bench), *lamp_corpus(bench)]
     for _ in range(25):
         data = dice.choice(messages)
         if dice.random() < 0.8:
@@ -151,6 +187,9 @@ def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
         if dice.random() < 0.2:
             bench.now += dice.choice((0.1, 1.0, 10.0))
             bench.endpoint.handle_timeout(bench.now)
+        if dice.random() < 0.2:
+            shown = DialogInfo(dice.choice(("confirmed", "early", "terminated")))
+            bench.endpoint.notifier.show("lamp", shown, bench.now)
     assert bench.count("failed") == 0
     core = bench.endpoint._core
     for usage in list(core.usages._by_id):
@@ -162,6 +201,8 @@ def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
     layer = core.transactions
     left = (len(layer), len(core.usages), len(core.usages._by_dialog), len(core.usages._by_ack))
     assert left == (0, 0, 0, 0)
+    assert len(bench.endpoint.notifier) == 0
+    assert bench.endpoint.notifier.owners() == ()
     assert not layer._merge
     assert not layer._by_id
     assert len(core.heap) == 0
@@ -176,7 +217,7 @@ def test_a_stranger_gets_one_short_reply_at_most(seed: int) -> None:
     challenge = ("WWW-Authenticate", 'Digest realm="mitschnitt", nonce="0123456789abcdef", x=y')
     refused = Refused(401, "Unauthorized", (challenge, challenge))
     bench = Bench(authorize=lambda *_: refused, **FULL)
-    methods = ("INVITE", "REGISTER", "OPTIONS", "BYE", "CANCEL", "ACK", "UPDATE", "X")
+    methods = ("INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE", "BYE", "CANCEL", "ACK", "UPDATE", "X")
     data = request(dice.choice(methods), to_tag=dice.choice(("", "x")), headers=(CONTACT,))
     for _ in range(dice.randrange(4)):
         data = mutate(data, dice)

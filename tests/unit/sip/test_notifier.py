@@ -303,3 +303,42 @@ def test_an_answer_for_what_has_ended_is_nobodys_mistake() -> None:
         )
         assert taken is expected
     assert watcher.endpoint.counters["late_calls"] == 1
+
+
+def test_of_many_who_watch_a_few_are_told_at_a_time() -> None:
+    watcher = make_watcher(NotifierLimits(at_once=3))
+    for number in range(8):
+        watcher.subscribe("*1", *SUBSCRIBE, call_id=f"lamp-{number}")
+        accept(watcher)
+    watcher.run(2)
+    watcher.told.clear()
+    show(watcher, LIT)
+    told = [len(watcher.told)]
+    for _ in range(2):
+        watcher.run(0.021)
+        told.append(len(watcher.told))
+    assert told == [3, 6, 8]
+    assert watcher.lamps == ["confirmed"] * 8
+
+    watcher.run(2)
+    watcher.told.clear()
+    show(watcher, OFF)
+    show(watcher, LIT)  # before the last ones had their turn: they know
+    watcher.run(3)
+    assert watcher.lamps == ["terminated"] * 3 + ["confirmed"] * 3
+    assert watcher.endpoint.counters["failed"] == 0
+
+
+def test_who_is_gone_before_its_turn_is_told_nothing() -> None:
+    watcher = make_watcher(NotifierLimits(at_once=1))
+    for number in range(2):
+        watcher.subscribe("*1", *SUBSCRIBE, call_id=f"lamp-{number}")
+        accept(watcher)
+    watcher.run(2)
+    show(watcher, LIT)
+    watcher.endpoint.notifier.revoke("21", watcher.now)
+    watcher.pump()
+    told = len(watcher.told)
+    watcher.run(3)
+    assert len(watcher.told) == told
+    assert watcher.endpoint.counters["failed"] == 0
