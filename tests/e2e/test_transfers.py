@@ -19,9 +19,9 @@ from tests.support.phones.phone import talk
 from tests.support.phones.wire import WirePhone, extension_phone, wire_phone
 from tests.support.prompts import HZ
 from tests.support.server import Server, server
-from tests.support.trunk import OUTGOING, trunk_settings
+from tests.support.trunk import CALLER, DID, OUTGOING, trunk_settings
 
-ALICE_HZ, BOB_HZ, CAROL_HZ = 500.0, 700.0, 2300.0
+ALICE_HZ, BOB_HZ, CAROL_HZ = 500.0, 2700.0, 2300.0
 "What each says; the network's tones are at 425 Hz."
 
 ALL_RECORDED = tuple((number, "automatic", True) for number in ("101", "102", "103"))
@@ -116,9 +116,11 @@ async def test_a_blind_transfer_of_a_real_phone_goes_on_in_a_file_of_its_own() -
 
 
 @pytest.mark.peer("linphonec", "ffmpeg")
-async def test_an_attended_transfer_of_a_real_phone_joins_both_calls() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_attended_transfer_of_a_real_phone_joins_both_calls(workers: int) -> None:
+    """With two media workers, each call is at its own, and one party has to move."""
     async with (
-        server(SHORT_FILES, ALL_RECORDED) as under_test,
+        server(f"{SHORT_FILES}[media]\nworkers = {workers}\n", ALL_RECORDED) as under_test,
         extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
         linphone(under_test.setup(under_test.extension("102"), voice(BOB_HZ))) as bob,
         extension_phone(under_test, "103", voice(CAROL_HZ)) as carol,
@@ -249,6 +251,44 @@ async def test_who_has_not_agreed_is_silence_and_never_is_never(
             assert_speaks(pcm, ALICE_HZ, 0.1, audio.seconds(pcm) - 0.3)
         else:
             assert (two["outcome"], two["recordingfile"]) == ("blocked", "")
+        await under_test.stop()
+
+
+@pytest.mark.peer("ffmpeg")
+async def test_an_outside_party_who_has_agreed_is_heard_on_and_not_asked_again() -> None:
+    port = ports.take(2)
+    settings = SHORT_FILES + trunk_settings(port)
+    async with (
+        server(settings, ALL_RECORDED[:2], short=True) as under_test,
+        wire_phone(CALLER, under_test.sip, voice(CAROL_HZ), port=port) as outside,
+        extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
+        extension_phone(under_test, "102", voice(BOB_HZ)) as bob,
+    ):
+        await outside.dial(DID)
+        await outside.established()
+        await talk(1.0)
+        await outside.rtp.press("1")
+        await alice.ringing()
+        await alice.answer()
+        await talk(1.0)
+        await alice.refer(f"sip:102@{under_test.sip}")
+        await bob.ringing()
+        await talk(0.5)
+        await bob.answer()
+        await alice.closed()
+        await talk(1.5)
+        await outside.hang_up()
+        await bob.closed()
+
+        one, two = await closed(under_test, 2)
+        assert (pair(one), pair(two)) == ((CALLER, "101"), (CALLER, "102"))
+        before = audio.decode(under_test.recording(one))
+        after = audio.decode(under_test.recording(two))
+        assert_unheard(before, BOB_HZ)
+        assert_unheard(after, ALICE_HZ)
+        assert_begins_with(after, CAROL_HZ, BOB_HZ)
+        assert_speaks(after, CAROL_HZ, 0.1, audio.seconds(after) - 0.3)
+        assert len(audio.tone_intervals(outside.heard(), HZ[PromptId.CONSENT])) == 1
         await under_test.stop()
 
 
