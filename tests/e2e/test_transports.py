@@ -27,7 +27,7 @@ from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
 from tests.support.phones.wire import extension_phone
 from tests.support.server import Server, server
-from tests.support.trunk import CALLER, OUTGOING, outside_baresip, trunk_settings
+from tests.support.trunk import CALLER, DID, OUTGOING, outside_baresip, trunk_settings
 
 
 def has_ipv6() -> bool:
@@ -156,6 +156,51 @@ async def test_a_server_with_a_bad_certificate_says_so_and_does_not_start(tmp_pa
     with pytest.raises(Exception, match=r"TLS: .*key\.pem: No such file"):
         async with server(tls.settings):
             raise AssertionError("it has started")
+
+
+@pytest.mark.peer("baresip", "openssl", "ffmpeg")
+async def test_a_trunk_over_tls_that_shows_a_certificate_and_a_stranger_in_its_place(
+    tmp_path: Path,
+) -> None:
+    tls, port = Secured(tmp_path), ports.take(2)
+    provider = tls.authority.issue("sip.provider.test", "DNS:sip.provider.test")
+    pem = tmp_path / "provider.pem"
+    pem.write_bytes(provider.certificate.read_bytes() + provider.key.read_bytes())
+    trunk = trunk_settings(
+        port + 1,  # where baresip listens for TLS
+        routes=[OUTGOING],
+        transport="tls",
+        domain="sip.provider.test",
+        client_certificate="sip.provider.test",
+    )
+    authority = tls.authority.certificate
+    settings = f'{tls.settings}client_ca = "{authority}"\ntrust = "{authority}"\n{trunk}'
+    async with (
+        server(settings, (("101", "off", False),)) as under_test,
+        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as clerk,
+    ):
+        shown = f"sip_certificate {pem}\n{tls.for_baresip}"
+        called = f"sip:{DID}@{tls.at};transport=tls"
+        async with outside_baresip(
+            tmp_path / "out", CALLEE_SAYS, port=port, settings=shown
+        ) as outside:
+            await call(clerk, outside, number=f"0{CALLER}")
+            await clerk.hears()
+            await end(clerk, outside)
+            seen = len(clerk.events)
+            await outside.dial(called)
+            await clerk.wait_event("CALL_INCOMING", after=seen)
+            await clerk.answer()
+            await clerk.wait_event("CALL_ESTABLISHED", after=seen)
+            await outside.hang_up()
+            rows = await under_test.calls_closed(2)
+            assert {row["disposition"] for row in rows} == {"ANSWERED"}
+        async with outside_baresip(
+            tmp_path / "stranger", CALLEE_SAYS, port=port, settings=tls.for_baresip
+        ) as stranger:
+            await stranger.dial(called)
+            assert "401" in await stranger.closed()
+        await under_test.stop()
 
 
 RECORDS = (

@@ -67,6 +67,7 @@ def outside_baresip(
     number: str = CALLER,
     codecs: str = "pcma,pcmu",
     parameters: str = "",
+    settings: str = "",
 ) -> AbstractAsyncContextManager[Baresip]:
     """Start baresip behind the trunk `127.0.0.1:port`.
 
@@ -74,7 +75,7 @@ def outside_baresip(
     the server's route sends to the trunk.
     """
     setup = PhoneSetup(account=Account(user=number), folder=folder, says=says)
-    return baresip(setup, codecs=codecs, parameters=parameters, port=port)
+    return baresip(setup, codecs=codecs, parameters=parameters, settings=settings, port=port)
 
 
 def outside_pyvoip(
