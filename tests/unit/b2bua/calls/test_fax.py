@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted, UsageEnded
+from sip.events import (
+    InviteAnswered,
+    InviteFailed,
+    InviteOffered,
+    ReinviteReceived,
+    RequestCompleted,
+    UsageEnded,
+)
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
@@ -144,3 +151,14 @@ def test_t38_alone_is_refused_and_the_call_stays(tmp_path: Path, audio: bool) ->
             await house.over()
 
     run()
+
+
+@virtual
+async def test_a_call_that_offers_t38_alone_is_refused(tmp_path: Path) -> None:
+    async with open_house(tmp_path, MACHINE, toml=TOML) as house:
+        outside, machine = house.outside(host=HOST), house.phone("109")
+        head, _, _ = sdp(HOST).partition(b"m=audio")
+        outside.dial(FAX, head + IMAGE.encode())
+        assert (await outside.take(InviteFailed)).code == 488
+        assert machine.untold == []
+        await house.over()
