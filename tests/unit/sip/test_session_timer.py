@@ -233,3 +233,25 @@ def test_what_is_written_is_what_is_read() -> None:
     assert isinstance(asked, Request)
     assert SessionExpires.of(asked) == SessionExpires(1800, "uas")
     assert str(SessionExpires(90)) == "90"
+
+
+def test_a_refresh_that_is_answered_after_the_end_starts_nothing() -> None:
+    wire = Wire(node("a"), node("b"))
+    a, _ = agreed(wire)
+    wire.run(899)
+    wire.rule = lambda sent: [5.0] if sent.label == "b 200 UPDATE" else [0.01]
+    wire.run(2)
+    assert "a UPDATE" in wire.labels
+    wire.a.endpoint.bye(a, wire.now)
+    wire.run(60)
+    assert wire.leaks() == []
+
+
+def test_a_refresh_while_our_bye_is_under_way_is_left_out() -> None:
+    wire = Wire(node("a"), node("b"))
+    a, _ = agreed(wire)
+    wire.run(899.5)
+    wire.rule = drop("a BYE")
+    wire.a.endpoint.bye(a, wire.now)
+    wire.run(2)
+    assert "a UPDATE" not in wire.labels
