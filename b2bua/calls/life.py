@@ -153,21 +153,19 @@ class CallLife(ABC):
             steps.callback(self._s.kick)
             for usage in (*conversation.lending.staying_usages, *conversation.branches):
                 steps.callback(endpoint.abandon, usage, now)
-            if Side.A in conversation.lent:
-                pass
-            elif not conversation.answered_a and over.code != 487:
-                steps.callback(
-                    endpoint.reject,
-                    conversation.a,
-                    over.code,
-                    now,
-                    reason=over.phrase,
-                    headers=conversation.warning(over.warning) if over.code == 488 else (),
-                )
-            elif conversation.answered_a and over.cause is not None:
-                reason = ("Reason", f"Q.850;cause={over.cause}")
-                steps.callback(endpoint.bye, conversation.a, now, (reason,))
+            if Side.A not in conversation.lent:
+                steps.callback(self._tell_caller, over, now)
             steps.callback(conversation.recording.stop)
+
+    def _tell_caller(self, over: CallOver, now: float) -> None:
+        """Say why it is over, where there is more to say than that it is."""
+        conversation, endpoint = self._c, self._s.endpoint
+        if not conversation.answered_a and over.code != 487:
+            headers = conversation.warning(over.warning) if over.code == 488 else ()
+            endpoint.reject(conversation.a, over.code, now, reason=over.phrase, headers=headers)
+        elif conversation.answered_a and over.cause is not None:
+            reason = ("Reason", f"Q.850;cause={over.cause}")
+            endpoint.bye(conversation.a, now, (reason,))
 
     async def _finish(self, over: CallOver, ended_after: float) -> None:
         conversation = self._c

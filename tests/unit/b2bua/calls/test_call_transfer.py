@@ -85,6 +85,11 @@ def rows(house: House) -> list[tuple[str, str]]:
     return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
 
 
+def engaged(house: House) -> dict[str, int]:
+    """In how many calls each extension is."""
+    return {number: len(calls) for number, calls in house.switchboard._by_extension.items()}
+
+
 def listens(house: House, leg_id: int) -> tuple[str, ...]:
     """The star codes that a leg is listened to for."""
     return [m.codes for m in house.plane.of(CollectDigits) if m.leg_id == leg_id][-1]
@@ -119,6 +124,7 @@ def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
             assert offered.request.headers["Referred-By"] == "<sip:103@192.0.2.100>"
             assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
             assert house.plane.hears(OF_ALICE)
+            assert engaged(house) == {"102": 1, "103": 1, "104": 1}
             carol.ring(offered)
             assert await told(house, bob) == "180 Ringing"
             carol.answer(offered)
@@ -127,6 +133,7 @@ def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
 
             await asyncio.sleep(3)
             assert joined(house) == {OF_ALICE, OF_CAROL}
+            assert engaged(house) == {"102": 1, "104": 1}
             assert not house.plane.hears(OF_ALICE)
             alice.bye()
             await carol.take(UsageEnded)
@@ -604,6 +611,10 @@ def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None:
             await asyncio.sleep(6)
             assert house.plane.heard(3) == ["de/consent"]
             assert len(house.recordings) == 1
+            trunk = house.trunks.named("provider")
+            assert trunk is not None
+            assert house.endpoint.calls_with(trunk) == 1
+            assert engaged(house) == {"105": 1}
             house.plane.press(3, answer)
             await asyncio.sleep(8)
 
