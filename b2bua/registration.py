@@ -68,6 +68,8 @@ class Registrations:
             event.transaction, result.code, now, reason=result.reason, headers=result.headers
         )
         self._kick()
+        for old, new in result.moved:
+            self._endpoint.move_calls(old, new)
         self._write(result.changes)
 
     def connection_lost(self, flow: Flow) -> None:

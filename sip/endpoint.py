@@ -197,6 +197,10 @@ class Endpoint:
         self._core.transactions.connection_lost(flow, now)
         self.notifier.connection_lost(flow, now)
 
+    def move_calls(self, old: Flow, new: Flow) -> None:
+        """Let calls go on over the flow to which their device has moved (RFC 5626 section 4.3)."""
+        self._core.usages.move(old, new)
+
     def flows(self) -> set[Flow]:
         """Return the flows that transactions, calls and subscriptions need."""
         core = self._core

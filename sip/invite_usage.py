@@ -214,6 +214,14 @@ class UsageTable:
             each.dialog.flow for each in usages if each.dialog is not None
         }
 
+    def move(self, old: Flow, new: Flow) -> None:
+        """Let what went over one flow go over another."""
+        for usage in self._by_id.values():
+            if usage.flow == old:
+                usage.flow = new
+            if usage.dialog is not None and usage.dialog.flow == old:
+                usage.dialog.flow = new
+
     def add_dialog(self, usage: InviteUsage, key: DialogId) -> None:
         """Let requests of a dialog find the usage."""
         if key not in usage.keys:

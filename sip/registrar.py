@@ -26,8 +26,8 @@ Where phones made us choose:
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from sip.address import Flow
 from sip.binding import (
@@ -56,6 +56,9 @@ LATE_S = 32.0
 FRESH_START_CSEQ = 10
 "A start may have lost a few requests and answered a few challenges before its first success."
 
+MAX_LOST = 4096
+"Devices without a connection of which we know the last one; the oldest go first."
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -69,6 +72,9 @@ class RegisterResult:
     "To be stored in this order."
     reason: str | None = None
     "Reason phrase where the usual one says too little."
+    moved: tuple[tuple[Flow, Flow], ...] = ()
+    """Flows over which nothing is reached any more, and those to which their devices have moved:
+    the calls of a device go with it."""
 
 
 @dataclass(slots=True)
@@ -78,6 +84,8 @@ class _Draft:
     standing: list[Binding]
     touched: list[Binding]
     changes: list[BindingChange]
+    moves: list[tuple[Binding, Binding]] = field(default_factory=list)
+    "Bindings before and after, of the same device."
 
     def drop(self, binding: Binding, kind: ChangeKind) -> None:
         self.standing.remove(binding)
@@ -86,6 +94,7 @@ class _Draft:
     def put(self, binding: Binding, old: Binding | None) -> None:
         """Add `binding`, in the place of `old` where there is one."""
         if old is not None:
+            self.moves.append((old, binding))
             self.standing.remove(old)
             if old in self.touched:
                 self.touched.remove(old)
@@ -114,6 +123,8 @@ class Registrar:
         self._require_path_support = require_path_support
         self._bindings: dict[str, list[Binding]] = {}
         self._flows = Counter[Flow]()
+        self._lost: dict[tuple[str, str], Flow] = {}
+        "The last flow of devices whose connection has ended, by address of record and device."
 
     def __len__(self) -> int:
         return sum(len(bindings) for bindings in self._bindings.values())
@@ -142,7 +153,22 @@ class Registrar:
             code=200,
             headers=_report(wish, draft, now),
             changes=(*expired, *draft.changes),
+            moved=tuple(self._moved(draft)),
         )
+
+    def _moved(self, draft: _Draft) -> Iterator[tuple[Flow, Flow]]:
+        """Tell from where the devices of a request have moved.
+
+        Behind a proxy (Path) the flow is the proxy's, and others may be on it.
+        """
+        pairs = [(old.flow, new.flow) for old, new in draft.moves if old.path is None]
+        for binding in draft.touched:
+            lost = self._lost.pop(_device(binding), None)
+            if lost is not None:
+                pairs.append((lost, binding.flow))
+        for old, new in dict.fromkeys(pairs):
+            if old != new and not self.has_flow(old):
+                yield old, new
 
     def bindings(self, aor: str, now: float) -> tuple[Binding, ...]:
         """Return what can be called now: highest `q` first, then the one refreshed last.
@@ -200,7 +226,16 @@ class Registrar:
             if gone:
                 self._keep(aor, [each for each in bindings if each.flow != flow])
                 changes += [BindingChange(kind="lost", binding=each) for each in gone]
+                for each in gone:
+                    self._remember(each)
         return tuple(changes)
+
+    def _remember(self, lost: Binding) -> None:
+        if lost.path is not None:
+            return
+        if len(self._lost) >= MAX_LOST:
+            del self._lost[next(iter(self._lost))]
+        self._lost[_device(lost)] = lost.flow
 
     def flows(self) -> set[Flow]:
         """Return the flows of all bindings."""
@@ -259,7 +294,9 @@ class Registrar:
     def _make_room(self, draft: _Draft) -> None:
         """Let go what the same devices left behind, then what is beyond the limit."""
         for binding in list(draft.standing):
-            if binding not in draft.touched and _left_behind(binding, draft.touched):
+            new = None if binding in draft.touched else _successor(binding, draft.touched)
+            if new is not None:
+                draft.moves.append((binding, new))
                 draft.drop(binding, "replaced")
         while len(draft.standing) > self._max_contacts:
             others = [each for each in draft.standing if each not in draft.touched]
@@ -307,8 +344,15 @@ def _check_order(old: Binding, wish: RegisterWish, now: float) -> None:
         raise RemoteProtocolError(500, "CSeq Out Of Order")
 
 
-def _left_behind(old: Binding, new: list[Binding]) -> bool:
-    return any(_same_instance(old, each) or _same_socket(old, each) for each in new)
+def _successor(old: Binding, new: list[Binding]) -> Binding | None:
+    """Return what the device of a binding has registered instead."""
+    found = (each for each in new if _same_instance(old, each) or _same_socket(old, each))
+    return next(found, None)
+
+
+def _device(binding: Binding) -> tuple[str, str]:
+    """Return what is the same about a device when it comes again."""
+    return binding.aor, binding.instance or binding.contact
 
 
 def _same_instance(old: Binding, new: Binding) -> bool:

@@ -447,6 +447,47 @@ def test_without_outbound_reg_id_means_nothing() -> None:
     assert contacts(registrar) == ["sip:101@192.0.2.10:2"]
 
 
+def tcp(port: int) -> Flow:
+    return Flow("TCP", SERVER, HostPort("192.0.2.10", port))
+
+
+def test_calls_go_with_a_device_to_its_next_connection() -> None:
+    registrar = Registrar()
+    phone = Phone(f'<sip:101@192.0.2.10:1>;+sip.instance="<{UUID}>"')
+    registrar.process(phone.request(), AOR, tcp(1), 0.0)
+    registrar.flow_lost(tcp(1))
+    again = Phone(f'<sip:101@192.0.2.10:2>;+sip.instance="<{UUID}>"')
+    result = registrar.process(again.request(), AOR, tcp(2), 9.0)
+    assert result.moved == ((tcp(1), tcp(2)),)
+    assert registrar.process(again.request(), AOR, tcp(2), 10.0).moved == ()
+
+
+def test_calls_go_with_a_device_whose_nat_has_another_port() -> None:
+    registrar, phone = Registrar(), Phone()
+    phone.register(registrar)
+    phone.port = 40_000
+    assert phone.register(registrar, now=100.0).moved == ((flow(), flow(40_000)),)
+
+
+def test_calls_stay_where_another_account_of_the_device_still_is() -> None:
+    registrar = Registrar()
+    one, other = Phone("<sip:101-a@192.0.2.10:5060>"), Phone("<sip:101-b@192.0.2.10:5060>")
+    one.register(registrar)
+    other.register(registrar)
+    one.port = 40_000
+    assert one.register(registrar).moved == ()
+
+
+def test_calls_behind_a_proxy_stay_with_the_proxy() -> None:
+    registrar, phone = Registrar(), Phone("<sip:101@10.0.0.9>")
+    phone.register(registrar, "Path: <sip:edge;lr>")
+    phone.port = 40_000
+    assert phone.register(registrar, "Path: <sip:edge2;lr>").moved == ()
+    registrar.flow_lost(flow(40_000))
+    phone.port = 40_001
+    assert phone.register(registrar).moved == ()
+
+
 VIA = "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone"
 
 

@@ -93,3 +93,31 @@ def test_every_flow_is_told_an_address_of_its_own() -> None:
     (message,) = sent(ours)
     assert message.headers["Via"].startswith("SIP/2.0/TLS 203.0.113.7:5061;branch=")
     assert message.headers["Contact"] == "<sip:203.0.113.7:5061;transport=tls>"
+
+
+def test_a_call_goes_with_its_device_to_another_flow() -> None:
+    ours = endpoint()
+    request = (
+        "INVITE sip:102@192.0.2.100 SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.1:40000;branch=z9hG4bK1\r\n"
+        "From: <sip:101@x>;tag=a\r\nTo: <sip:102@x>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+        "Contact: <sip:101@192.0.2.1:40000>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+    ours.receive(request.encode(), FLOW, 0.0)
+    (offered,) = ours.events()
+    assert isinstance(offered, InviteOffered)
+    ours.answer(offered.usage, OFFER, 0.0)
+    (ok,) = [message for message in sent(ours) if message.headers.get("Contact")]
+    ack = (
+        request.replace("INVITE", "ACK")
+        .replace("z9hG4bK1", "z9hG4bK2")
+        .replace("To: <sip:102@x>", f"To: {ok.headers['To']}")
+    )
+    ours.receive(ack.encode(), FLOW, 0.1)
+    ours.connection_lost(FLOW, 1.0)
+    moved = Flow("TLS", SERVER, HostPort("192.0.2.1", 40001))
+    ours.move_calls(FLOW, moved)
+    assert moved in ours.flows()
+    ours.bye(offered.usage, 2.0)
+    ((data, flow),) = ours.send_queue()
+    assert data.startswith(b"BYE sip:101@192.0.2.1:40000 ")
+    assert flow == moved
