@@ -51,11 +51,14 @@ def servers(
 ) -> tuple[Server, ...]:
     """Return where to try, best first.
 
-    A trunk that is known to take nothing is passed over; in an emergency it is tried last.
+    A trunk that is known to take nothing is passed over; in an emergency it is tried last. Where
+    nothing is left, one that only has not registered us is asked all the same: it may know us.
     """
-    able = [trunk for trunk in destination.trunks if trunk.may_take]
+    trunks = destination.trunks
+    able = [trunk for trunk in trunks if trunk.may_take]
     if destination.emergency:
-        able += [trunk for trunk in destination.trunks if not trunk.may_take]
+        able += [trunk for trunk in trunks if not trunk.may_take]
+    able = able or [trunk for trunk in trunks if not trunk.down]
     found = (
         Server(trunk, place, flow)
         for trunk in able

@@ -8,6 +8,7 @@ import pytest
 from b2bua.status import trunk_status
 from sip.events import InviteAnswered, InviteFailed, InviteOffered, UsageEnded
 from sip.message import Request
+from sip.registering import Registering
 from tests.unit.b2bua.calls.call_rig import extension, open_house
 from tests.unit.b2bua.calls.virtual_time import virtual
 from tests.unit.b2bua.trunks.provider_rig import (
@@ -142,6 +143,28 @@ def test_one_that_is_down_is_passed_over_and_in_an_emergency_the_last(
             await house.over()
 
     run()
+
+
+@virtual
+async def test_where_none_has_registered_us_they_are_asked_all_the_same(tmp_path: Path) -> None:
+    async with open_house(tmp_path, extension("102"), toml=TRUNKS) as house:
+        one, two = house.outside(host="203.0.113.11"), house.outside(host="203.0.113.12")
+        alice = house.phone("102")
+        for trunk in house.trunks.listed(["one", "two"]):
+            trunk.registering = Registering(
+                contact_user="u", expires_s=60, now=house.now, dice=lambda: 0.5
+            )
+        alice.dial("7030")
+        one.reject(await one.take(InviteOffered), 503)
+        two.reject(await two.take(InviteOffered), 486)
+        assert (await alice.take(InviteFailed)).code == 486
+        (first,) = house.trunks.listed(["one"])
+        first.down = True
+        alice.dial("7030")
+        two.reject(await two.take(InviteOffered), 486)
+        await alice.take(InviteFailed)
+        assert one.untold == []
+        await house.over(2)
 
 
 @virtual
