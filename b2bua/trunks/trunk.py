@@ -197,6 +197,10 @@ class Trunk:
         """Extensions behind the numbers of faxes."""
         return frozenset(self.own_number(each) for each in self.settings.fax)
 
+    def has_did(self, dialled: str) -> bool:
+        """Tell whether a number is one of those that it calls."""
+        return self.plan.same(dialled, bare=True) in self._dids
+
     def incoming(self, number: str) -> str:
         """Return a caller's number as extensions and records see it."""
         return self.plan.rewrite(number, self.settings.numbers.incoming, bare=True)
@@ -308,12 +312,14 @@ class Trunks:
         """Return the trunk that a request came from.
 
         `user`: of its Request-URI. A contact that we registered leaves no doubt; then one that is
-        named with its port goes first.
+        named with its port goes first, and of several at one address the one whose number it is.
         """
         called = [trunk for trunk in self._trunks if trunk.is_called_by(user)]
         known = called or [trunk for trunk in self._trunks if trunk.is_source(flow)]
         found = [trunk for trunk in known if self._is_vouched_for(trunk, flow)]
-        return min(found, key=lambda trunk: not trunk.has_port, default=None)
+        return min(
+            found, key=lambda trunk: (not trunk.has_port, not trunk.has_did(user)), default=None
+        )
 
     def _is_vouched_for(self, trunk: Trunk, flow: Flow) -> bool:
         name = trunk.settings.client_certificate

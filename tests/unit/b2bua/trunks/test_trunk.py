@@ -182,6 +182,25 @@ def test_whatever_a_name_is_it_goes_on_as_one(name: str) -> None:
     assert caller(shown.replace("192.0.2.1", "h"))[1] == name
 
 
+# --- several accounts with one provider
+
+
+def test_of_several_at_one_address_the_number_or_the_contact_decides() -> None:
+    accounts = "".join(
+        f'[[trunk]]\nname = "{name}"\naddress = "192.0.2.9"\ndomain = "p.example"\n'
+        f'dids = {{ "{did}" = "101" }}\n[trunk.account]\nusername = "{name}"\npassword = "p"\n'
+        for name, did in (("a", "4930100"), ("b", "4930200"))
+    )
+    trunks = Trunks(parse(accounts, "test").trunk)
+    flow = Flow("UDP", OURS, HostPort("192.0.2.9", 5060))
+    a, b = trunks
+    users = {"4930100": a, "4930200": b, "+4930200": b, a.contact_user: a, b.contact_user: b}
+    assert {user: trunks.find(flow, user) for user in users} == users
+    stranger = Flow("UDP", OURS, HostPort("198.51.100.1", 5060))
+    assert trunks.find(stranger, b.contact_user) is b
+    assert trunks.find(stranger, "4930200") is None
+
+
 # --- proxies and service routes
 
 
