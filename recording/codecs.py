@@ -22,6 +22,9 @@ NOT_AUDIO: Final = 3
 KEY: Final = 4
 "Telephone events that blank what is heard meanwhile (`recording/pressed_keys.py`)."
 
+KEY_48: Final = 5
+"The same on the clock of Opus, 48 kHz."
+
 G722: Final = 8
 "From here on: with a memory."
 

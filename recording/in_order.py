@@ -80,11 +80,18 @@ class InOrder:
             return timestamp, len(packet.payload)
         newest = timestamp
         if self._clock is not None and self._clock[0] == packet.ssrc:
-            # Serial number arithmetic: 32 bits of 48 kHz wrap after a day, from any start.
-            newest = self._clock[1]
-            newest += (timestamp - newest + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            newest = _unwrapped(timestamp, self._clock[1])
         self._clock = packet.ssrc, newest
         return newest // opus.TICKS_PER_SAMPLE & 0xFFFFFFFF, opus.samples_of(packet.payload)
+
+    def measure_key(self, ssrc: int, timestamp: int) -> int | None:
+        """Return the timestamp of a telephone event beside Opus by the clock of the buffer.
+
+        None where there was no Opus of this stream: it is on no clock that is known.
+        """
+        if self._clock is None or self._clock[0] != ssrc:
+            return None
+        return _unwrapped(timestamp, self._clock[1]) // opus.TICKS_PER_SAMPLE & 0xFFFFFFFF
 
     def put(self, place: int, packet: Waiting) -> None:
         """Keep a packet until its time comes; one that is late or a duplicate has none."""
@@ -137,3 +144,11 @@ class InOrder:
             rate = RATE if self._between is None else 2 * RATE
             self._decoder, self._stream = DECODERS[packet.codec](rate), stream
         return self._decoder
+
+
+def _unwrapped(timestamp: int, newest: int) -> int:
+    """Return the value nearest to `newest` with these low 32 bits.
+
+    Those of 48 kHz wrap after a day, from any start.
+    """
+    return newest + (timestamp - newest + 0x80000000 & 0xFFFFFFFF) - 0x80000000

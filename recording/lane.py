@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.g711 import ALAW_VALUES, MULAW_VALUES
+from codec.opus import TICKS_PER_SAMPLE
 from mixer.jitter_buffer import JitterBuffer, Packets
-from recording.codecs import G722, KEY, OPUS, PCMA, PCMU, UNKNOWN
+from recording.codecs import G722, KEY, KEY_48, OPUS, PCMA, PCMU, UNKNOWN
 from recording.in_order import Waiting
 from recording.pressed_keys import blank_range
 from recording.track import Track
@@ -164,8 +165,8 @@ class Lane:
         pressed = None
         audio = IS_AUDIO[codecs] & (lengths > 0)
         if not audio.all():
-            keys, unknown = codecs == KEY, codecs == UNKNOWN
-            pressed = entries[keys], slots[keys], offsets[keys], lengths[keys]
+            keys, unknown = (codecs == KEY) | (codecs == KEY_48), codecs == UNKNOWN
+            pressed = entries[keys], slots[keys], codecs[keys], offsets[keys], lengths[keys]
             self._miss(slots[unknown], types[unknown])
             entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
             offsets, lengths = offsets[audio], lengths[audio]
@@ -179,6 +180,7 @@ class Lane:
         self,
         entries: Entries,
         slots: NDArray[np.intp],
+        codecs: NDArray[np.uint8],
         offsets: NDArray[np.int64],
         lengths: NDArray[np.int64],
     ) -> None:
@@ -186,12 +188,18 @@ class Lane:
         arrivals = self._buffer.places_of(self._rows[slots], entries["arrival_ns"].astype(np.int64))
         for index, slot in enumerate(slots.tolist()):
             entry, track = entries[index : index + 1], self._ordered[slot]
-            start = self._buffer.place_of(
-                track.row, int(entry["ssrc"][0]), int(entry["timestamp"][0])
-            )
+            ssrc, timestamp, per_place = int(entry["ssrc"][0]), int(entry["timestamp"][0]), 1
+            measured: int | None = timestamp
+            if codecs[index] == KEY_48:
+                measured = track.in_order.measure_key(ssrc, timestamp)
+                per_place = TICKS_PER_SAMPLE
+            if measured is None:
+                continue
+            start = self._buffer.place_of(track.row, ssrc, measured)
             payload = self.reader.payloads(entry, int(lengths[index]), int(offsets[index]))
             if start is not None:
-                places = blank_range(payload.tobytes(), start, int(arrivals[index]))
+                arrival = int(arrivals[index])
+                places = blank_range(payload.tobytes(), start, arrival, per_place=per_place)
                 if places is not None:
                     track.blank(*places)
 

@@ -27,16 +27,19 @@ LAST_KEY: Final = 15
 "Behind it come flash, fax and modem tones (:rfc:`4733#section-3.2`)."
 
 
-def blank_range(payload: bytes, start: int, arrival: int) -> tuple[int, int] | None:
+def blank_range(
+    payload: bytes, start: int, arrival: int, *, per_place: int = 1
+) -> tuple[int, int] | None:
     """Return the places to be silent for a packet of an event, or None for none.
 
     `start` is the place of its timestamp, `arrival` that of the instant at which it came: an
     event can't have lasted longer than until then, and one that is far from it is no event.
+    `per_place`: units of its duration that make a place.
     """
     if len(payload) < _EVENT.size:
         return None
     code, _, duration = _EVENT.unpack_from(payload)
     if code > LAST_KEY or not -JUMP_SAMPLES <= arrival - start <= LONGEST_SAMPLES + JUMP_SAMPLES:
         return None
-    end = min(start + duration, arrival + EDGE_SAMPLES) + EDGE_SAMPLES
+    end = min(start + duration // per_place, arrival + EDGE_SAMPLES) + EDGE_SAMPLES
     return (start - EDGE_SAMPLES, end)

@@ -11,7 +11,7 @@ from mixer.jitter_buffer import RATE, JitterBuffer
 from mixer.levelling import Leveller
 from mixer.mix import silence
 from mixer.resample import LOOK_AHEAD, Widener
-from recording.codecs import IS_WIDE, KEY, NOT_AUDIO, codec_of
+from recording.codecs import IS_WIDE, KEY, KEY_48, NOT_AUDIO, codec_of
 from recording.in_order import InOrder
 from recording.permit import RecordingPermit, encode
 from recording.spec import OURS, StreamFormat
@@ -23,6 +23,10 @@ LOOK_AHEAD_SAMPLES: Final = LOOK_AHEAD_MS * RATE // 1000 + LOOK_AHEAD
 "What is taken out of the buffer before its time, at most: 101.5 ms."
 
 
+KEY_CLOCKS: Final = {RATE: KEY, 48000: KEY_48}
+"Hz of telephone events that stand beside sound on the same clock."
+
+
 def codec_table(
     formats: tuple[StreamFormat, ...], *, blank_dtmf: bool = False
 ) -> NDArray[np.uint8]:
@@ -32,7 +36,7 @@ def codec_table(
         codec = codec_of(each)
         if blank_dtmf and codec == NOT_AUDIO and each.encoding.upper() != "CN":
             # Events on another clock than the audio's (RFC 4733 section 2.1) can't be placed.
-            codec = KEY if each.clock_rate == RATE else NOT_AUDIO
+            codec = KEY_CLOCKS.get(each.clock_rate, NOT_AUDIO)
         table[each.payload_type & 0x7F] = codec
     return table
 

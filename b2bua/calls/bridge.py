@@ -134,12 +134,16 @@ class Bridge:
         self.legs[0].bridge(self.legs[1], _route(a_to_b, second), _route(b_to_a, first))
 
     def _admit(self) -> None:
-        """Ask for the processor's time that transcoding takes; raises `NoCommonCodec`."""
+        """Ask for the processor's time that transcoding takes, or give it back.
+
+        Raises `NoCommonCodec` where there is none left.
+        """
         first, second = (side.stream for side in self.sides)
         if first is None or second is None:
             return
         plans = routes(first, second, self._convertible)
-        if any(plan.shares_none for plan in plans) and not self.legs[0].may_transcode():
+        wanted = any(plan.shares_none for plan in plans)
+        if not self.legs[0].transcode(wanted=wanted):
             raise NoCommonCodec("as many calls are transcoded as may be")
 
     def close(self) -> None:

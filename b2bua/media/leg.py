@@ -78,8 +78,8 @@ class LegKeeper(Protocol):
     def release(self, leg: "MediaLeg") -> None:
         """Take the ports back."""
 
-    def admit_transcoding(self, leg: "MediaLeg") -> bool:
-        """Tell whether one more call may be transcoded, and count it until its release."""
+    def admit_transcoding(self, leg: "MediaLeg", *, wanted: bool) -> bool:
+        """Tell whether one more call may be transcoded, and count it while that is `wanted`."""
 
 
 @dataclass(eq=False, slots=True)
@@ -134,9 +134,9 @@ class MediaLeg:
         """Join with a leg of the same worker, or change the routes between them."""
         self.plane.to_worker(self, Bridge(self.leg_id, other.leg_id, to_other, from_other))
 
-    def may_transcode(self) -> bool:
-        """Ask for the right to be transcoded; once is enough."""
-        return self.plane.admit_transcoding(self)
+    def transcode(self, *, wanted: bool) -> bool:
+        """Ask for the right to be transcoded, until it is released or no longer `wanted`."""
+        return self.plane.admit_transcoding(self, wanted=wanted)
 
     def unbridge(self, other: "MediaLeg") -> None:
         self.plane.to_worker(self, Unbridge(self.leg_id, other.leg_id))

@@ -154,13 +154,16 @@ class MediaPlane:
         """Return two legs on one worker; raises `NoPortError`."""
         return await self._lending.lend_two(host)
 
-    def admit_transcoding(self, leg: MediaLeg) -> bool:
+    def admit_transcoding(self, leg: MediaLeg, *, wanted: bool) -> bool:
         """Let a leg's call be transcoded, up to the number that its worker can bear."""
         share = -(-self._config.max_transcoded // len(self._workers))
         admitted = self._workers[leg.worker].transcoded
-        if leg.leg_id not in admitted and len(admitted) >= share:
-            return False
-        admitted.add(leg.leg_id)
+        if not wanted:
+            admitted.discard(leg.leg_id)
+        elif leg.leg_id not in admitted:
+            if len(admitted) >= share:
+                return False
+            admitted.add(leg.leg_id)
         return True
 
     def release(self, leg: MediaLeg) -> None:

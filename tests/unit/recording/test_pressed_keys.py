@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from recording.pressed_keys import EDGE_SAMPLES, blank_range
+from recording.spec import StreamFormat
 from rtp.ring import Kind
 from tests.support import audio
 from tests.support.audio import Pcm
-from tests.unit.recording.rig import EVENTS, TICK_NS, Phone, Rig, tone
+from tests.unit.codec.coders import OpusCoder
+from tests.unit.recording.rig import EVENTS, PCMA, TICK_NS, Phone, Rig, tone
+from tests.unit.recording.test_in_order import OPUS_FORMAT
 
 A, B = 440.0, 1000.0
 END = 0x80
@@ -83,6 +86,40 @@ def test_what_is_sent_while_a_key_is_down_is_silence(tmp_path: Path, *, killed: 
     assert length == pytest.approx(0.24, abs=0.06)
     assert audio.rms_level(left, 3.23, 3.37) < -50
     audio.assert_tone(right, B, 0.2, 5.0, level=-12.2)
+
+
+@pytest.mark.peer("ffmpeg", "libopus")
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_keys_beside_opus_have_its_clock(tmp_path: Path, rate: int) -> None:
+    rig = Rig(tmp_path)
+    phone = Phone(1, tone(A), law=OPUS_FORMAT, coder=OpusCoder(), timestamp=0xFFFE0000)
+    rig.phones.append(phone)
+    events = StreamFormat(EVENTS.payload_type, "telephone-event", 48000)
+    rig.tap(1, 0, spec=rig.spec(channels=2, rate=rate), formats=(OPUS_FORMAT, events))
+    rig.run(3.2)
+    timestamp = phone.timestamp
+    for frame in range(1, 11):
+        rig.run(TICK_NS / 1e9)
+        put_event(rig, phone, timestamp, event(5, frame * 960))
+    rig.run(2.0)
+    left, _ = finish(rig)
+    ((begin, length),) = holes(left, A)
+    assert begin == pytest.approx(3.2, abs=0.06)
+    assert length == pytest.approx(0.24, abs=0.06)
+
+
+@pytest.mark.peer("ffmpeg")
+def test_events_on_a_clock_that_is_nobodys_blank_nothing(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    phone = Phone(1, tone(A))
+    rig.phones.append(phone)
+    events = StreamFormat(EVENTS.payload_type, "telephone-event", 48000)
+    rig.tap(1, 0, spec=rig.spec(channels=2), formats=(PCMA, events))
+    rig.run(2.0)
+    press(rig, phone)
+    rig.run(1.0)
+    left, _ = finish(rig)
+    assert holes(left, A) == []
 
 
 @pytest.mark.peer("ffmpeg")

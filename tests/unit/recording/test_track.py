@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, JitterBuffer, Packets
 from recording import permit as permits
-from recording.codecs import KEY, NOT_AUDIO, PCMA, PCMU, UNKNOWN
+from recording.codecs import KEY, KEY_48, NOT_AUDIO, PCMA, PCMU, UNKNOWN
 from recording.permit import Basis
 from recording.spec import StreamFormat
 from recording.track import Track, codec_table
@@ -103,11 +103,12 @@ def test_codecs_by_payload_type() -> None:
     ]
 
 
-def test_keys_are_told_apart_only_on_the_clock_of_the_audio() -> None:
+def test_keys_are_told_apart_by_their_clock() -> None:
     formats = (
         StreamFormat(96, "telephone-event", 8000),
         StreamFormat(97, "telephone-event", 48000),
+        StreamFormat(98, "telephone-event", 16000),
         StreamFormat(13, "CN", 8000),
     )
     table = codec_table(formats, blank_dtmf=True)
-    assert table[[96, 97, 13]].tolist() == [KEY, NOT_AUDIO, NOT_AUDIO]
+    assert table[[96, 97, 98, 13]].tolist() == [KEY, KEY_48, NOT_AUDIO, NOT_AUDIO]

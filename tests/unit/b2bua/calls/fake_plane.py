@@ -73,7 +73,7 @@ class FakePlane:
         self.ports = 1000
         "Legs that can still be lent."
         self.transcodes = 1000
-        "Calls that may be transcoded still."
+        "Calls that may be transcoded at a time."
         self.transcoded: set[int] = set()
         self.failure: str | None = None
         "Of every recording that ends from now on."
@@ -111,15 +111,17 @@ class FakePlane:
             first.release()
             raise
 
-    def admit_transcoding(self, leg: MediaLeg) -> bool:
-        if self.transcodes > 0:
-            self.transcodes -= 1
+    def admit_transcoding(self, leg: MediaLeg, *, wanted: bool) -> bool:
+        if not wanted:
+            self.transcoded.discard(leg.leg_id)
         elif leg.leg_id not in self.transcoded:
-            return False
-        self.transcoded.add(leg.leg_id)
+            if len(self.transcoded) >= self.transcodes:
+                return False
+            self.transcoded.add(leg.leg_id)
         return True
 
     def release(self, leg: MediaLeg) -> None:
+        self.transcoded.discard(leg.leg_id)
         self._end_play(leg)
         if self.lent.pop(leg.leg_id, None) is not None:
             self.ports += 1

@@ -32,7 +32,7 @@ class RecordingPlane:
     def to_worker(self, _leg: MediaLeg, message: object) -> None:
         self.sent.append(message)
 
-    def admit_transcoding(self, _leg: MediaLeg) -> bool:
+    def admit_transcoding(self, _leg: MediaLeg, *, wanted: bool) -> bool:  # noqa: ARG002
         return True
 
     def of(self, kind: type) -> list[object]:
