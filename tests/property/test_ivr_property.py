@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +24,11 @@ from ivr.consent_menu import (
     TimePassed,
 )
 from ivr.digits import Digit, DigitReceiver, DigitSender
-from ivr.key_pad import Way
+from ivr.key_pad import KeyPad, Way
 from ivr.player import Part, Player
 from ivr.prompts import PromptError, read_pcm
 from ivr.star_codes import DEFAULT_CODES, StarCodes
+from ivr.tone_keys import KEPT_STEPS, STEP_SAMPLES, ToneKeys
 
 KEYS = st.text("0123456789*#", max_size=12)
 
@@ -172,3 +174,45 @@ def test_any_octets_are_refused_in_words(head: bytes, data: bytes) -> None:
         read_pcm(octets, "x.wav")
     with contextlib.suppress(PromptError):
         conditioning.read(octets)
+
+
+PRESSES = st.lists(
+    st.tuples(
+        st.sampled_from("0123456789*#"),
+        st.lists(st.sampled_from(list(Way)), min_size=1, unique=True),
+        st.floats(0.25, 2.0),
+        st.floats(0.0, 0.19),
+    ),
+    max_size=12,
+)
+
+
+@given(presses=PRESSES)
+def test_a_press_counts_once_in_however_many_ways_it_comes(
+    presses: list[tuple[str, list[Way], float, float]],
+) -> None:
+    pad, now, counted = KeyPad(), 0.0, ""
+    for key, ways, pause, spread in presses:
+        now += pause
+        for place, way in enumerate(ways):
+            at = now + spread * place / len(ways)
+            counted += key if pad.press(key, way, at) is not None else ""
+    assert counted == "".join(key for key, *_ in presses)
+
+
+@given(
+    packets=st.lists(
+        st.tuples(st.binary(max_size=400), st.sampled_from(["PCMA", "PCMU"]), st.integers(0, 3)),
+        max_size=8,
+    )
+)
+def test_no_sound_breaks_the_ear_for_tones_and_little_is_kept_of_it(
+    packets: list[tuple[bytes, Literal["PCMA", "PCMU"], int]],
+) -> None:
+    ear, timestamp = ToneKeys(), (1 << 32) - 300
+    for payload, law, leap in packets:
+        keys = ear.hear(payload, law, ssrc=7, timestamp=timestamp & 0xFFFFFFFF)
+        assert set(keys) <= set("0123456789*#ABCD")
+        timestamp += len(payload) + leap % 2
+        assert len(ear._steps) <= KEPT_STEPS
+        assert 0 <= ear._filled < STEP_SAMPLES
