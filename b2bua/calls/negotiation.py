@@ -12,7 +12,7 @@ from b2bua.media.leg import Law, MediaLeg
 from b2bua.media.messages import LawName, SrtpKeys
 from recording.spec import StreamFormat
 from sip.address import HostPort
-from sip.audio_stream import audio_index
+from sip.audio_stream import RECEIVES, SENDS, audio_index
 from sip.offer_answer import (
     AudioStream,
     Direction,
@@ -278,11 +278,16 @@ class Negotiation:
         return self._say(self._agreed, self.keys.dress_agreed(self._agreed))
 
     def knows(self, other: "Negotiation") -> bool:
-        """Whether what this side was told still says what `other` sends and wants."""
+        """Whether what this side was told still says what `other` sends and wants.
+
+        As far as it matters: who holds wants to hear nothing, and so no news of that.
+        """
         if self._agreed is None or other.stream is None:
             return True
-        told = told_direction(other.stream.direction, entertained=self._hears_us)
-        return audio_stream(self._agreed).direction == told
+        true = told_direction(other.stream.direction, entertained=self._hears_us)
+        told = audio_stream(self._agreed).direction
+        hears = not RECEIVES[self.wish] or SENDS[told] == SENDS[true]
+        return hears and (not SENDS[self.wish] or RECEIVES[told] == RECEIVES[true])
 
     @property
     def is_open(self) -> bool:

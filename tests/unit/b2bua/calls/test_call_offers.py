@@ -25,6 +25,7 @@ from tests.unit.b2bua.calls.virtual_time import virtual
 ALICE, BOB = extension("102"), extension("103")
 A, B = 1, 2
 RELIABLE = ("100rel",)
+MUSIC = {True: "", False: "[music]\non_hold = false\n"}
 
 
 async def internal(house: House, **options: object) -> tuple[Phone, Phone]:
@@ -308,6 +309,38 @@ async def test_a_late_offer_does_not_end_the_hold_of_the_other_side(tmp_path: Pa
         await asyncio.sleep(5)
         assert alice.untold == bob.untold == [], "there is no news for anybody"
         await ended(house, alice, bob)
+
+
+@pytest.mark.parametrize("music", MUSIC)
+@pytest.mark.parametrize("hold", ["inactive", "sendonly"])
+def test_who_holds_by_the_answer_to_a_late_offer_gets_no_news_of_it(
+    tmp_path: Path, hold: str, *, music: bool
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, toml=MUSIC[music]) as house:
+            alice, bob = await internal(house)
+            alice.reinvite(b"")
+            await done(alice)
+            alice.ack(sdp(alice.host, direction=hold, version=2))
+            held = await bob.take(ReinviteReceived)
+            told = direction(held.request.body)
+            assert told == ("sendonly" if music else hold)
+            back = "inactive" if told == "inactive" else "recvonly"
+            bob.accept(held, body=sdp(bob.host, direction=back))
+            await asyncio.sleep(10)
+            assert alice.untold == bob.untold == []
+            alice.reinvite(b"")
+            assert direction((await done(alice)).body) == "sendrecv"
+            alice.ack(sdp(alice.host, version=3))
+            resumed = await bob.take(ReinviteReceived)
+            assert direction(resumed.request.body) == "sendrecv"
+            bob.accept(resumed)
+            await asyncio.sleep(10)
+            assert alice.untold == bob.untold == []
+            await ended(house, alice, bob)
+
+    run()
 
 
 @virtual
