@@ -156,4 +156,4 @@ def _route_source(peer: str) -> str:
             sock.connect((peer, 9))
         except OSError:
             return _LOOPBACK[family]
-        return str(sock.getsockname()[0])
+        return str(sock.getsockname()[0]).partition("%")[0]

@@ -126,10 +126,16 @@ class Config(Section):
 
     def warnings(self) -> list[str]:
         """Return what works as configured, but hardly as meant."""
+        found = []
+        if self.tls.certificate is not None and "tls" not in self.sip.transports:
+            found.append("[tls] has a certificate, and tls is not among the transports in [sip]")
         if self.trunk:
-            return []
+            return found
         numbers = " and ".join(self.emergency.numbers)
-        return [f"NO ROUTE FOR EMERGENCY CALLS: {numbers} reach nobody, there is no [[trunk]]"]
+        return [
+            *found,
+            f"NO ROUTE FOR EMERGENCY CALLS: {numbers} reach nobody, there is no [[trunk]]",
+        ]
 
 
 def load(path: Path | None) -> Config:

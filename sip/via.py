@@ -95,4 +95,5 @@ def stamp(line: str, via: TopVia, source: HostPort) -> str:
     text = _RECEIVED.sub("", via.text)
     if via.rport:
         text = _RPORT.sub(f";rport={source.port}", text, count=1)
-    return f"{text};received={source.host}{line[len(via.text) :]}"
+    host = source.host.partition("%")[0]  # a zone means something to this machine only
+    return f"{text};received={host}{line[len(via.text) :]}"

@@ -24,18 +24,22 @@ class Dns:
 
     def __init__(self, nameservers: Sequence[HostPort] = ()) -> None:
         """`nameservers`: instead of the system's. Raises `LookupFailedError`."""
+        self._nameservers = tuple(nameservers)
+        self._configure()
+
+    def _configure(self) -> None:
         # Here, because a server without names to look up need not load it.
         import dns.asyncresolver  # noqa: PLC0415
         import dns.nameserver  # noqa: PLC0415
         import dns.resolver  # noqa: PLC0415
 
         try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+            self._resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
         except dns.resolver.NoResolverConfiguration as error:
             raise LookupFailedError(str(error)) from error
-        if nameservers:
+        if self._nameservers:
             self._resolver.nameservers = [
-                dns.nameserver.Do53Nameserver(each.host, each.port) for each in nameservers
+                dns.nameserver.Do53Nameserver(each.host, each.port) for each in self._nameservers
             ]
         self._resolver.lifetime = QUESTION_S
 
@@ -51,6 +55,8 @@ class Dns:
         except NXDOMAIN:
             return Answer((), NEGATIVE_TTL_S)
         except (DNSException, OSError, ValueError) as error:
+            # The network may be another one by now, with other name servers.
+            self._configure()
             raise LookupFailedError(f"{kind} of {name}: {error}") from error
         if answer.rrset is None:
             return Answer((), NEGATIVE_TTL_S)

@@ -20,6 +20,14 @@ BOTH = 'listen = ["0.0.0.0:5060", "[::]:5060"]'
 LAN_AND_WAN = 'listen = ["10.0.0.5:5060", "198.51.100.5:5070"]'
 
 
+ask_the_kernel = addresses._route_source
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_kernel_knows_a_way_to_ourselves(host: str) -> None:
+    assert ask_the_kernel(host) == host
+
+
 @pytest.fixture(autouse=True)
 def kernel(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked = []
@@ -123,6 +131,14 @@ def test_flows_of_the_last_run() -> None:
     moved = Flow("UDP", HostPort("198.51.100.4", 5060), remote)
     assert ours.restored(moved) == same
     assert ours.restored(Flow("TLS", HostPort("10.0.0.5", 5061), remote)) is None
+
+
+def test_a_certificate_that_nobody_sees_is_worth_a_word() -> None:
+    text = '[tls]\ncertificate = "/c.pem"\n[[trunk]]\nname = "t"\naddress = "192.0.2.1"\n'
+    (warning,) = parse(text, "f").warnings()
+    assert "tls is not among the transports" in warning
+    used = f'[sip]\ntransports = ["udp", "tls"]\n{text}'.replace("c.pem", 'c.pem"\nkey = "/k.pem')
+    assert not parse(used, "f").warnings()
 
 
 @pytest.mark.parametrize(

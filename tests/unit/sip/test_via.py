@@ -76,3 +76,9 @@ def test_first_value(line: str, first: str, rest: str) -> None:
 )
 def test_the_stamp_on_the_way_back(line: str, stamped: str) -> None:
     assert stamp(line, parse_top_via(line), SOURCE) == stamped
+
+
+def test_a_zone_is_nobody_elses_business() -> None:
+    via = parse_top_via("SIP/2.0/UDP [fe80::1]:5060;branch=z9hG4bK1;rport")
+    stamped = stamp(via.text, via, HostPort("fe80::1%eth0", 5062))
+    assert stamped.endswith(";rport=5062;received=fe80::1")
