@@ -8,6 +8,7 @@ Samples are octets in the order of this machine, 16 bits, mono. Raises `ImportEr
 where a library is missing.
 """
 
+import contextlib
 import ctypes
 import importlib
 import weakref
@@ -208,3 +209,11 @@ def make_stream_decoder(codec: str, rate: int) -> StreamDecoder:
 def make_stream_encoder(codec: str, rate: int) -> StreamEncoder:
     """Return an encoder from `rate` Hz; raises `KeyError` for a codec that there is none of."""
     return _ENCODERS[codec](rate)
+
+
+def warm_up() -> None:
+    """Load the libraries that there are, so that no call has to wait for that."""
+    for codec in _DECODERS:
+        with contextlib.suppress(ImportError, OSError):
+            make_stream_decoder(codec, NARROW).conceal(160)
+            make_stream_encoder(codec, NARROW).encode(bytes(320))

@@ -47,6 +47,7 @@ from b2bua.media.tap import Tap, TapRefusedError
 from b2bua.media.transcoder import Transcoders, UnknownCodecError
 from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
+from codec.stream_coders import warm_up
 from recording.permit import InvalidPermitError, decode
 from recording.spec import OUR_VOICE
 from rtp.fast_path import FastPath
@@ -409,6 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         media_timeout_s=options.media_timeout,
     )
     loop.on_error = worker.failed
+    warm_up()
     worker.start()
     # Nothing here makes cycles once it runs (a test holds the legs to that), and a
     # collection over everything that was imported would make packets wait.
