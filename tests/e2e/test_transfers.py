@@ -220,6 +220,33 @@ async def test_a_referrer_who_has_hung_up_is_rung_again() -> None:
 
 
 @pytest.mark.peer("ffmpeg")
+async def test_a_call_goes_on_at_another_telephone_of_the_extension() -> None:
+    async with (
+        server(SHORT_FILES, ALL_RECORDED[:2]) as under_test,
+        extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
+        extension_phone(under_test, "102", voice(BOB_HZ)) as desk,
+    ):
+        await stand(alice, "102", desk)
+        await talk(0.6)
+        async with extension_phone(under_test, "102", voice(CAROL_HZ)) as mobile:
+            mobile.wishes = f"Replaces: {desk.replaces}\r\nRequire: replaces\r\n"
+            await mobile.dial("102")
+            await mobile.established()
+            await desk.closed()
+            await talk(1.5)
+            await mobile.hang_up()
+            await alice.closed()
+
+        one, two = await closed(under_test, 2)
+        assert (pair(one), pair(two)) == (("101", "102"), ("101", "102"))
+        after = audio.decode(under_test.recording(two))
+        assert_unheard(after, BOB_HZ)
+        assert_begins_with(after, ALICE_HZ, CAROL_HZ)
+        assert_unheard(audio.decode(under_test.recording(one)), CAROL_HZ)
+        await under_test.stop()
+
+
+@pytest.mark.peer("ffmpeg")
 @pytest.mark.parametrize(
     ("mode", "opt_in", "heard"), [("never", False, False), ("off", False, True)]
 )
