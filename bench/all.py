@@ -35,6 +35,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "floor-200": ("bench.floor", "--calls", "200"),
     **media_runs(),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
+    "signalling-300": ("bench.signalling", "--rate", "300", "--seconds", "20"),
     "consent-200": ("bench.consent",),
     "trouble-churn-400": ("bench.trouble", "churn", "--calls", "400"),
     "trouble-strangers-200": ("bench.trouble", "strangers"),
