@@ -43,6 +43,8 @@ class KeyRelay:
 
     def listen(self, *, anew: Collection[Side] = ()) -> None:
         """Have the media worker listen to what is needed of both; `anew`: whatever it does now."""
+        if self._c.recording.fax:
+            return  # tones are what a fax says, and nobody's keys
         for side in Side:
             if side is not self._asking and side not in self._c.lent:
                 self._listen(side, anew=side in anew)
@@ -82,7 +84,7 @@ class KeyRelay:
         """Let the other party have keys of one that did not reach it by themselves."""
         target = self._c.side_of_leg(event.leg_id).other
         ways = self._c.key_ways(target)
-        if target in self._c.lent or (event.in_band and ways.tones_count):
+        if target in self._c.lent or self._c.recording.fax or (event.in_band and ways.tones_count):
             return
         if ways.sends_events is not None:
             self._c.legs[target].send_digits(event.keys, ways.sends_events)

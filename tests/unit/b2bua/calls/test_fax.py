@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.media.messages import CollectDigits, SendDigits
+from ivr.key_pad import Way
 from sip.events import (
     InviteAnswered,
     InviteFailed,
@@ -80,6 +82,20 @@ def test_a_fax_is_rung_at_once_and_never_recorded(tmp_path: Path, did: str) -> N
             )
 
     run()
+
+
+@virtual
+async def test_nobody_listens_for_keys_in_what_a_fax_says(tmp_path: Path) -> None:
+    in_band = TOML.replace("[trunk.numbers]", 'dtmf = ["in_band"]\n[trunk.numbers]')
+    async with open_house(tmp_path, MACHINE, toml=in_band) as house:
+        outside, machine, _ = await connected(house, FAX)
+        house.plane.press(A, "5", Way.INFO)
+        await asyncio.sleep(1)
+        assert not house.plane.of(CollectDigits)
+        assert not house.plane.of(SendDigits)
+        outside.bye()
+        await machine.take(UsageEnded)
+        await house.over()
 
 
 @virtual
