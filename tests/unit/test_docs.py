@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.config import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+EXAMPLE = re.compile(r"^```(?:toml)?\n(\[(?!Unit|Service).*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w./-]+\.(?:py|md|toml|sh|service|json)")
 FOLDER = re.compile(r"(?:\w+/)+\w+/?")
+SETTING = re.compile(r"\[+([\w.]+)\]+ (\w+)\b.*")
 BENCH = re.compile(r"bench(?:\.\w+)+")
 
 
@@ -47,6 +51,32 @@ def test_links_lead_somewhere(page: Path) -> None:
         there = (page.parent / target).resolve() if target else page
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), f"{target}#{anchor}"
+
+
+def settings() -> set[tuple[str, str]]:
+    """Return (section, key) of all settings, from the file that has them all."""
+    found, section = set(), ""
+    for line in (ROOT / "deploy" / "mitschnitt.toml").read_text("utf-8").splitlines():
+        if header := re.match(r"(?:# )?\[+([\w.]+)\]+$", line):
+            section = header[1]
+        elif key := re.match(r"(?:# )?(\w+) = ", line):
+            found.add((section, key[1]))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_settings_are_named_as_they_are(page: Path) -> None:
+    for quoted in QUOTED.findall(FENCED.sub("", page.read_text("utf-8"))):
+        if named := SETTING.fullmatch(quoted):
+            assert (named[1], named[2]) in settings(), quoted
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_of_settings_are_taken(page: Path) -> None:
+    for example in EXAMPLE.findall(page.read_text("utf-8")):
+        named = {name for name in ("first", "second") if f'"{name}"' in example}
+        trunks = (f'[[trunk]]\nname = "{name}"\naddress = "192.0.2.1"\n' for name in named)
+        parse(example + "".join(trunks), str(page))
 
 
 def test_the_architecture_names_files_that_exist() -> None:
