@@ -19,6 +19,7 @@ from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.routing import Reachable
 from sip.dialog_info import DialogState
+from sip.reason import q850_reason
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -162,10 +163,11 @@ class CallLife(ABC):
         conversation, endpoint = self._c, self._s.endpoint
         if not conversation.answered_a and over.code != 487:
             headers = conversation.warning(over.warning) if over.code == 488 else ()
+            if over.cause is not None:
+                headers = (*headers, q850_reason(over.cause))
             endpoint.reject(conversation.a, over.code, now, reason=over.phrase, headers=headers)
-        elif conversation.answered_a and over.cause is not None:
-            reason = ("Reason", f"Q.850;cause={over.cause}")
-            endpoint.bye(conversation.a, now, (reason,))
+        elif conversation.answered_a and over.cause is not None and over.side != "caller":
+            endpoint.bye(conversation.a, now, (q850_reason(over.cause),))
 
     async def _finish(self, over: CallOver, ended_after: float) -> None:
         conversation = self._c

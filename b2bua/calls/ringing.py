@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import (
+    UNSPECIFIED,
     Unanswered,
     all_failed,
     cancelled,
@@ -36,6 +37,7 @@ from sip.events import (
     UsageEnded,
 )
 from sip.message import URI, Address
+from sip.reason import q850_cause
 from sip.registrar import Binding
 from sip.secure_media import Srtp
 
@@ -156,6 +158,9 @@ class Ringing:
         if self._branches:
             return None
         over = all_failed(self._failures, self.party.number)
+        if over.cause == UNSPECIFIED:
+            # The network that was asked may know better.
+            over.cause = q850_cause(event.response) or UNSPECIFIED
         if over.code in NO_COMMON_MEDIA and self._not_encrypted:
             return not_encrypted(self._not_encrypted, side="callee")
         over.redirect = self._redirect

@@ -28,6 +28,7 @@ from sip.events import (
     UsageEnded,
 )
 from sip.info import key_of, record_wish
+from sip.reason import q850_cause
 
 
 class Talk:
@@ -176,7 +177,8 @@ class Talk:
                 # Cancelled: our 2xx waited for a PRACK and never went out.
                 self._referring.left(self._c.side_of(event.usage))
                 side = "caller" if event.usage == self._c.a else "callee"
-                raise CallOver(0, "", "ANSWERED", side=side)
+                bye = event.request if isinstance(event, UsageEnded) else None
+                raise CallOver(0, "", "ANSWERED", side=side, cause=q850_cause(bye))
             case AckMissing():
                 raise CallOver(0, "", "ANSWERED")
             case ReinviteReceived():

@@ -9,7 +9,6 @@ from sip.events import (
     InDialogReceived,
     InviteAnswered,
     InviteCancelled,
-    InviteFailed,
     InviteOffered,
     InviteProgressed,
     RefreshDue,
@@ -523,62 +522,3 @@ async def test_who_cancels_while_the_answer_waits_for_its_prack(tmp_path: Path) 
         await bob.take(UsageEnded)
         await house.over()
         assert InviteCancelled.__name__ not in bob.untold
-
-
-# --- how far a call goes, and why it stops ringing
-
-
-@virtual
-async def test_a_call_that_has_come_too_far_is_483(tmp_path: Path) -> None:
-    async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        alice.dial("103", hops=0)
-        assert (await alice.take(InviteFailed)).code == 483
-        assert (await house.over()).disposition == "FAILED"
-        alice.dial("103", hops=7)
-        offered = await bob.take(InviteOffered)
-        assert offered.request.headers["Max-Forwards"] == "6"
-        bob.answer(offered)
-        await alice.take(InviteAnswered)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
-
-
-@virtual
-async def test_who_was_not_quick_enough_has_missed_no_call(tmp_path: Path) -> None:
-    async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob, other = house.phone("102"), house.phone("103"), house.phone("103")
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        await other.take(InviteOffered)
-        bob.answer(offered)
-        cancelled = await other.take(InviteCancelled)
-        assert cancelled.reason == 'SIP;cause=200;text="Call completed elsewhere"'
-        await alice.take(InviteAnswered)
-        await ended(house, alice, bob)
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ('SIP ; cause=200 ; text="x"', 'SIP;cause=200;text="Call completed elsewhere"'),
-        ("SIP;cause=487", ""),
-        ("Q.850;cause=16", ""),
-        ("", ""),
-    ],
-)
-def test_a_caller_who_gives_up_may_say_why(tmp_path: Path, said: str, told: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            await bob.take(InviteOffered)
-            reason = (("Reason", said),) if said else ()
-            alice.endpoint.cancel(alice.usage, house.now, reason)
-            house.kick()
-            assert (await bob.take(InviteCancelled)).reason == told
-            await house.over()
-
-    run()
