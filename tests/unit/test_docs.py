@@ -21,6 +21,7 @@ FILE = re.compile(r"[\w./-]+\.(?:py|md|toml|sh|service|json)")
 FOLDER = re.compile(r"(?:\w+/)+\w+/?")
 SETTING = re.compile(r"\[+([\w.]+)\]+ (\w+)\b.*")
 BENCH = re.compile(r"bench(?:\.\w+)+")
+CLASS = re.compile(r"([A-Z]+[a-z]\w+)(?:\.\w+)?")
 
 
 @cache
@@ -87,3 +88,13 @@ def test_the_architecture_names_files_that_exist() -> None:
             assert name in files() or ("/" not in name and name in names), quoted
         elif BENCH.fullmatch(quoted):
             assert quoted.replace(".", "/") + ".py" in files(), quoted
+
+
+def test_the_architecture_names_classes_that_exist() -> None:
+    sources = [ROOT / path for path in files() if re.match(r"(?!tests/)\w+/.*\.py$", path)]
+    code = "\n".join(source.read_text("utf-8") for source in sources)
+    there = set(re.findall(r"^class (\w+)", code, re.MULTILINE))
+    quoted = QUOTED.findall((DOCS / "architecture.md").read_text("utf-8"))
+    named = {match[1] for each in quoted if (match := CLASS.fullmatch(each))}
+    assert named
+    assert named - there == set()
