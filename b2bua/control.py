@@ -238,6 +238,8 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     journal_healthy: bool
     counters: dict[str, float]
     trunks: tuple[TrunkStatus, ...] = ()
+    lamps: int = 0
+    "Subscriptions of telephones to what their lamps show."
 
 
 Reply = Done | Refused | PromptReplaced | Status

@@ -43,6 +43,7 @@ class Status:
             calls=len(self.switchboard),
             recordings=self.plane.open_recordings,
             registrations=self.registrations.count,
+            lamps=len(self.endpoint.notifier),
             accepting=self.switchboard.accepting,
             journal_healthy=self.journal.healthy,
             counters={**sip_counters, **self.plane.counters(), **self.pages.counters()},

@@ -49,6 +49,7 @@ class StatusCollector(Collector):
             ("calls", status.calls, "Calls at this moment."),
             ("recordings", status.recordings, "Recordings that are open or being finished."),
             ("registrations", status.registrations, "Telephones that are registered."),
+            ("lamps", status.lamps, "Subscriptions of telephones to what their lamps show."),
             ("journal_healthy", status.journal_healthy, "Whether records can be written."),
             ("accepting", status.accepting, "Whether new calls are taken."),
         ):

@@ -190,6 +190,7 @@ async def test_the_lamp_blinks_while_it_is_asked_and_is_lit_while_it_is_recorded
         assert await colleague.watch("*1") == "SIP/2.0 200 OK"
         assert await colleague.watch("999") == "SIP/2.0 404 Not Found"
         assert await lamp.watch("101", event="Event: presence\r\n") == "SIP/2.0 489 Bad Event"
+        assert (await under_test.status())["lamps"] == 3
         await lamp.shows("*1", "terminated")
         await call(alice, bob, number=DIALLED)
         await bob.rtp.hears(OURS)
