@@ -79,9 +79,10 @@ class TcpTransport:
         "Connections that are being opened."
         self._one_closed = asyncio.Event()
         prefix = self.transport.lower()
-        self._names = {name: f"{prefix}_{name}" for name in ("accepted", "refused", "dial_failed")}
+        counted = ("accepted", "refused", "dialled", "dial_failed")
+        self._names = {name: f"{prefix}_{name}" for name in counted}
         self.counters = Counter(dict.fromkeys(self._names.values(), 0))
-        "`tcp_refused`: connections beyond a limit."
+        "`tcp_refused`: connections beyond a limit; `tcp_dialled`: those that we opened."
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -165,6 +166,7 @@ class TcpTransport:
             reason = "can't connect"
         else:
             if not connection.ended:
+                self.count("dialled")
                 return
         self.count("dial_failed")
         connection.end(reason, abort=True)

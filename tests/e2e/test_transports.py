@@ -25,6 +25,7 @@ from tests.support.names import name_server
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
+from tests.support.phones.rtp_wire import EVENTS
 from tests.support.phones.wire import extension_phone
 from tests.support.server import Server, server
 from tests.support.trunk import CALLER, DID, OUTGOING, outside_baresip, trunk_settings
@@ -262,6 +263,36 @@ async def test_a_telephone_behind_a_proxy_is_called_by_the_path(tmp_path: Path) 
         _, pcm = await recorded(under_test, 3.0)
         assert_both_speak(pcm)
         audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
+        await under_test.stop()
+
+
+def many_codecs(body: str) -> str:
+    """Offer so many codecs that the INVITE is too large for a datagram."""
+    numbers = range(102, 127)
+    line = f" {EVENTS}\r\n"
+    offered = body.replace(line, f" {EVENTS} {' '.join(map(str, numbers))}\r\n", 1)
+    return offered + "".join(f"a=rtpmap:{n} X-OF-NO-USE-TO-ANYBODY-{n}/8000\r\n" for n in numbers)
+
+
+@pytest.mark.peer("baresip", "linphonec", "ffmpeg")
+@pytest.mark.parametrize("callee", ["baresip", "linphonec"])
+async def test_what_is_too_large_for_a_datagram_reaches_real_telephones(callee: str) -> None:
+    """Baresip listens on TCP beside UDP; linphonec says `transport=udp` and is believed."""
+    phone = baresip if callee == "baresip" else linphone
+    async with (
+        server(extensions=BOTH_RECORDED) as under_test,
+        extension_phone(under_test, "101", CALLER_SAYS) as alice,
+        phone(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+    ):
+        alice.dresses = many_codecs
+        await call(alice, bob)
+        await alice.rtp.hears(CALLEE_HZ)
+        await talk(2.5)
+        await end(*((alice, bob) if callee == "baresip" else (bob, alice)))
+        await recorded(under_test, 2.5)
+        counters = (await under_test.status())["counters"]
+        assert counters["sip_tcp_dialled"] == (callee == "baresip")
+        assert counters["sip_tcp_dial_failed"] == 0
         await under_test.stop()
 
 

@@ -9,7 +9,7 @@ import contextlib
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from tests.support import ports
@@ -60,6 +60,8 @@ class WirePhone:
         "It offers and answers telephone-event."
         self.info_keys = ""
         "Keys that came as INFO."
+        self.dresses: Callable[[str], str] = str
+        "What becomes of its descriptions before they are sent."
         self.allow = ALLOW
         self.wishes = ""
         "Header lines of our INVITEs."
@@ -353,7 +355,7 @@ class WirePhone:
         if self.knows_events:
             formats += f" {EVENTS}"
             events = f"a=rtpmap:{EVENTS} telephone-event/8000\r\na=fmtp:{EVENTS} 0-15\r\n"
-        return (
+        return self.dresses(
             f"v=0\r\no=wire 1 {self._version} IN IP4 {self.claims}\r\ns=-\r\n"
             f"c=IN IP4 {self.claims}\r\nt=0 0\r\n"
             f"m=audio {self.rtp.port} RTP/AVP {formats}\r\n"

@@ -70,8 +70,11 @@ async def test_the_name_in_the_certificate_decides_whom_we_talk_to(
         shell_phone(transports=TLS_ONLY, tls=provider) as trunk,
         shell_phone(transports=TLS_ONLY, tls=tls) as alice,
     ):
+        asked_for: list[str] = []
+        provider.server.sni_callback = lambda _sock, name, _context: asked_for.append(name)
         alice.call_over(over(alice, trunk, "sip.example.com"))
         assert isinstance(await alice.told(), InviteAnswered)
+        assert asked_for == ["sip.example.com"], "SNI"
         for wrong in ("", "sip.example.org"):
             alice.call_over(over(alice, trunk, wrong))
             failed = await alice.told()
