@@ -211,6 +211,27 @@ def test_a_key_keeps_its_place_and_its_length_on_another_clock() -> None:
     assert first[1] == call.packets[9][1] + 160 + 480, "what was said behind it has its place"
 
 
+def test_a_key_before_any_sound_has_its_place_too() -> None:
+    call = Source("PCMA", "OPUS")
+    call.outgoing.ssrc, call.outgoing.timestamp = 5, 1000
+    call.outgoing.sent_ns = call.now - 20 * MS
+    call.send(b"\x05\x0a\x00\xa0", 101)
+    ((second, timestamp, payload),) = call.packets
+    assert (second, timestamp) == (102, 1000 + 960)
+    assert int.from_bytes(payload[2:], "big") == 960
+
+
+def test_a_source_may_go_from_one_codec_to_another() -> None:
+    wide = {9: Recoding("G722", "PCMA", 8), 96: Recoding("OPUS", "PCMA", 8)}
+    call = Source("G722", "PCMA")
+    call.transcoder = Transcoder(wide, {})
+    call.speak(10)
+    call.send(make_stream_encoder("OPUS", 8000).encode(bytes(320)), 96, timestamp=77)
+    assert len(call.packets) == 11
+    assert call.packets[10][0] == 0x80 | 8
+    assert call.packets[10][1] - call.packets[9][1] & 0xFFFFFFFF == 160
+
+
 def test_nobody_costs_more_than_a_call_does() -> None:
     call = Source("PCMA", "OPUS")
     payload = call.next_payload()

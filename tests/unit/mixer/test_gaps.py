@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mixer.gaps import SCALES, Concealer
+from mixer.gaps import SCALES, Concealer, Silencer
 from mixer.jitter_buffer import RATE, UNWRITTEN
 from tests.support import audio
 
@@ -141,3 +141,18 @@ def test_nothing_at_all_is_silence() -> None:
     raw = np.full(8000, UNWRITTEN)
     assert not concealer.conceal(raw, last=True).any()
     assert concealer.silent_samples == 8000
+
+
+def test_nothing_more_leaves_all_as_it_was() -> None:
+    concealer = Concealer()
+    assert not concealer.conceal(np.zeros(0, dtype=np.int16), last=True).size
+    assert not concealer.conceal(with_gap(voice(), 0, 500), last=True)[:500].any()
+
+
+def test_a_source_that_loses_nothing_is_silent_in_its_pauses() -> None:
+    pcm = voice()
+    silencer = Silencer(16000)
+    out = silencer.conceal(with_gap(pcm, 2000, 160), last=False)
+    assert not out[2000:2160].any()
+    assert np.array_equal(np.delete(out, np.s_[2000:2160]), np.delete(pcm, np.s_[2000:2160]))
+    assert (silencer.concealed_s, silencer.silent_s) == (0.0, 0.01)

@@ -44,3 +44,11 @@ def test_a_hole_stays_one_and_is_no_step_to_zero_for_its_neighbours() -> None:
     assert not (np.delete(out, np.s_[2000:2320]) == UNWRITTEN).any()
     heard = np.delete(np.arange(len(out)), np.s_[2000:2320])
     assert int(np.abs(out[heard].astype(int) - pcm[heard]).max()) < 1200
+
+
+def test_a_piece_that_is_shorter_than_the_look_ahead_waits() -> None:
+    pcm = audio.tone(300.0, 0.05)
+    widener = Widener()
+    parts = [widener.widen(pcm[i : i + 5], None, last=i == 395) for i in range(0, 400, 5)]
+    assert [len(part) for part in parts[:4]] == [0, 0, 6, 10]
+    assert np.array_equal(np.concatenate(parts), Widener().widen(pcm, None, last=True))

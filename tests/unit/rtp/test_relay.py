@@ -408,3 +408,82 @@ def test_who_listens_no_more_has_events_on_the_fast_path_again(side: Side) -> No
     side.wire()
     side.feed(packet(1), event(2))
     assert [h.payload_type for h in side.heard()] == [8, 101]
+
+
+# --- what another codec is made of
+
+
+class Doubling:
+    """A recoder that makes two packets of each of type 9, and keeps the clock of type 101."""
+
+    payload_types = frozenset({9})
+    followers = frozenset({101})
+
+    def __init__(self) -> None:
+        self.restarts = 0
+
+    def take(
+        self, header: RtpHeader, payload: bytes, _now: int, outgoing: OutgoingStream
+    ) -> list[tuple[int, int, bytes]]:
+        if header.payload_type == 101:
+            return [(102, outgoing.timestamp - 80, payload)]
+        half = len(payload) // 2
+        return [
+            (8, header.timestamp & 0xFFFFFFFF, payload[:half]),
+            (8, header.timestamp + half & 0xFFFFFFFF, payload[half:]),
+        ]
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+def recoding() -> tuple[Side, Doubling]:
+    side, recoder = Side(), Doubling()
+    side.relay.accept({9: 8, 8: 8, 101: 101}, {}, recoder)
+    side.relay.forward_to(side.outgoing, side.send)
+    side.wire()
+    return side, recoder
+
+
+def test_recoded_packets_are_one_stream_of_their_own_and_tapped_as_they_came() -> None:
+    side, _ = recoding()
+    side.tap()
+    side.feed(packet(5, payload_type=9), packet(6, payload_type=9))
+    heard = side.heard()
+    assert [h.sequence for h in heard] == [5, 6, 7, 8]
+    assert [h.timestamp for h in heard] == [800, 880, 960, 1040]
+    assert {(h.ssrc, h.payload_type) for h in heard} == {(11, 8)}
+    assert [len(octets) for octets in side.tapped_octets] == [172, 172]
+    assert (side.outgoing.packets, side.outgoing.octets) == (4, 320)
+    assert side.relay.forwarded == 0, "they are counted by the stream"
+
+
+def test_from_recoded_to_passed_on_and_back_the_numbers_go_on() -> None:
+    side, recoder = recoding()
+    before = recoder.restarts
+    side.feed(packet(5, payload_type=9), packet(6), packet(7), packet(8, payload_type=9))
+    heard = side.heard()
+    assert [h.sequence for h in heard] == list(range(5, 11))
+    assert recoder.restarts == before + 1, "it has to find its place again"
+    side.relay.stop_forwarding()
+    assert side.outgoing.packets == 6
+
+
+def test_an_event_goes_the_way_of_the_sound_before_it_and_moves_nothing() -> None:
+    side, _ = recoding()
+    side.feed(packet(5, payload_type=9), packet(6, payload_type=101, payload=b"\x05\x0a\x00\xa0"))
+    assert [(h.payload_type, h.timestamp) for h in side.heard()][-1] == (102, 800)
+    assert side.outgoing.timestamp == 880
+    side.feed(packet(7), packet(8, payload_type=101, payload=b"\x05\x0a\x00\xa0"), packet(9))
+    assert [h.payload_type for h in side.heard()] == [8, 101, 8]
+
+
+def test_recoded_packets_that_are_not_taken_are_counted() -> None:
+    side, _ = recoding()
+    side.send_error = ConnectionRefusedError()
+    side.feed(packet(5, payload_type=9))
+    assert (side.relay.drops.unsent, side.relay.drops.refused) == (2, 2)
+    side.send_error = BlockingIOError()
+    side.feed(packet(6, payload_type=9))
+    assert (side.relay.drops.unsent, side.relay.drops.refused) == (4, 2)
+    assert side.outgoing.packets == 0
