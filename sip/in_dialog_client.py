@@ -38,6 +38,7 @@ class _Asked:
     "By which the application knows it; None: it does not."
     headers: tuple[tuple[str, str], ...]
     attempt: Attempt | None
+    dialog: Dialog
 
 
 def _vouch(usage: InviteUsage, asked: _Asked, response: Response) -> bool:
@@ -81,6 +82,11 @@ class InDialogClient:
     def update(self, usage: InviteUsage, now: float) -> None:
         """Refresh the session by an UPDATE without a body; nobody is told (RFC 4028)."""
         self._open(usage, "UPDATE", None, now, ())
+
+    def prack(self, usage: InviteUsage, dialog: Dialog, rack: str, body: bytes, now: float) -> None:
+        """Acknowledge a 1xx of an early dialog (RFC 3262); nobody is told what comes of it."""
+        headers = (("RAck", rack),)
+        self._open(usage, "PRACK", None, now, headers, body=body, dialog=dialog)
 
     def _glare(self, usage: InviteUsage, request_id: int) -> int:
         """Complete an offer that the peer would refuse with 491: another one is under way."""
@@ -160,13 +166,18 @@ class InDialogClient:
         body: bytes = b"",
         content_type: str | None = None,
         attempt: Attempt | None = None,
+        dialog: Dialog | None = None,
     ) -> None:
-        """Send a request; `attempt` holds what its challenges were answered with so far."""
-        if usage.dialog is None:
+        """Send a request; `attempt` holds what its challenges were answered with so far.
+
+        `dialog`: another one than the newest of the usage.
+        """
+        dialog = dialog or usage.dialog
+        if dialog is None:
             raise LocalProtocolError(f"usage {usage.id} has no dialog: {usage.state.name}")
         session = self.sessions.request_headers(usage) if method in TARGET_REFRESH else ()
         request = self.build(
-            usage.dialog,
+            dialog,
             method,
             headers=(*headers, *session),
             body=body,
@@ -176,9 +187,9 @@ class InDialogClient:
         if attempt is not None:
             answers = attempt.headers(method, request.uri)
             request = replace(request, headers=(*request.headers, *answers))
-        asked = _Asked(request_id, tuple(headers), attempt)
+        asked = _Asked(request_id, tuple(headers), attempt, dialog)
         core, report = self._core, partial(self._completed, usage, asked)
-        transaction = core.transactions.open_client(request, usage.dialog.flow, report, now)
+        transaction = core.transactions.open_client(request, dialog.flow, report, now)
         if method == "INVITE":
             usage.vouching = vouching(request.headers)
             # Provisional responses stop Timer B for good: bound the wait for a final one.
@@ -236,7 +247,7 @@ class InDialogClient:
         if request_id is not None:
             told = RequestCompleted(usage.id, request_id, response, code, wait)
             self._core.tell(usage, told)
-        if code == 481:
+        if code == 481 and method != "PRACK":
             self.lose(usage, "gone", now)
         elif code == 408 and method in TARGET_REFRESH:
             self.lose(usage, "timeout", now)
@@ -272,6 +283,7 @@ class InDialogClient:
             body=sent.body,
             content_type=sent.content_type,
             attempt=asked.attempt,
+            dialog=asked.dialog,
         )
 
     def _refreshed(

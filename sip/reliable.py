@@ -17,7 +17,7 @@ from sip.address import Flow
 from sip.build import HeaderList
 from sip.core import Core, with_defaults
 from sip.errors import LocalProtocolError
-from sip.in_dialog_client import InDialogClient, ignore
+from sip.in_dialog_client import InDialogClient
 from sip.invite_usage import InviteUsage
 from sip.message import Request, Response
 from sip.option_tags import RELIABLE, has_option
@@ -93,7 +93,7 @@ class ReliableClient:
         self._core = core
         self._in_dialog = in_dialog
 
-    def receive(self, fork: Fork, response: Response, now: float, *, late_offer: bool) -> bool:
+    def receive(self, usage: InviteUsage, fork: Fork, response: Response, now: float) -> bool:
         """Send the PRACK that a 1xx asks for; false when it is to be dropped (section 4).
 
         The first description in the answer to a late offer is the peer's own: `answer` it.
@@ -106,24 +106,19 @@ class ReliableClient:
             return False
         fork.rseq = rseq
         rack = f"{rseq} {response.head.cseq} INVITE"
-        if late_offer and response.body and not fork.answered:
+        if usage.late_offer and response.body and not fork.answered:
             fork.unsent = rack
         else:
-            self._send(fork, rack, b"", now)
+            self._in_dialog.prack(usage, fork.dialog, rack, b"", now)
         fork.answered = fork.answered or bool(response.body)
         return True
 
-    def answer(self, fork: Fork, body: bytes, now: float) -> None:
+    def answer(self, usage: InviteUsage, fork: Fork, body: bytes, now: float) -> None:
         """Send the PRACK that holds our answer to the peer's early offer (section 5)."""
         if not fork.unsent:
             raise LocalProtocolError("no early offer waits for an answer")
         rack, fork.unsent = fork.unsent, ""
-        self._send(fork, rack, body, now)
-
-    def _send(self, fork: Fork, rack: str, body: bytes, now: float) -> None:
-        headers = (("RAck", rack),)
-        prack = self._in_dialog.build(fork.dialog, "PRACK", headers=headers, body=body)
-        self._core.transactions.open_client(prack, fork.dialog.flow, ignore, now)
+        self._in_dialog.prack(usage, fork.dialog, rack, body, now)
 
 
 def _rseq(response: Response) -> int | None:

@@ -226,7 +226,7 @@ class InviteClient:
         tag = response.head.to_tag
         if tag and (tag in usage.forks or len(usage.forks) < MAX_ACKS):
             fork = self._adopt_dialog(usage, transaction, response)
-            if not self._reliable.receive(fork, response, now, late_offer=usage.late_offer):
+            if not self._reliable.receive(usage, fork, response, now):
                 return
         self._core.tell(usage, InviteProgressed(usage.id, response))
 
@@ -236,7 +236,7 @@ class InviteClient:
         fork = usage.forks.get(tag)
         if fork is None:
             raise LocalProtocolError(f"usage {usage.id} has no early dialog")
-        self._reliable.answer(fork, body, now)
+        self._reliable.answer(usage, fork, body, now)
         usage.late_offer = False
 
     def _adopt_dialog(

@@ -174,6 +174,22 @@ def test_requests_inside_the_call_are_vouched_for_too(method: str) -> None:
     assert (completed.usage, completed.code) == (calls.usage, 200)
 
 
+def test_what_acknowledges_early_media_is_vouched_for_too() -> None:
+    """And a PRACK that nobody knows any more ends no call."""
+    calls = Calls()
+    _, again = calls.requests(answer_to(calls.call(), 407, headers=(PROXY,)))
+    early = (CONTACT, "Require: 100rel", "RSeq: 1")
+    (prack,) = calls.requests(answer_to(again, 183, headers=early, body="v=0\r\n"))
+    assert prack.method == "PRACK"
+    (second,) = calls.requests(answer_to(prack, 407, headers=(PROXY.replace("n1", "n2"),)))
+    assert second.headers["RAck"] == prack.headers["RAck"]
+    assert 'nonce="n2"' in second.headers["Proxy-Authorization"]
+    assert second.head.cseq > prack.head.cseq
+    calls.receive(answer_to(again, 200, headers=(CONTACT,)))
+    assert calls.requests(answer_to(second, 481)) == []
+    assert not [event for event in calls.told if isinstance(event, UsageEnded)]
+
+
 def test_inside_the_call_too_only_the_peer_is_answered() -> None:
     calls = Calls()
     calls.talking()
