@@ -98,3 +98,13 @@ def test_the_architecture_names_classes_that_exist() -> None:
     named = {match[1] for each in quoted if (match := CLASS.fullmatch(each))}
     assert named
     assert named - there == set()
+
+
+def test_decisions_are_numbered_once_and_listed_in_their_order() -> None:
+    records = sorted(path.name for path in (DOCS / "decisions").glob("[0-9]*.md"))
+    numbers = [name[:4] for name in records]
+    assert numbers == [f"{number:04}" for number in range(1, len(records) + 1)]
+    listed = LINK.findall((DOCS / "decisions" / "README.md").read_text("utf-8"))
+    assert [target for target, _ in listed] == records
+    for name in records:
+        assert (DOCS / "decisions" / name).read_text("utf-8").startswith(f"# {name[:4]} ")
