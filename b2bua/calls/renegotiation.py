@@ -49,6 +49,8 @@ class Renegotiation:
         "Request id of an offer of ours -> whom it is made to."
         self._due: dict[Side, tuple[float, bool]] = {}
         "When whom is told what is new, and whether anyway."
+        self._refreshes: dict[int, float] = {}
+        "When a usage is refreshed, because it could not be at once."
         self._offers = 0
 
     # --- offers of the parties
@@ -112,12 +114,15 @@ class Renegotiation:
 
     def completed(self, event: RequestCompleted) -> bool:
         """Take the end of an offer; true where both sides agree on something new."""
+        if event.usage is not None:
+            self._refreshes.pop(event.usage, None)
         side = self._own.pop(event.request_id, None)
         if side is not None:
             return self._told(side, event)
         waiting = self._passed.pop(event.request_id, None)
         if waiting is None:
             return False
+        self._refreshes.pop(waiting.usage, None)
         conversation, code, body = self._c, event.code, b""
         if event.response is not None and code < 300:
             side = conversation.side_of(waiting.usage).other
@@ -137,9 +142,11 @@ class Renegotiation:
         """Say once more what stands, for the session timer of a side."""
         conversation = self._c
         side = conversation.side_of(usage)
-        if not self._is_busy(side, usage):
-            offer = conversation.bridge.sides[side].repeat()
-            self._keep(side, self._offer(usage, offer, update=False))
+        if self._is_busy(side, usage):
+            self._refreshes[usage] = conversation.now + BUSY_S
+            return
+        offer = conversation.bridge.sides[side].repeat()
+        self._keep(side, self._offer(usage, offer, update=False))
 
     def tell(self, side: Side, *, anyway: bool = False) -> None:
         """Tell a side what the other one has said alone with us, where that is new to it."""
@@ -193,7 +200,8 @@ class Renegotiation:
 
     def next_timeout(self) -> float | None:
         """Return when `time_passed` is due."""
-        return min((when for when, _ in self._due.values()), default=None)
+        due = [when for when, _ in self._due.values()]
+        return min((*due, *self._refreshes.values()), default=None)
 
     def time_passed(self) -> None:
         """Make the offers that are due."""
@@ -202,3 +210,7 @@ class Renegotiation:
             if when <= now:
                 del self._due[side]
                 self.tell(side, anyway=anyway)
+        for usage, when in tuple(self._refreshes.items()):
+            if when <= now:
+                del self._refreshes[usage]
+                self.refresh(usage)

@@ -473,6 +473,47 @@ async def test_the_server_refreshes_by_what_stands_who_knows_no_update(tmp_path:
         await ended(house, alice, bob)
 
 
+@virtual
+async def test_an_offer_that_is_under_way_is_refresh_enough(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice = house.phone("102", info=False)
+        bob = house.phone("103", supported=("timer",), info=False)
+        await house.connect(alice, "103", bob)
+        await asyncio.sleep(898)
+        bob.reinvite(sdp(bob.host, port=4002, version=2))
+        waiting = await alice.take(ReinviteReceived)
+        await asyncio.sleep(4)
+        alice.accept(waiting)
+        assert (await done(bob)).code == 200
+        await asyncio.sleep(10)
+        assert alice.untold == bob.untold == []
+        await ended(house, alice, bob)
+
+
+@virtual
+async def test_a_refresh_waits_for_an_offer_to_the_other_side(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, toml=MUSIC[False]) as house:
+        alice = house.phone("102", info=False)
+        bob = house.phone("103", supported=("timer",), info=False)
+        await house.connect(alice, "103", bob)
+        await asyncio.sleep(898)
+        bob.reinvite(b"")
+        await done(bob)
+        bob.ack(sdp(bob.host, direction="sendonly", version=2))
+        held = await alice.take(ReinviteReceived)
+        bobs = next(call for call in house.switchboard._calls)
+        bobs.deliver(RefreshDue(bobs.usages[1]))
+        await asyncio.sleep(2)
+        assert bob.untold == []
+        alice.accept(held, body=sdp(alice.host, direction="recvonly"))
+        refresh = await bob.take(ReinviteReceived)
+        assert refresh.request.headers["Session-Expires"]
+        bob.accept(refresh, body=sdp(bob.host, direction="sendonly", version=2))
+        await asyncio.sleep(1)
+        assert alice.untold == bob.untold == []
+        await ended(house, alice, bob)
+
+
 async def patiently(phone: Phone, seconds: float) -> ReinviteReceived:
     await asyncio.sleep(seconds)
     return await phone.take(ReinviteReceived)
