@@ -227,6 +227,10 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     version: str
     sip: str
+    listening: tuple[str, ...] = ()
+    "Where SIP is taken, and over what."
+    certificate: str = ""
+    "Of TLS: how long it lasts, or what is wrong with it."
     web: str
     "Where the pages are; empty without any."
     pids: dict[str, list[int | None]]

@@ -118,6 +118,7 @@ class Service:
                 pages=pages,
                 switchboard=self._switchboard,
                 trunks=self._trunks,
+                tls=self._tls,
             )
             prompts = PromptChanges(self._folder, journal, lambda: self._read_prompts(plane))
             handler = _handler(administration, prompts, status)

@@ -15,6 +15,7 @@ from b2bua.web.child import WebPages
 from cdr.journal import Journal
 from sip.endpoint import Endpoint
 from sip.io.shell import Shell
+from sip.io.tls import Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Status:
     pages: WebPages
     switchboard: Switchboard
     trunks: Trunks
+    tls: Tls | None = None
 
     def now(self) -> control.Status:
         """Return how things are."""
@@ -38,6 +40,8 @@ class Status:
         return control.Status(
             version=self.version,
             sip=str(self.endpoint.contact),
+            listening=tuple(f"{local} {over}" for over, local in self.transport.listening),
+            certificate=certificate_status(self.tls, time.time()),
             web=self.pages.url,
             pids={"signalling": [os.getpid()], **self.plane.pids(), **self.pages.pids()},
             calls=len(self.switchboard),
@@ -52,6 +56,17 @@ class Status:
                 for trunk in self.trunks
             ),
         )
+
+
+def certificate_status(tls: Tls | None, now: float) -> str:
+    """Return how long the certificate lasts; `now`: seconds since the epoch."""
+    if tls is None:
+        return ""
+    if tls.certificate.trouble:
+        return tls.certificate.trouble
+    days = int((tls.certificate.ends_at - now) // 86_400)
+    left = f"{days} days left" if days >= 0 else "has ended"
+    return f"{', '.join(tls.certificate.names)}: {left}"
 
 
 def trunk_status(trunk: Trunk, now: float, calls: int = 0) -> control.TrunkStatus:

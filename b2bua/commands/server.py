@@ -134,5 +134,9 @@ def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> N
         return
     for key in ("version", "sip", "web", "calls", "recordings", "registrations", "journal_healthy"):
         typer.echo(f"{key:16} {values[key]}")
+    for address in reply.listening:
+        typer.echo(f"{'listening':16} {address}")
+    if reply.certificate:
+        typer.echo(f"{'certificate':16} {reply.certificate}")
     for trunk in reply.trunks:
         typer.echo(f"{'trunk':16} {trunk_line(trunk)}")

@@ -111,7 +111,10 @@ async def test_telephones_over_tls_call_each_other_and_are_recorded(
         assert_both_speak(pcm)
         assert audio.tone_intervals(alice.heard(), CALLEE_HZ)
         assert audio.tone_intervals(carol.heard(), CALLER_HZ)
-        counters = (await under_test.status())["counters"]
+        status = await under_test.status()
+        assert f"{tls.at} TLS" in status["listening"]
+        assert "localhost: 1 days left" in status["certificate"]
+        counters = status["counters"]
         assert counters["sip_tls_accepted"] >= 2
         assert counters["sip_tls_dial_failed"] == 0
         await under_test.stop()

@@ -3,6 +3,8 @@ import time
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sip.address import Flow, HostPort
 from sip.binding import Binding, same_contact
@@ -716,3 +718,33 @@ def test_what_was_reached_over_a_lost_connection_is_forgotten() -> None:
     assert [each.flow for each in registrar.bindings(AOR, 0.0)] == [other]
     assert registrar.bindings("102", 0.0) == ()
     assert registrar.flow_lost(tcp) == ()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["register", "remove", "lose", "expire"]),
+            st.integers(1, 4),
+            st.integers(1, 3),
+        ),
+        max_size=40,
+    )
+)
+def test_flows_are_those_of_the_bindings_whatever_happens(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    registrar, now = Registrar(max_contacts=2), 0.0
+    for what, number, port in steps:
+        now += 40.0
+        phone = Phone(f'<sip:{number}@192.0.2.10>;+sip.instance="<{number}>"', port=port)
+        if what == "register":
+            phone.register(registrar, "Expires: 60", now=now)
+        elif what == "remove":
+            phone.register(registrar, "Expires: 0", now=now)
+        elif what == "lose":
+            registrar.flow_lost(flow(port))
+        else:
+            registrar.expire(now + 30.0)
+        standing = {each.flow for each in registrar._bindings.get(AOR, ())}
+        assert registrar.flows() == standing
+        assert all(registrar.has_flow(each) for each in standing)
