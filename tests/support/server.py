@@ -244,8 +244,12 @@ class Server:
 
     def _count_closed(self) -> int:
         address = f"file:{self.data / 'mitschnitt.db'}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5.0)) as database:
-            (count,) = database.execute("SELECT count(*) FROM calls WHERE outcome <> ''").fetchone()
+        try:
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5.0)) as database:
+                wanted = "SELECT count(*) FROM calls WHERE outcome <> ''"
+                (count,) = database.execute(wanted).fetchone()
+        except sqlite3.OperationalError:
+            return 0  # the writer was just making its log anew: to be asked again
         return int(count)
 
     async def the_call(self, *, timeout_s: float = 30.0) -> dict[str, Any]:
