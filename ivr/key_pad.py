@@ -2,6 +2,10 @@
 
 Some telephones press a key as telephone event (:rfc:`4733`), as INFO and as tone all at once. The
 ways meet here, in front of the star codes, or a code would be dialled twice and digits double.
+
+INFO may be late: one that is lost is repeated after half a second, and some telephones send the
+next one only when the last one is done with. So who has once pressed a key in two ways is known
+for it, and each of its presses swallows its double for some seconds.
 """
 
 from collections import deque
@@ -24,7 +28,10 @@ class Way(StrEnum):
 SAME_KEY_S: Final = 0.2
 "The same key in another way within this time is the same press."
 
-REMEMBERED: Final = 8
+LATE_S: Final = 5.0
+"The same for a party that is known to press each key in these two ways, if it is behind."
+
+REMEMBERED: Final = 32
 
 
 @dataclass(slots=True)
@@ -37,7 +44,7 @@ class _Press:
 class KeyPad:
     """The keys of one party. Times are monotonic seconds."""
 
-    __slots__ = ("_codes", "_in_band_codes", "_presses")
+    __slots__ = ("_codes", "_doubling", "_in_band_codes", "_presses")
 
     def __init__(self, codes: Iterable[str] = (), *, in_band_codes: bool = False) -> None:
         """Raise `StarCodeError` where codes are ambiguous or don't begin with `*`.
@@ -47,11 +54,13 @@ class KeyPad:
         self._codes = StarCodes(codes)
         self._in_band_codes = in_band_codes
         self._presses: deque[_Press] = deque(maxlen=REMEMBERED)
+        self._doubling: set[Way] = set()
+        "Ways that have come together."
 
     def with_codes(self, codes: Iterable[str], *, in_band_codes: bool) -> "KeyPad":
         """Return a pad for other codes that knows what this one has heard."""
         other = KeyPad(codes, in_band_codes=in_band_codes)
-        other._presses = self._presses
+        other._presses, other._doubling = self._presses, self._doubling
         return other
 
     def press(self, key: str, way: Way, at: float, *, replaying: bool = False) -> Ruling | None:
@@ -78,10 +87,12 @@ class KeyPad:
         return self._codes.flush()
 
     def _is_known(self, key: str, way: Way, at: float) -> bool:
+        behind_s = LATE_S if way in self._doubling else SAME_KEY_S
         for press in self._presses:
-            near = press.key == key and abs(at - press.at) <= SAME_KEY_S
+            near = press.key == key and -SAME_KEY_S <= at - press.at <= behind_s
             if near and way not in press.ways:
                 press.ways.add(way)
+                self._doubling |= press.ways
                 return True
         self._presses.append(_Press(key, at, {way}))
         return False

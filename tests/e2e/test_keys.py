@@ -125,10 +125,11 @@ async def test_events_become_tones_or_info_for_who_knows_no_events() -> None:
 
 
 @pytest.mark.peer("linphonec", "ffmpeg")
-async def test_info_of_linphonec_is_the_record_key_and_becomes_events() -> None:
+@pytest.mark.parametrize("keys", ["info", "both"])
+async def test_info_of_linphonec_is_the_record_key_and_becomes_events(keys: str) -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,
-        linphone(under_test.setup(under_test.extension("101"), voice(OURS)), keys="info") as alice,
+        linphone(under_test.setup(under_test.extension("101"), voice(OURS)), keys=keys) as alice,
         extension_phone(under_test, "102", voice(THEIRS)) as bob,
     ):
         await call(alice, bob)
@@ -141,7 +142,8 @@ async def test_info_of_linphonec_is_the_record_key_and_becomes_events() -> None:
         await end(bob, alice)
         row = await under_test.the_call()
         assert row["outcome"] == "recorded", row
-        assert bob.rtp.keys() == "5", "a star code is for us"
+        assert bob.rtp.keys() == "5", "a star code is for us, and each key counts once"
+        assert len(under_test.files()) == 1
         pcm = audio.decode(under_test.recording(row))
         assert_speaks(pcm, OURS, 0.2, 1.2)
         assert_speaks(pcm, THEIRS, 0.2, 1.2)

@@ -103,7 +103,7 @@ def _settings(
         must = int(srtp == "required")
         lines += ["media_encryption=srtp", f"media_encryption_mandatory={must}"]
         lines += [f"srtp_crypto_suites={suite}"] if suite else []
-    lines += [f"use_rfc2833={int(keys == 'rfc4733')}", f"use_info={int(keys == 'info')}"]
+    lines += [f"use_rfc2833={int(keys != 'info')}", f"use_info={int(keys != 'rfc4733')}"]
     lines += ["register_only_when_network_is_up=0"]
     lines += [f"default_proxy={0 if account.server else -1}"]
     lines += ["[rtp]", f"audio_rtp_port={rtp}-{rtp + 7}", "audio_jitt_comp=20"]
@@ -144,7 +144,7 @@ async def linphone(
     """Start linphonec; with a registrar in the account, wait until it is registered.
 
     `authority`: over TLS who vouches for the registrar. `srtp`: `optional` or `required`,
-    with this one `suite`, or all that it knows. `keys`: how it presses them, or as `info`.
+    with this one `suite`, or all that it knows. `keys`: how it presses them; also `info`, `both`.
     """
     folder = setup.folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,20 @@ def test_three_ways_and_a_second_press_at_once() -> None:
     ) == [0, 3, 6]
 
 
+def test_who_is_known_for_two_ways_may_be_late_with_one() -> None:
+    known = ("1", EVENT, 0.0), ("1", INFO, 0.1)
+    late = (("*", EVENT, 1.0), ("1", EVENT, 1.5), ("*", INFO, 3.0), ("1", INFO, 3.1))
+    assert counted(KeyPad(), *known, *late) == [0, 2, 3]
+    assert counted(KeyPad(), *late) == [0, 1, 2, 3], "these might be four presses"
+    assert counted(KeyPad(), *known, ("*", EVENT, 1.0), ("*", INFO, 6.1)) == [0, 2, 3]
+    assert counted(KeyPad(), *known, ("1", EVENT, 1.0), ("1", EVENT, 1.5)) == [0, 2, 3]
+
+
+def test_whoever_changes_to_one_way_is_heard_in_it() -> None:
+    known = ("1", EVENT, 0.0), ("1", INFO, 0.1)
+    assert counted(KeyPad(), *known, ("2", INFO, 1.0), ("1", INFO, 2.0)) == [0, 2, 3]
+
+
 def test_a_code_in_two_ways_is_dialled_once() -> None:
     pad = KeyPad(["*1"])
     codes = []
