@@ -18,7 +18,7 @@ import socket
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -74,7 +74,7 @@ class TcpTransport:
         self._open: set[Connection] = set()
         "Until the loop has let them go."
         self._accepted = Counter[str]()
-        "Open connections that peers made, by their host."
+        "Open connections that peers made, by their source."
         self._tasks: set[asyncio.Task[None]] = set()
         "Connections that are being opened."
         self._one_closed = asyncio.Event()
@@ -206,21 +206,22 @@ class TcpTransport:
         return self._admit(host)
 
     def _admit(self, host: str) -> bool:
-        limits = self._limits
+        limits, source = self._limits, neighbourhood(host)
         if (
             self._accepted.total() >= limits.max_connections
-            or self._accepted[host] >= limits.max_per_source
+            or self._accepted[source] >= limits.max_per_source
         ):
             self.count("refused")
             return False
         self.count("accepted")
-        self._accepted[host] += 1
+        self._accepted[source] += 1
         return True
 
     def _let_go(self, host: str) -> None:
-        self._accepted[host] -= 1
-        if not self._accepted[host]:
-            del self._accepted[host]
+        source = neighbourhood(host)
+        self._accepted[source] -= 1
+        if not self._accepted[source]:
+            del self._accepted[source]
 
     def closing(self, connection: Connection) -> None:
         """Send nothing over a connection any more."""
@@ -272,6 +273,13 @@ class TcpTransport:
 
 def _is_request(data: bytes) -> bool:
     return data != b"\r\n" and not data.startswith(b"SIP/2.0 ")
+
+
+def neighbourhood(host: str) -> str:
+    """Return what counts as one source: in IPv6 a /64, for that is what one customer has."""
+    if ":" not in host:
+        return host
+    return str(ip_network(f"{host.partition('%')[0]}/64", strict=False))
 
 
 def source_of(local: HostPort) -> tuple[str, int] | None:

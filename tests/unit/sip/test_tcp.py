@@ -20,7 +20,7 @@ from sip.events import (
 )
 from sip.io import tcp
 from sip.io.connection import Connection
-from sip.io.tcp import TcpLimits, TcpTransport
+from sip.io.tcp import TcpLimits, TcpTransport, neighbourhood
 from sip.message import Request, Response, parse
 from sip.timers import Timers
 from tests.support.shell_phone import ShellPhone, shell_phone
@@ -579,3 +579,16 @@ async def test_a_connection_from_where_we_just_called_takes_the_place_of_ours() 
             while tcp_of(alice)._open:  # noqa: ASYNC110 - it may tell nobody
                 await asyncio.sleep(0)
         assert alice.lost.empty(), "the flow is still reached"
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_one_customer_is_one_source(host: str, source: str) -> None:
+    assert neighbourhood(host) == source
