@@ -15,9 +15,9 @@ from b2bua.addresses import Addresses
 from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.call_record import wall_us
-from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.media_way import MediaWays
+from b2bua.calls.services import CallServices
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import Config
 from b2bua.datadir import DataFolder

@@ -5,7 +5,7 @@ ask the caller where that is due, ring, talk, end (`life.py`).
 """
 
 from b2bua.calls.call_over import CallOver, nobody
-from b2bua.calls.conversation import CallServices, Conversation
+from b2bua.calls.conversation import Conversation
 from b2bua.calls.diversion import diverted_by
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
@@ -14,6 +14,7 @@ from b2bua.calls.hunt import Hunt
 from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
+from b2bua.calls.services import CallServices
 from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from b2bua.trunks.arrival import dialled_number

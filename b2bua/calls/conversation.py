@@ -6,9 +6,7 @@ reads events from the one inbox and answers what concerns it; the rest is small 
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from b2bua.calls.bridge import Bridge, Side
@@ -19,31 +17,24 @@ from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
 from b2bua.calls.key_ways import KeyWays
 from b2bua.calls.lending import Lending
-from b2bua.calls.media_way import MediaWay, MediaWays
+from b2bua.calls.media_way import MediaWay
 from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
+from b2bua.calls.services import CallServices
 from b2bua.calls.transcodable import transcodable
-from b2bua.config import Config
-from b2bua.directory import Directory
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError
 from b2bua.media.messages import PlayPart
-from b2bua.media.plane import MediaPlane
-from b2bua.routing import DialPlan
-from b2bua.voice_book import VoiceBook
-from cdr.journal import Journal
 from ivr.key_pad import Way
 from recording.controller import Action
 from sip.address import Flow
 from sip.build import HeaderList
-from sip.endpoint import Endpoint, UsageState
+from sip.endpoint import UsageState
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
-from sip.locating import Destination
-from sip.registrar import Binding, Registrar
 from sip.secure_media import NoUsableKey, SrtpRequired
 
 logger = logging.getLogger("b2bua.calls.call")
@@ -51,33 +42,6 @@ logger = logging.getLogger("b2bua.calls.call")
 STANDING = frozenset({UsageState.ANSWERED, UsageState.ESTABLISHED})
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallServices:
-    """What a call needs of the house."""
-
-    config: Config
-    endpoint: Endpoint
-    kick: Callable[[], None]
-    plane: MediaPlane
-    journal: Journal
-    directory: Directory
-    registrar: Registrar
-    plan: DialPlan
-    voices: VoiceBook
-    ways: MediaWays
-    "How media goes between us and each peer."
-    recordings: Path
-    clock: Callable[[], float]
-    attach: Callable[[int, Attachable], None]
-    "Have a usage's events delivered to a call."
-    flow_to: Callable[[Destination], Flow | None]
-    "The way from us to a place; None where we don't speak its transport or family."
-    flow_failed: Callable[[Binding], None]
-    "Forget a binding of which a proxy says that its flow is no more."
-    changed: Callable[[Iterable[str]], None]
-    "Have the lamps of extensions looked at, whose calls are not as they were."
 
 
 class Conversation:

@@ -4,11 +4,11 @@ import contextlib
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
-from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
+from b2bua.calls.services import CallServices
 from sip.errors import RemoteProtocolError
 from sip.events import InviteOffered
 from sip.message import Request

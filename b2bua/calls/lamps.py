@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from b2bua.calls.conversation import CallServices
+from b2bua.calls.services import CallServices
 from b2bua.directory import Extension
 from b2bua.routing import ToExtension, ToRecordKey
 from b2bua.trunks.arrival import dialled_number

@@ -5,11 +5,12 @@ recorded is decided anew, for those who talk now; an outside party's yes goes wi
 """
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.conversation import CallServices, Conversation
+from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.life import CallLife
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
+from b2bua.calls.services import CallServices
 from b2bua.calls.talking import Talk
 from recording.policy import Decision, Direction
 from sip.events import InviteOffered

@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
-from b2bua.calls.conversation import CallServices, Conversation
+from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.inbox import Attachable, CallEvent, Surrendered
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
+from b2bua.calls.services import CallServices
 from b2bua.routing import Reachable
 from sip.dialog_info import DialogState
 from sip.reason import q850_reason

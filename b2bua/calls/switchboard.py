@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Collection
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
 from b2bua.calls.call_over import busy, nobody
-from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, RecordKeyPressed, Shutdown
 from b2bua.calls.joined_call import JoinedCall, TakenCall
@@ -21,6 +20,7 @@ from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
+from b2bua.calls.services import CallServices
 from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations

@@ -7,7 +7,6 @@ the busy tone and the call is over.
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver, CutOff
-from b2bua.calls.conversation import CallServices
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.hunt import Hunt
 from b2bua.calls.inbox import Attachable
@@ -17,6 +16,7 @@ from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Step
+from b2bua.calls.services import CallServices
 from b2bua.calls.waiting import Waiting
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from sip.message import Request

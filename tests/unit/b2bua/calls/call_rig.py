@@ -14,9 +14,9 @@ from typing import TypeVar, cast
 from b2bua.addresses import Addresses
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
 from b2bua.calls.call_record import MICROSECONDS
-from b2bua.calls.conversation import CallServices
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.media_way import MediaWays
+from b2bua.calls.services import CallServices
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import parse
 from b2bua.directory import Directory, Extension, Forwards
