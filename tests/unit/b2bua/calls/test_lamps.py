@@ -13,7 +13,7 @@ from sip.build import response
 from sip.endpoint import Endpoint
 from sip.events import Authorized, InviteAnswered, InviteOffered, UsageEnded
 from sip.message import Request, parse
-from tests.unit.b2bua.calls.call_rig import SERVER, House, Phone, extension, open_house
+from tests.unit.b2bua.calls.call_rig import DID, SERVER, House, Phone, extension, open_house
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2
@@ -137,6 +137,27 @@ async def test_the_key_blinks_while_the_outside_party_is_asked(tmp_path: Path) -
         await asyncio.sleep(2)
 
     assert lamp.lamps["*1"][5:] == ["terminated"]
+
+
+@virtual
+async def test_the_key_is_dark_while_a_caller_is_asked_before_it_rings(tmp_path: Path) -> None:
+    async with open_house(tmp_path, extension("101", "automatic")) as house:
+        clerk, lamp = await watching(house, "101", "*1", "101")
+        caller = house.outside()
+        caller.dial(DID)
+        await caller.take(InviteAnswered)
+        await asyncio.sleep(5)
+        assert lamp.lamps["*1"] == ["terminated"]
+        house.plane.press(A, "1")
+        clerk.answer(await clerk.take(InviteOffered))
+        await asyncio.sleep(3)
+        assert lamp.lamps["*1"] == ["terminated", "confirmed"]
+        caller.bye()
+        await clerk.take(UsageEnded)
+        await house.over()
+        await asyncio.sleep(2)
+    assert lamp.lamps["*1"] == ["terminated", "confirmed", "terminated"]
+    assert lamp.lamps["101"][-2:] == ["confirmed", "terminated"]
 
 
 @virtual
