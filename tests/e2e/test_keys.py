@@ -1,5 +1,6 @@
 """Keys in three ways, and the lamp on the record key: with telephones that know only some of it."""
 
+import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
@@ -230,6 +231,31 @@ async def test_the_lamp_blinks_while_it_is_asked_and_is_lit_while_it_is_recorded
         row = await under_test.the_call()
         assert row["outcome"] == "recorded", row
         assert_speaks(audio.decode(under_test.recording(row)), THEIRS, 0.2, 1.0)
+
+
+async def test_a_lamp_over_tcp_ends_with_its_connection() -> None:
+    async with (
+        server(extensions=MANUAL) as under_test,
+        extension_phone(under_test, "101", voice(OURS)) as alice,
+        extension_phone(under_test, "102", voice(THEIRS)) as bob,
+        lamps(under_test, "102") as other,
+    ):
+        assert await other.watch("101") == "SIP/2.0 200 OK"
+        async with lamps(under_test, "101", "TCP") as lamp:
+            for watched in ("*1", "102"):
+                assert await lamp.watch(watched) == "SIP/2.0 200 OK"
+            assert (await under_test.status())["lamps"] == 3
+            await alice.dial("102")
+            await bob.ringing()
+            await lamp.shows("102", "terminated", "early")
+            await bob.answer()
+            await alice.established()
+            await lamp.shows("102", "terminated", "early", "confirmed")
+        async with asyncio.timeout(10.0):
+            while (await under_test.status())["lamps"] != 1:  # noqa: ASYNC110 - told to nobody
+                await asyncio.sleep(0.05)
+        await end(bob, alice)
+        await other.shows("101", "terminated", "confirmed", "terminated")
 
 
 @pytest.mark.peer("sipp")

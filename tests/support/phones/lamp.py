@@ -1,4 +1,4 @@
-"""The lamps of a telephone: subscriptions over UDP, refreshed by nobody, answered in full."""
+"""The lamps of a telephone: subscriptions over UDP or TCP, refreshed by nobody."""
 
 import asyncio
 import contextlib
@@ -15,19 +15,26 @@ TIMEOUT_S = 15.0
 
 EVENT = "Event: dialog\r\nAccept: application/dialog-info+xml\r\n"
 
+_MESSAGE = re.compile(r".*?^Content-Length: (\d+)\r\n\r\n", re.DOTALL | re.MULTILINE)
+"A whole head; the body of ours is ASCII, so that characters are octets."
+
 
 class Lamps:
     """Those of one extension's telephone."""
 
-    def __init__(self, under_test: Server, number: str) -> None:
+    def __init__(self, under_test: Server, number: str, transport: str) -> None:
         self.told: dict[str, list[str]] = {}
         "What each lamp has shown, by what is watched."
         self.versions: dict[str, list[int]] = {}
         self._account = under_test.extension(number)
         host, _, port = under_test.sip.rpartition(":")
         self._server = host, int(port)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._transport = transport
+        kind = socket.SOCK_STREAM if transport == "TCP" else socket.SOCK_DGRAM
+        self._socket = socket.socket(socket.AF_INET, kind)
         self._socket.bind((ports.LOOPBACK, 0))
+        self._socket.connect(self._server)
+        self._socket.setblocking(False)
         self._answers: asyncio.Queue[str] = asyncio.Queue()
         self._changed = asyncio.Condition()
 
@@ -37,13 +44,15 @@ class Lamps:
         uri, call_id = f"sip:{watched}@{host}:{port}", secrets.token_hex(8)
         proof = ""
         for cseq in (1, 2):
-            me = f"sip:{account.number}@{ports.LOOPBACK}:{self._socket.getsockname()[1]}"
+            me = f"{ports.LOOPBACK}:{self._socket.getsockname()[1]}"
+            transport, branch = self._transport, f"z9hG4bK{secrets.token_hex(8)}"
+            contact = f"sip:{account.number}@{me};transport={transport.lower()}"
             self._send(
-                f"SUBSCRIBE {uri} SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP {me.partition('@')[2]};branch=z9hG4bK{secrets.token_hex(8)}\r\n"
+                f"SUBSCRIBE {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {me};branch={branch}\r\n"
                 f"Max-Forwards: 70\r\nFrom: <sip:{account.number}@{host}>;tag={call_id}\r\n"
                 f"To: <{uri}>\r\nCall-ID: {call_id}\r\nCSeq: {cseq} SUBSCRIBE\r\n"
-                f"Contact: <{me}>\r\nExpires: {expires}\r\n{event}{proof}Content-Length: 0\r\n\r\n"
+                f"Contact: <{contact}>\r\nExpires: {expires}\r\n"
+                f"{event}{proof}Content-Length: 0\r\n\r\n"
             )
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._answers.get()
@@ -67,13 +76,19 @@ class Lamps:
     async def run(self) -> None:
         """Take in what comes; until cancelled."""
         loop = asyncio.get_running_loop()
+        stream = ""
         with contextlib.closing(self._socket):
             while True:
-                text = (await loop.sock_recv(self._socket, 65536)).decode()
-                if text.startswith("SIP/2.0 "):
-                    self._answers.put_nowait(text)
-                else:
-                    await self._notified(text)
+                stream += (await loop.sock_recv(self._socket, 65536)).decode()
+                while (found := _MESSAGE.match(stream)) is not None:
+                    end = found.end() + int(found[1])
+                    if len(stream) < end:
+                        break
+                    message, stream = stream[:end], stream[end:]
+                    if message.startswith("SIP/2.0 "):
+                        self._answers.put_nowait(message)
+                    else:
+                        await self._notified(message)
 
     async def _notified(self, request: str) -> None:
         assert request.startswith("NOTIFY "), request
@@ -97,13 +112,13 @@ class Lamps:
             self._changed.notify_all()
 
     def _send(self, text: str) -> None:
-        self._socket.sendto(text.encode(), self._server)
+        self._socket.send(text.encode())
 
 
 @contextlib.asynccontextmanager
-async def lamps(under_test: Server, number: str) -> AsyncIterator[Lamps]:
+async def lamps(under_test: Server, number: str, transport: str = "UDP") -> AsyncIterator[Lamps]:
     """Have a telephone of an extension there that has nothing but lamps."""
-    phone = Lamps(under_test, number)
+    phone = Lamps(under_test, number, transport)
     running = asyncio.create_task(phone.run(), name=f"lamps of {number}")
     try:
         yield phone
