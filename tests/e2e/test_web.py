@@ -135,7 +135,7 @@ async def test_a_file_that_vanished_has_no_icon_and_the_row_says_so() -> None:
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_web_process_that_is_killed_comes_back_while_a_call_goes_on() -> None:
     async with (
-        server(WITH_PAGES, extensions=BOTH_RECORDED) as under_test,
+        server(WITH_PAGES, extensions=BOTH_RECORDED, short=True) as under_test,
         logged_in(under_test, "ada") as ada,
         baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
         baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
