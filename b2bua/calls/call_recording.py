@@ -86,7 +86,7 @@ class CallRecording:
         self._evidence = evidence
         self._folder = folder
         self._settings = settings
-        self._on_change = on_change
+        self.on_change = on_change
         self._minimum_s = settings.min_duration_s
         self._parties: tuple[Party, Party] | None = None
         self._agreements: dict[Side, Agreement] = {}
@@ -217,7 +217,7 @@ class CallRecording:
         """Let neither side be heard in the file until `resume`; its time goes on."""
         if self.running:
             self._segments[-1].let_nobody_in()
-            self._on_change()
+            self.on_change()
 
     def resume(self, bridge: Bridge) -> None:
         """Let everybody who may be heard into the file that is open, from here on."""
@@ -251,7 +251,7 @@ class CallRecording:
             )
             if self._settings.announcements or self._settings.hold_music:
                 self._let_us_in(bridge.sides[side], permit, segment)
-        self._on_change()
+        self.on_change()
 
     def _let_us_in(
         self, negotiation: Negotiation, permit: RecordingPermit, segment: _Segment
@@ -355,7 +355,7 @@ class CallRecording:
             segment.stopped = True
             self._plane.stop_recording(segment.open)
             segment.let_nobody_in()
-            self._on_change()
+            self.on_change()
 
     def worker_died(self) -> None:
         """Note that the media worker is gone: what was said after its death is missing."""
@@ -370,7 +370,7 @@ class CallRecording:
         if segment.result is not None or segment.open.result.cancelled():
             return
         segment.result = segment.open.result.result()
-        self._on_change()
+        self.on_change()
         if not self._is_short(segment):
             self._close(segment, playable=segment.playable_s > 0)
 

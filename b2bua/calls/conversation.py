@@ -363,6 +363,18 @@ class Conversation:
         if side not in self.lent:
             self.legs[side].stop_play()
 
+    def dissolve(self) -> None:
+        """Let go of those who know the conversation, when nobody will ask for them any more.
+
+        Circles would wait for the garbage collector, and set-ups for its walks through them.
+        """
+        self.recording.on_change = _nobody_to_tell
+        del self.lending, self.refreshing, self.renegotiation
+
     def log(self, what: str, reason: str) -> None:
         """Note something that an operator may look for."""
         logger.info(what, extra={"call_id": self.record.uniqueid, "reason": reason})
+
+
+def _nobody_to_tell() -> None:
+    """Stand in for who was told of changes, when the call is over."""

@@ -132,7 +132,10 @@ class CallLife(ABC):
         # A disk that stands still may keep the row waiting for long, and nobody else.
         self._exchange.settle(self)
         self._c.show_lamps()
-        await self._finish(over, ended_after)
+        try:
+            await self._finish(over, ended_after)
+        finally:
+            self._c.dissolve()
 
     @abstractmethod
     async def _carry(self) -> None:
