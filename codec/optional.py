@@ -14,7 +14,13 @@ OPUS_LIBRARY: Final = "libopus.so.0"
 
 def has_g722() -> bool:
     """Tell whether G.722 can be decoded; does not load the library."""
-    return importlib.util.find_spec(G722_MODULE) is not None
+    return _can_be_imported(G722_MODULE)
+
+
+@cache
+def _can_be_imported(module: str) -> bool:
+    """Tell whether a module is installed: the search is long, and calls ask often."""
+    return importlib.util.find_spec(module) is not None
 
 
 def has_opus() -> bool:

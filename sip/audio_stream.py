@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from sip.address import HostPort
@@ -91,6 +92,14 @@ def audio_stream(session: SessionDescription) -> AudioStream:
 
     See :rfc:`3264#section-5.1`, and :rfc:`3264#section-8.4` for both spellings of hold.
     """
+    known = session.known.get("audio")
+    if isinstance(known, AudioStream):
+        return known
+    stream = session.known["audio"] = _audio_stream(session)
+    return stream
+
+
+def _audio_stream(session: SessionDescription) -> AudioStream:
     media = session.media[audio_index(session)]
     payloads = read_payloads(media)
     if not any(each.is_codec for each in payloads):
@@ -147,6 +156,7 @@ def _rtcp_port(media: MediaDescription, host: str) -> int:
     return 0
 
 
+@lru_cache(maxsize=256)
 def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     """Return the address of a `c=`: numeric and unicast, for nothing is resolved here."""
     if host is None:

@@ -46,7 +46,10 @@ def parse(value: str) -> tuple[str, dict[str, str]]:
         name = name.lower()
         if name in parameters:
             raise AuthParamsError(f"{name} comes twice")
-        parameters[name] = token if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted)
+        if quoted is None:
+            parameters[name] = token
+        else:
+            parameters[name] = _QUOTED_PAIR.sub(r"\1", quoted) if "\\" in quoted else quoted
         position = parameter.end()
     return scheme.group(1).lower(), parameters
 

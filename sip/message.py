@@ -18,6 +18,7 @@ can be answered; a bad response is never answered.
 
 import ipaddress
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -74,6 +75,10 @@ _NAME_ADDR = re.compile(
     rf"(?P<name>{_QUOTED.pattern}|(?:[A-Za-z0-9\-.!%*_+`'~]|[ \t])*)[ \t]*<(?P<uri>[^<>]*)>",
     re.DOTALL,
 )
+_USUAL = re.compile(
+    rf"""(?:"[^"\\]*"|[A-Za-z0-9\-.!%*_+`'~ ]*) *<([^<>"]*)>(?:;tag=({_TOKEN.pattern}))?"""
+)
+"How nearly all From and To values are written."
 _ADDR_SPEC = re.compile(r"(?P<name>)(?P<uri>[^\s;<>\",?]+)")
 _PARAMETER = re.compile(
     rf"\s*;\s*(?P<name>{_TOKEN.pattern})(?:\s*=\s*(?P<value>{_QUOTED.pattern}|[^\s;\",<>]+))?\s*",
@@ -421,6 +426,11 @@ def tag_of(value: str) -> str:
     The whole value is checked on the way. The tag is looked for in the text, because two tags
     are a fault that the mapping of parameters would hide.
     """
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        with suppress(RemoteProtocolError):
+            parse_uri(usual[1])
+            return usual[2] or ""
     address = parse_address(value)
     plain = _QUOTED.sub("", value) if '"' in value else value
     tags: list[str] = _TAG.findall(plain.rpartition(">")[2])

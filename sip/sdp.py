@@ -11,7 +11,7 @@ Not tolerated: control characters, digits other than ASCII, anything beyond the 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sip.errors import RemoteProtocolError
@@ -118,6 +118,9 @@ class SessionDescription:
     attributes: tuple[Attribute, ...] = ()
 
     media: tuple[MediaDescription, ...] = ()
+
+    known: dict[str, object] = field(default_factory=dict, init=False, compare=False, repr=False)
+    "What was read out of it, by whoever may want to read it again."
 
     def __str__(self) -> str:
         origin = self.origin

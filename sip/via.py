@@ -81,7 +81,7 @@ def parse_top_via(line: str) -> TopVia:
     return TopVia(
         text=text,
         transport=match["transport"].upper(),
-        sent_by=re.sub(r"\s", "", match["sent_by"]),
+        sent_by="".join(match["sent_by"].split()),
         branch="" if branch == MAGIC_COOKIE else branch,
         rport="rport" in found,
     )
