@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,10 @@ async def test_hold_address_and_codec_leave_one_file_with_a_true_timeline() -> N
         await talk(0.8)
         await alice.change_codec("PCMU", 0)
         await talk(1.0)
+        alice.rtp.move()
+        await alice.renegotiate()
+        moved = time.monotonic()
+        await talk(1.0)
         lasted = asyncio.get_running_loop().time() - began
         await bob.hang_up()
         await alice.closed()
@@ -383,4 +388,8 @@ async def test_hold_address_and_codec_leave_one_file_with_a_true_timeline() -> N
         (earlier, *_, later) = intervals
         assert 0.7 <= intervals[1][0] - earlier[1] <= 1.4, intervals
         assert later[1] >= audio.seconds(pcm) - 0.4
+        for phone, hz in ((alice, BOB_HZ), (bob, ALICE_HZ)):
+            heard = audio.tone_intervals(phone.rtp.heard(since=moved), hz)
+            assert heard, "both hear each other at the new address"
+            assert heard[-1][1] - heard[0][0] >= 0.7, heard
         await under_test.stop()

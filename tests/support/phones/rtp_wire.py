@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from codec.g711 import decode_alaw, encode_alaw, encode_mulaw
+from codec.g711 import decode_alaw, decode_mulaw, encode_alaw, encode_mulaw
 from ivr.digits import END, EVENT, KEYS
 from rtp.header import RtpHeader
 from tests.support import audio, ports
@@ -47,6 +47,10 @@ ENCODERS: dict[str, Callable[[Pcm], bytes]] = {
 "What a wire speaks, by encoding name."
 
 
+DECODERS = {PCMA: decode_alaw, PCMU: decode_mulaw}
+"What a wire hears, by payload type."
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """What came."""
@@ -59,8 +63,10 @@ class Packet:
     @property
     def samples(self) -> Pcm:
         """The audio of the packet; none of a key."""
-        law = self.payload if self.header.payload_type == PCMA else b""
-        return decode_alaw(np.frombuffer(law, dtype=np.uint8))
+        decode = DECODERS.get(self.header.payload_type)
+        return (
+            audio.silence(0.0) if decode is None else decode(np.frombuffer(self.payload, np.uint8))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,8 @@ class RtpWire:
     """One RTP socket: speaks in real time from `talk_to` on, and keeps what it hears of a call."""
 
     def __init__(self, says: Pcm) -> None:
-        self.port = ports.take(2)
         self.packets: list[Packet] = []
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._socket.bind((ports.LOOPBACK, self.port))
+        self.port, self._socket = _bound()
         self._remote: tuple[str, int] | None = None
         self._says = says
         self._said_from = 0
@@ -101,6 +105,14 @@ class RtpWire:
     def talk_to(self, host: str, port: int) -> None:
         """Send to this address from now on."""
         self._remote = host, port
+
+    def move(self) -> None:
+        """Speak and listen at another port from now on; whoever is to know has to be told."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        self._socket.close()
+        self.port, self._socket = _bound()
+        loop.add_reader(self._socket, self._read)
 
     def say(self, pcm: Pcm) -> float:
         """Say this again and again, from the next packet on; returns that one's place."""
@@ -127,7 +139,7 @@ class RtpWire:
 
         `since`: only what arrived from then on, monotonic seconds.
         """
-        came = [p for p in self.packets if p.header.payload_type == PCMA and p.at >= since]
+        came = [p for p in self.packets if p.header.payload_type in DECODERS and p.at >= since]
         if not came:
             return audio.silence(0.0)
         places = [(p.header.timestamp - came[0].header.timestamp) & 0xFFFFFFFF for p in came]
@@ -227,3 +239,11 @@ class RtpWire:
                 data = self._socket.recv(2048)
                 header = RtpHeader.parse(data)
                 self.packets.append(Packet(time.monotonic(), header, data[header.payload_offset :]))
+
+
+def _bound() -> tuple[int, socket.socket]:
+    """Return a socket at a port of its own, and the port."""
+    port = ports.take(2)
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    opened.bind((ports.LOOPBACK, port))
+    return port, opened
