@@ -36,6 +36,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     **media_runs(),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "signalling-300": ("bench.signalling", "--rate", "300", "--seconds", "20"),
+    "sip-core": ("bench.sip_core",),
     "consent-200": ("bench.consent",),
     "trouble-churn-400": ("bench.trouble", "churn", "--calls", "400"),
     "trouble-strangers-200": ("bench.trouble", "strangers"),
@@ -46,7 +47,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "quality": ("bench.quality",),
 }
 
-OF_ITS_OWN = ("encode", "peer-rtpengine", "quality", "transcode", "trouble-")
+OF_ITS_OWN = ("encode", "peer-rtpengine", "quality", "sip-core", "transcode", "trouble-")
 "Begins of the names of runs whose figures are of another kind than the table's."
 
 COLUMNS = {

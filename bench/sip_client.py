@@ -157,12 +157,16 @@ class Phone:
             if source != self._server:
                 self.problems.append(f"datagram from {source}")
                 continue
-            message = Message(data)
-            if message.status:
-                self._response(message)
-            elif message.start.endswith(" SIP/2.0"):
-                self._incoming(message)
+            self.take(data)
         return limit
+
+    def take(self, data: bytes) -> None:
+        """Handle one message."""
+        message = Message(data)
+        if message.status:
+            self._response(message)
+        elif message.start.endswith(" SIP/2.0"):
+            self._incoming(message)
 
     def retransmit(self, now: float) -> None:
         """Send again what is due, give up what is too old."""
