@@ -77,12 +77,18 @@ async def live(request: Request, recording_id: str, viewer: AnyViewer) -> Respon
 
 
 async def _open(web: Web, segment: SegmentRow) -> int:
+    """Open its file; one that has just begun gets it with its first second of sound."""
     assert segment.relative_path is not None
     work = functools.partial(_open_file, web, segment.relative_path)
-    try:
-        return await web.disk.run(work, abandoned=os.close)
-    except (OSError, ValueError) as error:
-        raise UnavailableError("the recording has no file yet") from error
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + web.settings.live_patience_s
+    while True:
+        try:
+            return await web.disk.run(work, abandoned=os.close)
+        except (OSError, ValueError) as error:
+            if not isinstance(error, FileNotFoundError) or loop.time() >= give_up_at:
+                raise UnavailableError("the recording has no file yet") from error
+        await asyncio.sleep(web.settings.live_poll_s)
 
 
 def _open_file(web: Web, relative_path: str) -> int:
@@ -131,6 +137,8 @@ class LiveResponse(Response):
         super().__init__(status_code=200)
         del self.headers["content-length"]
         self.headers.update(HEADERS)
+        # A player that wants to hear the call as it is now knows by it how much is past.
+        self.headers["Octets-So-Far"] = str(os.fstat(descriptor).st_size)
         self._web = web
         self._path = segment.relative_path or ""
         self._descriptor = descriptor

@@ -30,6 +30,8 @@ class WebSettings:
     "One audit row for all the ranges that a player asks for within so long."
     live_poll_s: float = 0.5
     "How often a file that grows is looked at, for each listener."
+    live_patience_s: float = 3.0
+    "How long a recording that has just begun may be without a file, before the listener is told."
     live_recheck_s: float = 5.0
     "How often it is asked anew whether the listener may, and the recording still runs."
     max_live: int = 16

@@ -1,5 +1,7 @@
 // Plays a recording in the page. Without this file the loudspeaker is a link to the audio.
 
+import { canFollow, follow } from "./follow.js";
+
 const player = document.getElementById("player");
 const audio = document.getElementById("audio");
 const title = document.getElementById("player-title");
@@ -7,6 +9,7 @@ const failed = document.getElementById("player-failed");
 const buttons = [...document.querySelectorAll("a.play")];
 
 let current = null;
+let following = null;
 
 function show(button) {
   for (const other of buttons) {
@@ -16,21 +19,32 @@ function show(button) {
   }
 }
 
-async function play(button) {
-  if (button !== current) {
-    current = button;
-    failed.hidden = true;
-    player.hidden = false;
-    document.body.classList.add("with-player");
-    title.textContent = button.dataset.title;
+function load(button) {
+  following?.abort();
+  following = null;
+  current = button;
+  failed.hidden = true;
+  player.hidden = false;
+  document.body.classList.add("with-player");
+  title.textContent = button.dataset.title;
+  if ("live" in button.dataset && canFollow()) {
+    following = new AbortController();
+    follow(audio, button.href, following.signal).catch(fail);
+  } else {
     audio.src = button.href;
   }
-  try {
-    await audio.play();
-  } catch (error) {
-    // Another button was pressed before this one had begun: nothing is wrong.
-    if (error.name !== "AbortError") failed.hidden = false;
-  }
+}
+
+function fail(error) {
+  // Another button was pressed before this one had begun: nothing is wrong.
+  if (error.name !== "AbortError") failed.hidden = false;
+}
+
+async function play(button) {
+  // What was running when it was pressed first may have its whole file by now.
+  const over = audio.ended && "live" in button.dataset;
+  if (button !== current || audio.error || over) load(button);
+  await audio.play().catch(fail);
 }
 
 function press(button) {
@@ -41,6 +55,8 @@ function press(button) {
 function close() {
   const button = current;
   current = null;
+  following?.abort();
+  following = null;
   audio.pause();
   audio.removeAttribute("src");
   audio.load();

@@ -10,6 +10,8 @@ import pytest
 
 from cdr.records import SegmentClosed, SegmentOpened, TokenRevoked
 from tests.unit.web.house import AT, AUDIO, SECOND, House, call_opened, relative_path
+from web import live
+from web.context import Web
 from web.settings import WebSettings
 
 URL = "/api/v1/recordings/recording-1-1/live"
@@ -155,6 +157,7 @@ async def test_what_comes_in_goes_out_and_the_rename_ends_it(growing: Growing) -
     assert listener.headers["content-type"] == "audio/mpeg"
     assert listener.headers["cache-control"] == "no-store"
     assert "content-length" not in listener.headers
+    assert listener.headers["octets-so-far"] == "1000"
 
 
 async def test_a_closed_row_ends_it_where_the_file_keeps_its_name(growing: Growing) -> None:
@@ -176,10 +179,10 @@ async def test_a_file_that_was_removed_ends_it(growing: Growing) -> None:
 async def test_a_listener_that_leaves_gives_its_place_back(growing: Growing) -> None:
     async with listening(growing, max_live=1) as listener:
         await listener.until(lambda: bool(listener.heard))
-        live = listener.app.state.web.live
-        assert live.count == 1
+        listeners = listener.app.state.web.live
+        assert listeners.count == 1
         listener.leave()
-    assert live.count == 0
+    assert listeners.count == 0
 
 
 async def test_a_slow_listener_holds_up_nothing_and_is_dropped(growing: Growing) -> None:
@@ -207,9 +210,28 @@ async def test_too_many_listeners_are_refused(growing: Growing) -> None:
     assert answer.status_code == 503
 
 
-async def test_before_the_file_is_there_it_is_503(growing: Growing) -> None:
+async def test_a_recording_that_has_just_begun_is_waited_for(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     growing.path.unlink()
-    async with growing.house.logged_in() as browser:
+    real = live._open_file
+    tries = iter((lambda: None, lambda: None, lambda: growing.append(AUDIO)))
+
+    def open_file(web: Web, relative_path: str) -> int:
+        next(tries, lambda: None)()
+        return real(web, relative_path)
+
+    monkeypatch.setattr(live, "_open_file", open_file)
+    async with listening(growing) as listener:
+        await listener.until(lambda: listener.heard == AUDIO)
+        growing.publish()
+    assert listener.status == 200
+
+
+async def test_a_recording_that_gets_no_file_is_503(growing: Growing) -> None:
+    growing.path.unlink()
+    app = growing.house.app(**QUICK, live_patience_s=0.01)
+    async with growing.house.logged_in(app=app) as browser:
         assert (await browser.get(URL)).status_code == 503
 
 
