@@ -37,9 +37,18 @@ _COMPACT_FORMS = {
     "y": "Identity",
 }
 
-CANONICAL = {name.lower(): (name.lower(), name) for name in _WRITTEN.split()}
-CANONICAL |= {compact: (name.lower(), name) for compact, name in _COMPACT_FORMS.items()}
-"Lower-case or compact name to the storage key and the name that we write."
+_NAMES = (*_WRITTEN.split(), *_COMPACT_FORMS.values())
+
+CANONICAL = {spelt: name for name in _NAMES for spelt in (name, name.lower())} | _COMPACT_FORMS
+"A name in the spelling of its RFC, in lower case or in compact form to the one that we write."
+
+
+def canonical(name: str) -> str:
+    """Return what a header is stored under: a name of ours, or a foreign one in lower case."""
+    if name in CANONICAL:
+        return CANONICAL[name]
+    lower = name.lower()
+    return CANONICAL.get(lower, lower)
 
 
 class HeaderTable:
@@ -51,59 +60,59 @@ class HeaderTable:
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, list[str]] = {}
-        self._names: dict[str, str] = {}
+        self.fields: dict[str, list[str]] = {}
+        "The values by `canonical` name: for whoever has such a name at hand."
+        self._foreign: dict[str, str] = {}
+        "How a name that we don't know was written first."
 
-    def _key(self, name: str) -> str:
-        lower, written = CANONICAL.get(name.lower()) or (name.lower(), name)
-        self._names.setdefault(lower, written)
-        return lower
-
-    def add_parsed(self, lower: str, name: str, value: str) -> None:
-        """Add one value under a key and name that are canonical already."""
-        values = self._values.get(lower)
-        if values is not None:
-            values.append(value)
-        else:
-            self._values[lower] = [value]
-            self._names[lower] = name
+    def key(self, name: str) -> str:
+        """Return what a header of this name is stored under, and remember the spelling."""
+        key = canonical(name)
+        if key not in CANONICAL:
+            self._foreign.setdefault(key, name)
+        return key
 
     def add(self, key: str, value: str) -> None:
         """Add one value."""
-        self._values.setdefault(self._key(key), []).append(value)
+        self.fields.setdefault(self.key(key), []).append(value)
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """Return the first value or `default`."""
-        values = self._values.get(key.lower())
+        values = self.fields.get(key)
+        if values is None and CANONICAL.get(key) != key:
+            values = self.fields.get(canonical(key))
         return values[0] if values else default
 
     def getlist(self, key: str) -> list[str]:
         """Return all values, in order; one value may still hold several after commas."""
-        return self._values.get(key.lower(), [])
+        values = self.fields.get(key)
+        if values is None and CANONICAL.get(key) != key:
+            values = self.fields.get(canonical(key))
+        return [] if values is None else values
 
     def keys(self) -> list[str]:
         """Return the names as they are written."""
-        return [self._names[key] for key in self._values]
+        return [self._foreign.get(key, key) for key in self.fields]
 
     def remove(self, key: str) -> None:
         """Remove all values of a name."""
-        self._values.pop(key.lower(), None)
+        self.fields.pop(canonical(key), None)
 
     def set(self, key: str, value: str) -> None:
         """Replace all values of a name by one."""
-        self._values[self._key(key)] = [value]
+        self.fields[self.key(key)] = [value]
 
     def setlist(self, key: str, values: list[str]) -> None:
         """Replace all values of a name."""
-        self._values[self._key(key)] = list(values)
+        self.fields[self.key(key)] = list(values)
 
     def __getitem__(self, key: str) -> str:
-        return self._values[key.lower()][0]
+        return (self.fields.get(key) or self.fields[canonical(key)])[0]
 
     def __str__(self) -> str:
         lines = [
-            f"{self._names[key]}: {value}\r\n"
-            for key, values in self._values.items()
+            f"{self._foreign.get(key, key)}: {value}\r\n"
+            for key, values in self.fields.items()
             for value in values
         ]
         return "".join(lines) + "\r\n"

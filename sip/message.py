@@ -19,15 +19,16 @@ can be answered; a bad response is never answered.
 import ipaddress
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import sipmessage
 from sipmessage import URI, Address, CSeq, MediaType, Parameters, Via
 
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
-from sip.headers import CANONICAL, HeaderTable
+from sip.headers import CANONICAL, HeaderTable, canonical
 from sip.via import TopVia, parse_top_via
 
 __all__ = [
@@ -56,8 +57,9 @@ MAX_HEADER = 8_192
 "Characters of one header value."
 
 _SINGLE = frozenset(
-    ("call-id", "content-length", "content-type", "cseq", "expires", "from", "max-forwards", "to")
+    ("Call-ID", "Content-Length", "Content-Type", "CSeq", "Expires", "From", "Max-Forwards", "To")
 )
+_MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _METHOD_WORDS = (
     "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER "
     "SUBSCRIBE UPDATE"
@@ -75,10 +77,8 @@ _NAME_ADDR = re.compile(
     rf"(?P<name>{_QUOTED.pattern}|(?:[A-Za-z0-9\-.!%*_+`'~]|[ \t])*)[ \t]*<(?P<uri>[^<>]*)>",
     re.DOTALL,
 )
-_USUAL = re.compile(
-    rf"""(?:"[^"\\]*"|[A-Za-z0-9\-.!%*_+`'~ ]*) *<([^<>"]*)>(?:;tag=({_TOKEN.pattern}))?"""
-)
-"How nearly all From and To values are written."
+_USUAL = re.compile(r"""(?:"[^"\\]*"|[A-Za-z0-9\-.!%*_+`'~ ]*) *<([^<>"]*)>""")
+"How nearly all From and To values are written, up to the tag."
 _ADDR_SPEC = re.compile(r"(?P<name>)(?P<uri>[^\s;<>\",?]+)")
 _PARAMETER = re.compile(
     rf"\s*;\s*(?P<name>{_TOKEN.pattern})(?:\s*=\s*(?P<value>{_QUOTED.pattern}|[^\s;\",<>]+))?\s*",
@@ -92,8 +92,7 @@ _HOST = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What names the transaction and the dialog of a message, each read once."""
 
     call_id: str
@@ -114,14 +113,14 @@ class _Message(sipmessage.Message):
     octets: int = 0
     "Length of the datagram or piece of a stream; 0 for a message built by hand."
 
-    _head: Head | None = None
-
-    @property
+    @cached_property
     def head(self) -> Head:
-        """The fields that were checked by `parse`; read again for a message built by hand."""
-        if self._head is None:
-            self._head = _read_head(self.headers)
-        return self._head
+        """The mandatory headers, which `parse` has checked.
+
+        Those of a message built by hand are read when first asked for, which may raise
+        `RemoteProtocolError`.
+        """
+        return _read_head(self.headers)
 
     @property
     def from_address(self) -> Address:
@@ -178,20 +177,12 @@ def parse(data: bytes) -> Request | Response:
         raise RemoteProtocolError(513, "Message Too Large")
     octets = len(data)
     data = data.lstrip(b"\r\n")
-    blank = _BLANK_LINE.search(data)
-    head = data[: blank.start()] if blank else data.rstrip(b"\r\n")
-    lines, bare_cr = _lines(head)
-    message, problem = _start(lines[0])
+    lines, end, problem = usual_lines(data) or any_lines(data)
+    message, wrong_start = _start(lines[0])
     message.octets = octets
-    problem = _read_headers(lines, message.headers) or problem
-    if bare_cr:
-        problem = problem or (400, "Bare CR In Header")
-    if blank is None:
-        problem = problem or (400, "Missing Blank Line")
-    elif not problem:
-        problem = _read_body(data[blank.end() :], message)
+    problem = _read_headers(lines, message.headers) or wrong_start or problem
     if not problem:
-        problem = _check(message)
+        problem = _read_body(data, end, message) or _check(message)
     if problem:
         request = message if isinstance(message, Request) else None
         raise RemoteProtocolError(*problem, request=request)
@@ -200,9 +191,30 @@ def parse(data: bytes) -> Request | Response:
 
 Problem = tuple[int, str] | None
 
+Lines = tuple[list[str], int, Problem]
+"The unfolded header lines, where the body begins, and what is wrong with how they end."
 
-def _lines(head: bytes) -> tuple[list[str], bool]:
-    """Return the unfolded header lines, and whether a CR stood where none may."""
+
+def usual_lines(data: bytes) -> Lines | None:
+    """Cut the header at its CRLFs; None where that is not all there is to it."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    try:
+        text = data[:end].decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    lines = text.split("\r\n")
+    pairs = len(lines) - 1
+    if text.count("\n") != pairs or text.count("\r") != pairs or "\n " in text or "\n\t" in text:
+        return None
+    return lines, end + 4, None
+
+
+def any_lines(data: bytes) -> Lines:
+    """Cut and unfold the header, however its lines end."""
+    blank = _BLANK_LINE.search(data)
+    head = data[: blank.start()] if blank else data.rstrip(b"\r\n")
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError:
@@ -210,8 +222,12 @@ def _lines(head: bytes) -> tuple[list[str], bool]:
     text = text.replace("\r\n", "\n")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
-    bare_cr = "\r" in text
-    return (text.replace("\r", " ") if bare_cr else text).split("\n"), bare_cr
+    problem: Problem = None
+    if "\r" in text:
+        text, problem = text.replace("\r", " "), (400, "Bare CR In Header")
+    if blank is None:
+        problem = problem or (400, "Missing Blank Line")
+    return text.split("\n"), blank.end() if blank else len(data), problem
 
 
 def _start(line: str) -> tuple[Request | Response, Problem]:
@@ -220,6 +236,8 @@ def _start(line: str) -> tuple[Request | Response, Problem]:
         return _status_line(line)
     parts = line.split(" ")
     method = parts[0]
+    if len(parts) == 3 and method in _METHODS and parts[2] == "SIP/2.0":
+        return _request(method, parts[1])
     if _TOKEN.fullmatch(method) is None:
         raise RemoteProtocolError(400, "Not SIP")
     version = parts[-1] if len(parts) > 1 else ""
@@ -233,8 +251,12 @@ def _start(line: str) -> tuple[Request | Response, Problem]:
         return Request(method, _NOWHERE), (505, "Version Not Supported")
     if len(parts) != 3:
         return Request(method, _NOWHERE), (400, "Bad Request Line")
+    return _request(method, parts[1])
+
+
+def _request(method: str, uri: str) -> tuple[Request, Problem]:
     try:
-        return Request(method, parse_uri(parts[1])), None
+        return Request(method, parse_uri(uri)), None
     except RemoteProtocolError as error:
         return Request(method, _NOWHERE), (error.status, error.reason)
 
@@ -253,73 +275,80 @@ def _status_line(line: str) -> tuple[Response, Problem]:
 def _read_headers(lines: list[str], headers: Headers) -> Problem:
     """Fill `headers` and return the first problem; what can be read is read in spite of it."""
     problem: Problem = None
-    canonical_name = CANONICAL.get
+    fields = headers.fields
     for line in lines[1 : MAX_HEADERS + 1]:
         name, colon, value = line.partition(":")
-        name = name.rstrip(" \t")
-        lower = name.lower()
-        canonical = canonical_name(lower)
-        if canonical is not None:
-            lower, name = canonical
-        elif _TOKEN.fullmatch(name) is None:
-            colon = ""
+        key = CANONICAL.get(name)
+        if key is None:
+            key = _odd_name(name, headers)
+            if not key:
+                colon = ""
         if not colon:
             problem = problem or (400, "Bad Header Line")
         elif len(value) > MAX_HEADER:
             problem = problem or (400, "Header Too Long")
-        elif lower in _SINGLE and headers.get(lower) is not None:
-            problem = problem or (400, f"Several {name}")
+        elif key not in fields:
+            fields[key] = [value.strip(" \t")]
+        elif key in _SINGLE:
+            problem = problem or (400, f"Several {key}")
         else:
-            headers.add_parsed(lower, name, value.strip(" \t"))
+            fields[key].append(value.strip(" \t"))
     if len(lines) > MAX_HEADERS + 1:
         problem = problem or (400, "Too Many Headers")
     return problem
 
 
-def _read_body(rest: bytes, message: Request | Response) -> Problem:
+def _odd_name(name: str, headers: Headers) -> str:
+    """Return what a header is stored under that is not written as usual; empty: it is no name."""
+    name = name.rstrip(" \t")
+    known = canonical(name) in CANONICAL
+    return headers.key(name) if known or _TOKEN.fullmatch(name) else ""
+
+
+def _read_body(data: bytes, begin: int, message: Request | Response) -> Problem:
     """Cut the body to Content-Length (RFC 3261 section 18.3)."""
     text = message.headers.get("Content-Length")
     if text is None:
-        message.body = rest
+        message.body = data[begin:]
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
         return 400, "Bad Content-Length"
-    length = int(text)
-    if length > len(rest):
+    end = begin + int(text)
+    if end > len(data):
         return 400, "Body Shorter Than Content-Length"
-    message.body = rest[:length]
+    message.body = data[begin:end]
     return None
 
 
 def _read_head(headers: sipmessage.Headers) -> Head:
     """Read the mandatory headers (RFC 3261 section 8.1.1); raises `RemoteProtocolError`."""
-    missing = [name for name in ("Via", "From", "To", "Call-ID", "CSeq") if not headers.get(name)]
-    if missing:
-        raise RemoteProtocolError(400, f"Missing {missing[0]}")
-    call_id = headers["Call-ID"]
+    via, from_, to, call_id, cseq = map(headers.get, _MANDATORY)
+    if not (via and from_ and to and call_id and cseq):
+        missing = next(name for name in _MANDATORY if not headers.get(name))
+        raise RemoteProtocolError(400, f"Missing {missing}")
     if not (call_id.isascii() and call_id.isprintable() and " " not in call_id):
         raise RemoteProtocolError(400, "Bad Call-ID")
-    cseq = _CSEQ.fullmatch(headers["CSeq"])
-    if cseq is None or int(cseq[1]) >= 1 << 31:
-        raise RemoteProtocolError(400, "Bad CSeq")
+    number, method = _read_cseq(cseq)
     try:
-        via = parse_top_via(headers["Via"])
+        top = parse_top_via(via)
     except ValueError as error:
         raise RemoteProtocolError(400, "Bad Via") from error
-    return Head(
-        call_id=call_id,
-        cseq=int(cseq[1]),
-        method=cseq[2],
-        from_tag=tag_of(headers["From"]),
-        to_tag=tag_of(headers["To"]),
-        via=via,
-    )
+    return Head(call_id, number, method, tag_of(from_), tag_of(to), top)
+
+
+@lru_cache(maxsize=1024)
+def _read_cseq(value: str) -> tuple[int, str]:
+    """Return number and method; few numbers are high."""
+    match = _CSEQ.fullmatch(value)
+    if match is None or int(match[1]) >= 1 << 31:
+        raise RemoteProtocolError(400, "Bad CSeq")
+    return int(match[1]), match[2]
 
 
 def _check(message: Request | Response) -> Problem:
     """Check the mandatory headers once and keep what they say."""
     try:
-        head = message.head
+        head = message.head = _read_head(message.headers)
     except RemoteProtocolError as error:
         return error.status, error.reason
     hops = message.headers.get("Max-Forwards")
@@ -423,14 +452,31 @@ def parse_address(text: str) -> Address:
 def tag_of(value: str) -> str:
     """Return the tag of a From or To value as it is written, or the empty string.
 
-    The whole value is checked on the way. The tag is looked for in the text, because two tags
-    are a fault that the mapping of parameters would hide.
+    The whole value is checked on the way.
     """
+    party, mark, tag = value.rpartition(";tag=")
+    if not mark:
+        party = tag
+    if is_usual_party(party) and (not mark or _TOKEN.fullmatch(tag)):
+        return tag if mark else ""
+    return tag_of_any(value)
+
+
+@lru_cache(maxsize=1024)
+def is_usual_party(value: str) -> bool:
+    """Tell whether a From or To value without parameters is written as nearly all are."""
     usual = _USUAL.fullmatch(value)
-    if usual is not None:
-        with suppress(RemoteProtocolError):
-            parse_uri(usual[1])
-            return usual[2] or ""
+    with suppress(RemoteProtocolError):
+        return usual is not None and bool(parse_uri(usual[1]))
+    return False
+
+
+def tag_of_any(value: str) -> str:
+    """Return the tag of a From or To value, however it is written.
+
+    It is looked for in the text, because two tags are a fault that the mapping of parameters
+    would hide.
+    """
     address = parse_address(value)
     plain = _QUOTED.sub("", value) if '"' in value else value
     tags: list[str] = _TAG.findall(plain.rpartition(">")[2])

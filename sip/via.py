@@ -7,8 +7,8 @@ written anew: a response has to return it octet for octet with `received` and `r
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from sip.address import HostPort
 
@@ -22,6 +22,12 @@ _VIA = re.compile(
     r"\s*(?P<parameters>;.*)?",
     re.ASCII | re.DOTALL,
 )
+_USUAL = re.compile(
+    r"SIP/2\.0/(UDP|TCP|TLS) ([A-Za-z0-9.\-]+(?::[0-9]{1,5})?)(;rport)?"
+    rf";branch=({_WORD})((?:;(?:rport|received|alias)(?:=[0-9A-Za-z.\-]+)?)*)",
+    re.ASCII,
+)
+"How nearly all are written, and what comes back of ours: a fifth of the general reading's time."
 _PARAMETER = re.compile(
     rf';\s*(?P<name>{_WORD})(?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s;,"]+))?\s*',
     re.ASCII | re.DOTALL,
@@ -30,8 +36,7 @@ _RPORT = re.compile(r";\s*rport(?:\s*=[^;,]*)?(?=\s*(?:;|$))", re.IGNORECASE)
 _RECEIVED = re.compile(r";\s*received\s*=[^;,]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class TopVia:
+class TopVia(NamedTuple):
     """The topmost Via of a message."""
 
     text: str
@@ -62,9 +67,24 @@ def first_value(line: str) -> tuple[str, str]:
     return line, ""
 
 
-@lru_cache(maxsize=1024)
 def parse_top_via(line: str) -> TopVia:
     """Parse the first value of the first Via line; raises `ValueError`."""
+    usual = _USUAL.fullmatch(line)
+    if usual is None:
+        return parse_any_via(line)
+    transport, sent_by, rport, branch, rest = usual.groups()
+    return TopVia(
+        text=line,
+        transport=transport,
+        sent_by=sent_by,
+        branch="" if branch == MAGIC_COOKIE else branch,
+        rport=rport is not None or ";rport" in rest,
+    )
+
+
+@lru_cache(maxsize=1024)
+def parse_any_via(line: str) -> TopVia:
+    """Parse it however it is written: what `parse_top_via` does not know by heart."""
     text, _ = first_value(line)
     match = _VIA.fullmatch(text)
     if match is None:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from contextlib import suppress
 
 from hypothesis import HealthCheck, given, settings
@@ -18,9 +19,19 @@ from sip.events import (
     ReinviteReceived,
     RequestOffered,
 )
-from sip.message import URI, Address, Request, Response, parse
+from sip.message import (
+    URI,
+    Address,
+    Request,
+    Response,
+    any_lines,
+    parse,
+    tag_of,
+    tag_of_any,
+    usual_lines,
+)
 from sip.session_timer import SessionPolicy
-from sip.via import parse_top_via, stamp
+from sip.via import parse_any_via, parse_top_via, stamp
 from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, chaos
 from tests.support.sip_pair import call as place_call
 from tests.support.sip_raw import FLOW, Bench, answer_to, request
@@ -367,3 +378,54 @@ def act(endpoint: object, usage: int, now: float, dice: random.Random) -> None:
     options = {"body": OFFER} if dice.random() < 0.5 and "UPDATE" in arguments else {}
     with suppress(LocalProtocolError):
         getattr(endpoint, name)(usage, *arguments, **options)
+
+
+LINE_ENDS = st.sampled_from(
+    ["\r\n", "\r\n", "\r\n", "\n", "\r", "\r\n ", "\n\t", "\r\n\r\n", "\n\n", "\n\r\n", "\r\r\n"]
+)
+
+
+@QUICK
+@given(st.lists(st.one_of(LINE_ENDS, st.sampled_from(["a: b", "é", "\x0b", "\u2028", "v=0"]))))
+def test_a_header_is_cut_the_same_the_short_way_and_the_long_one(pieces: list[str]) -> None:
+    data = "".join(pieces).encode().lstrip(b"\r\n")
+    short = usual_lines(data)
+    assert short is None or short == any_lines(data)
+
+
+def test_the_usual_header_is_cut_the_short_way() -> None:
+    assert usual_lines("a: ä\r\nb: c\r\n\r\nx".encode()) == (["a: ä", "b: c"], 15, None)
+
+
+VIA_PIECES = st.sampled_from(
+    "SIP/2.0/UDP_h SIP/2.0/TCP sip/2.0/udp h 192.0.2.1 [::1] :5060 : _ ;rport ;rport= ;rport=1 "
+    ';branch=z9hG4bK ;branch= z9hG4bK x %41 " ;received=192.0.2.2 ;received=::1 ;alias ;BRANCH=y '
+    ",_ , ; = ö \u0663".replace("_", "\t").split(" ")
+)
+
+
+@QUICK
+@given(st.sampled_from(["", "SIP/2.0/UDP h;rport;branch=b"]), st.lists(VIA_PIECES, max_size=8))
+def test_a_via_reads_the_same_the_short_way_and_the_long_one(begin: str, more: list[str]) -> None:
+    line = (begin + "".join(more)).replace("\t", " ")
+    assert _read_by(parse_top_via, line) == _read_by(parse_any_via, line)
+
+
+PARTY_PIECES = st.sampled_from(
+    ["<sip:a@x>", "<sip:a>", "<tel:1>", "<x:y>", "<sip:a;tag=u>", '"n"', '"n;tag=q"', "n", "<", "ö",
+     ">", '"', ";tag=t", ";tag=", ";TAG=T", ";tag=s;tag=t", ";x=y", ";x", ";", "t", "\\"]
+)  # fmt: skip
+
+
+@QUICK
+@given(st.lists(PARTY_PIECES, max_size=6))
+def test_a_tag_is_found_the_short_way_and_the_long_one(pieces: list[str]) -> None:
+    for value in ("".join(pieces), " ".join(pieces)):
+        assert _read_by(tag_of, value) == _read_by(tag_of_any, value)
+
+
+def _read_by(read: Callable[[str], object], text: str) -> object:
+    try:
+        return read(text)
+    except (ValueError, RemoteProtocolError) as error:
+        return str(error)
