@@ -228,7 +228,7 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "forward.busy": _both("Wenn besetzt an", "When busy to"),
     "forward.no_answer": _both("Wenn niemand abnimmt an", "Without an answer to"),
     "forward.offline": _both("Wenn nicht erreichbar an", "When offline to"),
-    "forward.after_s": _both("Sekunden davor", "Seconds before that"),
+    "forward.after_s": _both("So viele Sekunden klingelt es", "Rings for so many seconds"),
     "forward.hint": _both(
         "Nummern, wie die Nebenstelle sie wählt; leer: keine Weiterleitung.",
         "Numbers as the extension dials them; empty: not forwarded.",
