@@ -1,8 +1,8 @@
 """What reaches a call, and the one queue in which it waits for the call to read it."""
 
 import asyncio
-import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -85,31 +85,52 @@ class Inbox:
     def __init__(self, call_id: str, clock: Callable[[], float]) -> None:
         self._call_id = call_id
         self._clock = clock
-        self._queue: asyncio.Queue[CallEvent] = asyncio.Queue(INBOX_SIZE)
+        self._events: deque[CallEvent] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        "The call, while it waits."
 
     def deliver(self, event: CallEvent) -> None:
         """Put an event in; an inbox that overflows ends the call."""
-        try:
-            self._queue.put_nowait(event)
-        except asyncio.QueueFull:
+        if len(self._events) >= INBOX_SIZE:
             logger.error("call inbox full, call ended", extra={"call_id": self._call_id})
-            with contextlib.suppress(asyncio.QueueEmpty):
-                self._queue.get_nowait()
-            self._queue.put_nowait(Shutdown())
+            self._events.popleft()
+            event = Shutdown()
+        self._events.append(event)
+        _wake(self._reader)
 
     async def next_event(self, deadline: float | None = None) -> CallEvent | None:
         """Return the next event; None once the clock is past `deadline`.
 
         What ends a call in every phase is raised here, as `CutOff`.
         """
-        if self._queue.empty() and deadline is not None:
-            try:
-                async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                    event = await self._queue.get()
-            except TimeoutError:
+        while not self._events:
+            if deadline is not None and deadline <= self._clock():
                 return None
-        else:
-            event = await self._queue.get()
+            await self._arrival(deadline)
+        event = self._events.popleft()
         if isinstance(event, LegLost | Shutdown):
             raise CutOff(503, "Service Unavailable", "FAILED", NOBODY)
         return event
+
+    async def _arrival(self, deadline: float | None) -> None:
+        """Wait for an event, or for `deadline`.
+
+        One future and one timer: a queue under `asyncio.timeout` costs four times as much, and a
+        call waits seven times.
+        """
+        loop = asyncio.get_running_loop()
+        reader = self._reader = loop.create_future()
+        timer = None
+        if deadline is not None:
+            timer = loop.call_later(deadline - self._clock(), _wake, reader)
+        try:
+            await reader
+        finally:
+            self._reader = None
+            if timer is not None:
+                timer.cancel()
+
+
+def _wake(reader: "asyncio.Future[None] | None") -> None:
+    if reader is not None and not reader.done():
+        reader.set_result(None)
