@@ -15,6 +15,7 @@ warm, and one plain tuple per leg with what is the leg's own, bound to the funct
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MethodType
 from typing import Final, Protocol, TypeAlias
 
@@ -75,11 +76,23 @@ the rest, and for rewriting what to add to sequence number and timestamp, and th
 Function: TypeAlias = Callable[[Path, int], None]
 
 
-def words_of(payload_types: Mapping[int, int]) -> dict[int, int]:
+def words_of(payload_types: Mapping[int, int]) -> Mapping[int, int]:
     """Return first words (version 2, no more bits; marker and type) in -> out."""
-    plain = {0x8000 | source: 0x8000 | target for source, target in payload_types.items()}
-    marked = {0x8080 | source: 0x8080 | target for source, target in payload_types.items()}
+    return _words_of(tuple(payload_types.items()))
+
+
+@lru_cache(maxsize=256)
+def _words_of(payload_types: tuple[tuple[int, int], ...]) -> Mapping[int, int]:
+    """Make them. Calls have the same few routes, so their legs share what is made of each."""
+    plain = {0x8000 | source: 0x8000 | target for source, target in payload_types}
+    marked = {0x8080 | source: 0x8080 | target for source, target in payload_types}
     return plain | marked
+
+
+ANY_TYPE: Final[Mapping[int, int]] = {number: number for number in range(128)}
+"Every payload type as it is: of a leg of which nothing is known yet. Not to be changed."
+
+ANY_WORD: Final = words_of(ANY_TYPE)
 
 
 class FastPath:

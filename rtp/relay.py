@@ -15,7 +15,7 @@ Times are nanoseconds of the monotonic clock.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
-from rtp.fast_path import FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
+from rtp.fast_path import ANY_WORD, FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
 from rtp.header import HEADER, HEADER_SIZE, MalformedRtpError, RtpHeader
 from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 
@@ -125,7 +125,7 @@ class Relay:
         self._events: frozenset[int] = frozenset()
         self._overheard: frozenset[int] = frozenset()
         self._on_sound: OnSound | None = None
-        self._words: Mapping[int, int] = words_of({n: n for n in range(128)})
+        self._words: Mapping[int, int] = ANY_WORD
         self._fast_words = self._words
         self._tables: Mapping[int, bytes] = {}
         self._recoder: Recoder | None = None
@@ -180,18 +180,22 @@ class Relay:
         They leave the fast path, so nobody else pays for it. An event must have the SSRC of
         the stream that the leg has: a digit may be somebody's word.
         """
+        before = self._events
         self._events = frozenset(events) if on_event is not None else frozenset()
         self.on_event = on_event
-        self._divert()
+        if self._events != before:
+            self._divert()
 
     def overhear(self, payload_types: Collection[int], on_sound: OnSound | None) -> None:
         """Let `on_sound` hear the sound of these payload types as it passes.
 
         They leave the fast path: only for a leg on which keys come as tones.
         """
+        before = self._overheard
         self._overheard = frozenset(payload_types) if on_sound is not None else frozenset()
         self._on_sound = on_sound
-        self._divert()
+        if self._overheard != before:
+            self._divert()
 
     def sends_as(self, payload_type: int) -> int | None:
         """Return the number that packets of this type get towards the other party."""
@@ -201,7 +205,10 @@ class Relay:
     def _divert(self) -> None:
         """Keep events and sound that are listened to, and what is recoded, off the fast path."""
         slow = self._events | self._recoded | self._overheard
-        self._fast_words = {w: to for w, to in self._words.items() if w & 0x7F not in slow}
+        words = self._words
+        if slow:
+            words = {word: to for word, to in words.items() if word & 0x7F not in slow}
+        self._fast_words = words
 
     def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
         """Send packets on from now on, as `outgoing`."""

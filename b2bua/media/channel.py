@@ -21,6 +21,12 @@ MAX_FRAME = 1 << 20
 MAX_BACKLOG = 4096
 "Messages that a child keeps for a parent that does not read."
 
+MOST_AT_ONCE = 1 << 16
+"Octets read at a time."
+
+MOST_TOGETHER = 64
+"Messages written in one piece."
+
 M = TypeVar("M")
 _LENGTH = struct.Struct("!I")
 _encode = msgspec.msgpack.Encoder().encode
@@ -41,24 +47,28 @@ class Deframer(Generic[M]):
 
     def __init__(self, kind: Any) -> None:  # noqa: ANN401 - a union of types has no type
         self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(kind)
-        self._buffer = bytearray()
+        self._rest = b""
+        "The begin of a message."
 
     def feed(self, data: bytes) -> Iterator[M]:
         """Yield each message that `data` completes; raises `ChannelError`."""
-        self._buffer += data
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            if length > MAX_FRAME:
-                raise ChannelError(f"a frame of {length} octets")
-            end = _LENGTH.size + length
-            if len(self._buffer) < end:
-                return
-            payload = bytes(self._buffer[_LENGTH.size : end])
-            del self._buffer[:end]
-            try:
-                yield self._decoder.decode(payload)
-            except msgspec.MsgspecError as error:
-                raise ChannelError(str(error)) from error
+        data = self._rest + data
+        octets, at = memoryview(data), 0
+        try:
+            while len(data) - at >= _LENGTH.size:
+                (length,) = _LENGTH.unpack_from(data, at)
+                if length > MAX_FRAME:
+                    raise ChannelError(f"a frame of {length} octets")
+                begin = at + _LENGTH.size
+                if len(data) - begin < length:
+                    return
+                at = begin + length
+                try:
+                    yield self._decoder.decode(octets[begin:at])
+                except msgspec.MsgspecError as error:
+                    raise ChannelError(str(error)) from error
+        finally:
+            self._rest = data[at:]
 
 
 class ChildChannel(Generic[M]):
@@ -82,7 +92,7 @@ class ChildChannel(Generic[M]):
         """Yield what has arrived; sets `closed` at the end of the stream."""
         while True:
             try:
-                data = self._sock.recv(65536)
+                data = self._sock.recv(MOST_AT_ONCE)
             except BlockingIOError:
                 return
             except OSError:
@@ -91,20 +101,27 @@ class ChildChannel(Generic[M]):
                 self.closed = True
                 return
             yield from self._deframer.feed(data)
+            if len(data) < MOST_AT_ONCE:
+                return  # nothing is left; what comes now wakes the loop again
 
     def send(self, message: msgspec.Struct) -> None:
         """Send now what the socket takes, keep the rest for `flush`."""
+        self.post(message)
+        self.flush()
+
+    def post(self, message: msgspec.Struct) -> None:
+        """Send with the next `flush`, so that several answers wake the parent once."""
         if len(self._outbox) >= MAX_BACKLOG and isinstance(message, Counters | LogLine):
             self.dropped += 1
             return
         self._outbox.append(message)
-        self.flush()
 
     def flush(self) -> None:
         """Write as much of the backlog as the socket takes."""
         while self._pending or self._outbox:
             if not self._pending:
-                self._pending = frame(self._outbox.popleft())
+                together = min(len(self._outbox), MOST_TOGETHER)
+                self._pending = b"".join(frame(self._outbox.popleft()) for _ in range(together))
             try:
                 sent = self._sock.send(self._pending)
             except BlockingIOError:

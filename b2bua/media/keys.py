@@ -100,6 +100,12 @@ class Keys:
             listener.pad.next_timeout() is not None for listener in self._listeners.values()
         )
 
+    def waits_for(self, leg_id: int) -> bool:
+        """Tell whether a leg needs ticks."""
+        listener = self._listeners.get(leg_id)
+        waiting = listener is not None and listener.pad.next_timeout() is not None
+        return waiting or bool(self._sendings)
+
     def collect(self, leg: Leg, message: CollectDigits, now: int) -> None:
         """Listen as the message says; raises `StarCodeError` for a table that can't work."""
         pad = KeyPad(message.codes, in_band_codes=message.in_band_codes)

@@ -65,7 +65,8 @@ class Voice:
                 self._keys.press(leg, message, now)
             case SendDigits():
                 self._keys.send(leg, message, now)
-        self._ticker.start()
+        if self._playing.active or self._keys.waits_for(leg.leg_id):
+            self._ticker.start()
 
     def forget(self, leg: Leg, now: int) -> None:
         """Let go of a leg that is released."""

@@ -125,6 +125,7 @@ class Worker:
         except ChannelError as error:
             self.log(logging.ERROR, f"leaving, the channel is broken: {error}")
             self._channel.closed = True
+        self._channel.flush()
         if self._channel.closed:
             self._loop.stop()
 
@@ -200,26 +201,26 @@ class Worker:
 
     def _allocate(self, leg_id: int, host: str) -> None:
         if leg_id in self._legs:
-            self._channel.send(LegRefused(leg_id, f"leg {leg_id} exists already"))
+            self._channel.post(LegRefused(leg_id, f"leg {leg_id} exists already"))
             return
         try:
             pair = self._ports.bind(host)
         except NoPortsError as error:
             self._refused += 1
-            self._channel.send(LegRefused(leg_id, str(error)))
+            self._channel.post(LegRefused(leg_id, str(error)))
             return
         leg = Leg(leg_id, pair, loop=self._loop, fast_path=self._fast_path, observer=self._observer)
         self._legs[leg_id] = leg
         self._turn.append(leg)
         for fd in leg.descriptors():
             self._by_fd[fd] = leg
-        self._channel.send(LegAllocated(leg_id, pair.port))
+        self._channel.post(LegAllocated(leg_id, pair.port))
 
     def _release(self, leg_id: int, now: int) -> None:
         leg = self._legs.pop(leg_id, None)
         if leg is None:
             # Whoever releases waits for an answer.
-            self._channel.send(LegReleased(leg_id, 0, 0, 0, 0))
+            self._channel.post(LegReleased(leg_id, 0, 0, 0, 0))
             return
         self._close_tap(leg, now)
         self._voice.forget(leg, now)
@@ -238,7 +239,7 @@ class Worker:
         if peer is not None:
             self._tally.count(peer)
         received, drops, figures = leg.relay.received, leg.relay.drops, leg.rtcp.figures
-        self._channel.send(
+        self._channel.post(
             LegReleased(
                 leg_id=leg_id,
                 packets_received=received.packets,

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final
 
-from rtp.fast_path import FastPath, Send, Sink
+from rtp.fast_path import ANY_TYPE, FastPath, Send, Sink
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
@@ -114,7 +114,7 @@ class Leg:
         self._silence_from = 0
         self._silence_told = False
         self._speaking = False
-        self._types: Mapping[int, int] = {n: n for n in range(128)}
+        self._types = ANY_TYPE
         self.relay = Relay(leg_id, pair.rtp.recv_into, fast_path, self.wire)
         self.rtcp = RtcpPort(
             pair.rtcp,
@@ -172,7 +172,7 @@ class Leg:
             self.rtcp.aim(destination)
         self._mode = mode
         self._signalled = signalled
-        self._types = {n: n for n in payload_types or range(128)}
+        self._types = {n: n for n in payload_types} or ANY_TYPE
         if self._peer is None:
             self.relay.accept(self._types, {})
         self._connected_ns = self._silence_from = now

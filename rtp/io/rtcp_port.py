@@ -30,6 +30,9 @@ CNAME_OCTETS: Final = 12
 "96 random bits: a name for the session that says nothing of the host (:rfc:`7022`)."
 
 
+SSRC_OCTETS: Final = 4
+
+
 class RtcpPort:
     """Knows its leg only by what it is given, so that a released leg is gone at once."""
 
@@ -62,11 +65,12 @@ class RtcpPort:
         self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
+        drawn = secrets.token_bytes(CNAME_OCTETS + SSRC_OCTETS)
         self._reporter = Reporter(
             received,
-            cname=base64.b64encode(secrets.token_bytes(CNAME_OCTETS)),
+            cname=base64.b64encode(drawn[SSRC_OCTETS:]),
             # Unpredictable, :rfc:`3550#section-5.1`.
-            ssrc=secrets.randbits(32),
+            ssrc=int.from_bytes(drawn[:SSRC_OCTETS], "big"),
             wall_ns=time.time_ns() - time.monotonic_ns(),
             random=random.random,
         )

@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 RECEIVE_BUFFER: Final = 256 * 1024
@@ -112,6 +113,8 @@ class PortRange:
 def _bind_pair(host: str, port: int) -> PortPair:
     rtp = _bind(host, port)
     try:
+        # Packets of sound come in crowds; reports don't, the usual buffer holds them.
+        rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return PortPair(rtp, _bind(host, port + 1), port, both_families=host == EVERYWHERE)
     except OSError:
         rtp.close()
@@ -122,13 +125,11 @@ def _bind(host: str, port: int) -> socket.socket:
     both_families = host == EVERYWHERE
     host = "::" if both_families else host
     try:
-        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+        family = socket.AF_INET6 if _version(host) == 6 else socket.AF_INET
     except ValueError as error:
         raise OSError(errno.EINVAL, "not a numeric address") from error
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both_families)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED_FORWARDING)
@@ -141,6 +142,13 @@ def _bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+@lru_cache(maxsize=64)
+def _version(host: str) -> int:
+    """Return the version of a numeric address; raises `ValueError`."""
+    return ipaddress.ip_address(host).version
+
+
+@lru_cache(maxsize=1024)
 def usable(host: str) -> str:
     """Return the numeric unicast address `host` as the kernel reports it.
 
@@ -152,6 +160,7 @@ def usable(host: str) -> str:
     return str(address)
 
 
+@lru_cache(maxsize=1024)
 def is_private(host: str) -> bool:
     """Tell whether a numeric host means another machine on every network."""
     address = ipaddress.ip_address(host)
