@@ -124,14 +124,16 @@ class Concealer:
 
         All but the look-ahead, so in the beginning none; `last`: nothing more comes, all are.
         """
-        known = np.concatenate((self._pending, raw)) if len(self._pending) else raw.copy()
+        known = np.concatenate((self._pending, raw))
         ready = len(known) if last else max(0, len(known) - self._scale.look_ahead)
-        missing = known == UNWRITTEN
-        if missing.any():
-            self._fill(known, missing, ready)
+        # No sample is less than `UNWRITTEN`.
+        if len(known) and np.minimum.reduce(known) == UNWRITTEN:
+            self._fill(known, known == UNWRITTEN, ready)
         elif len(raw):
             self._in_long_gap = False
-        out, self._pending = known[:ready], known[ready:]
+        out = known[:ready]
+        # What is kept is copied: a view would keep the whole second.
+        self._pending = known[ready:].copy()
         self._remember(out)
         return out
 
@@ -143,7 +145,7 @@ class Concealer:
     def _remember(self, out: Samples) -> None:
         if len(out) < self._scale.history:
             out = np.concatenate((self._history, out))
-        self._history = out[len(out) - self._scale.history :]
+        self._history = out[len(out) - self._scale.history :].copy()
 
     def _fill(self, known: Samples, missing: NDArray[np.bool_], ready: int) -> None:
         """Fill the gaps that begin before `ready`, whole and in place."""

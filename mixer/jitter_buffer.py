@@ -65,6 +65,8 @@ class JitterBuffer:
 
     def __init__(self, rows: int = 16) -> None:
         self._samples = np.full((rows, CAPACITY), UNWRITTEN, dtype=np.int16)
+        self._stretches: Samples | None = None
+        "Of the last length that was asked for."
         self._free = list(range(rows - 1, -1, -1))
         self._base = np.zeros(rows, dtype=np.int64)
         "Place of column 0."
@@ -121,14 +123,15 @@ class JitterBuffer:
         self._free.append(row)
 
     def _grow(self) -> None:
-        rows = self.rows
-        samples = np.empty((2 * rows, CAPACITY), dtype=np.int16)
+        """Make room for a quarter more rows: each takes 32 KB."""
+        rows, more = self.rows, self.rows // 4 + 1
+        samples = np.empty((rows + more, CAPACITY), dtype=np.int16)
         samples[:rows] = self._samples
-        self._samples = samples
+        self._samples, self._stretches = samples, None
         for name in ("_base", "_floor", "origin_ns", "_offset", "_newest", "_ssrc", "_delay"):
             old = getattr(self, name)
-            setattr(self, name, np.concatenate((old, np.zeros(rows, dtype=old.dtype))))
-        self._free.extend(range(2 * rows - 1, rows - 1, -1))
+            setattr(self, name, np.concatenate((old, np.zeros(more, dtype=old.dtype))))
+        self._free.extend(range(rows + more - 1, rows - 1, -1))
 
     def anchors(self) -> dict[str, list[int]]:
         """Return what `restore_anchor` needs, by name, one value per row."""
@@ -225,15 +228,21 @@ class JitterBuffer:
         fits = (columns >= np.maximum(self._floor[rows] - base, 0)) & (columns <= CAPACITY - length)
         # Window i of the flat view is the `length` samples from flat place i on: one
         # indexed assignment copies every packet as a whole.
-        windows = np.lib.stride_tricks.as_strided(
-            self._samples, shape=(self._samples.size - length + 1, length), strides=(2, 2)
-        )
+        windows = self._windows(length)
         if fits.all():
             windows[rows * CAPACITY + columns] = pcm
             return
         windows[rows[fits] * CAPACITY + columns[fits]] = pcm[fits]
         for index in np.flatnonzero(~fits).tolist():
             self._write_part(int(rows[index]), int(starts[index]), pcm[index])
+
+    def _windows(self, length: int) -> Samples:
+        """Return all stretches of `length` samples, by where they begin."""
+        if self._stretches is None or self._stretches.shape[1] != length:
+            self._stretches = np.lib.stride_tricks.as_strided(
+                self._samples, shape=(self._samples.size - length + 1, length), strides=(2, 2)
+            )
+        return self._stretches
 
     def _write_part(self, row: int, start: int, pcm: Samples) -> None:
         """Put what of a packet lies inside the row."""

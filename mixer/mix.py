@@ -17,6 +17,12 @@ def saturating_sum(parts: Sequence[Samples], length: int) -> Samples:
         return np.zeros(length, dtype=np.int16)
     if len(parts) == 1:
         return parts[0]
+    if len(parts) == 2:
+        one, other = parts
+        wrapped: Samples = one + other
+        # A sum has wrapped where its sign is neither's; that is rare, and looking is cheap.
+        if not length or np.minimum.reduce((one ^ wrapped) & (other ^ wrapped)) >= 0:
+            return wrapped
     total = np.add(parts[0], parts[1], dtype=np.int32)
     for part in parts[2:]:
         total += part

@@ -19,6 +19,8 @@ from recording.spec import OURS, StreamFormat
 Samples = NDArray[np.int16]
 
 
+NOTHING: Final[Samples] = np.zeros(0, dtype=np.int16)
+
 LOOK_AHEAD_SAMPLES: Final = LOOK_AHEAD_MS * RATE // 1000 + LOOK_AHEAD
 "What is taken out of the buffer before its time, at most: 101.5 ms."
 
@@ -96,7 +98,7 @@ class Track:
         self._buffer = buffer
         self._place = base
         "Of the next sample that `take` gives."
-        self._ready: Samples = np.zeros(0, dtype=np.int16)
+        self._ready = NOTHING
         "Complete before their time, by a correction."
         self._widen()
 
@@ -123,7 +125,7 @@ class Track:
             parts.append(self._complete(-moved, last=last))
         out = parts[0] if len(parts) == 1 else np.concatenate(parts)
         size = count * self._per_place
-        self._ready = out[size:]
+        self._ready = out[size:].copy() if len(out) > size else NOTHING
         self._place += count
         inside = self._inside(out[:size])
         if self._blanks:

@@ -43,6 +43,9 @@ ENTRY: Final = np.dtype(
 )
 "An entry as numpy sees it; the same 32 octets as `rtp.ring.ENTRY`."
 
+PLAIN: Final = 0x80
+"The first octet of a header with nothing behind its twelve octets."
+
 assert ENTRY.itemsize == ENTRY_STRUCT.size
 
 
@@ -132,9 +135,11 @@ class RingReader:
         :rfc:`3550#section-5.1`: behind twelve octets, the CSRC list and the extension,
         before the padding. Where the header claims all that there is, or more, the length is 0.
         """
-        granule = entries["granule"].astype(np.int64)
         length = entries["length"].astype(np.int64)
         b0 = entries["b0"]
+        if (b0 == PLAIN).all():
+            return np.full(len(length), 12), np.maximum(length - 12, 0)
+        granule = entries["granule"].astype(np.int64)
         offset = 12 + 4 * (b0 & 0x0F).astype(np.int64)
         (extended,) = np.nonzero((b0 & 0x10 != 0) & (offset + 4 <= length))
         if extended.size:
@@ -148,13 +153,13 @@ class RingReader:
         return offset, np.maximum(end - offset, 0)
 
     def payloads(
-        self, entries: NDArray[np.void], length: int, offset: int = 12
+        self, granules: NDArray[np.uint32], length: int, offset: int = 12
     ) -> NDArray[np.uint8]:
         """Return `length` octets from `offset` of each entry's data, shape (n, length).
 
         For entries of one size; group by `payload_bounds` where they differ.
         """
-        rows: NDArray[np.uint8] = self._rows[entries["granule"], offset : offset + length]
+        rows: NDArray[np.uint8] = self._rows[granules, offset : offset + length]
         return rows
 
     def data(self, entry: np.void) -> bytes:

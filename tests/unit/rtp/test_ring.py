@@ -171,7 +171,7 @@ def test_payload_bounds_follow_csrcs_extension_and_padding() -> None:
     offsets, lengths = reader.payload_bounds(entries)
     assert offsets.tolist()[:4] == [12, 20, 24, 12]
     assert lengths.tolist() == [160, 80, 160, 20, 0]
-    assert reader.payloads(entries[2:3], 160, 24).tobytes() == b"p" * 160
+    assert reader.payloads(entries["granule"][2:3], 160, 24).tobytes() == b"p" * 160
 
 
 def test_payloads_of_packets_of_one_size_are_one_array() -> None:
@@ -179,7 +179,7 @@ def test_payloads_of_packets_of_one_size_are_one_array() -> None:
     writer, reader = RingWriter(memory), RingReader(memory)
     for number in range(5):
         put(writer, bytes(12) + bytes([number]) * 160)
-    payloads = reader.payloads(read_all(reader), 160)
+    payloads = reader.payloads(read_all(reader)["granule"], 160)
     assert payloads.shape == (5, 160)
     assert payloads[:, 0].tolist() == payloads[:, 159].tolist() == [0, 1, 2, 3, 4]
 
