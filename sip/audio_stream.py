@@ -4,11 +4,11 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from sip.address import HostPort
 from sip.payload import Payload, read_payloads
-from sip.sdp import MediaDescription, SdpError, SessionDescription
+from sip.sdp import Attribute, MediaDescription, SdpError, SessionDescription
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
@@ -30,6 +30,8 @@ DIRECTION: dict[tuple[bool, bool], Direction] = {
 
 USABLE_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
 "SRTP (`SAVP`, `SAVPF`) is not among them: such an offer gets 488."
+
+_WISHES = frozenset({"ptime", "maxptime", "rtcp", *get_args(Direction)})
 
 _PACKET_TIME = re.compile(r"[ \t]*([1-9][0-9]{0,2})(?:\.[0-9]*)?[ \t]*", re.ASCII)
 
@@ -104,52 +106,77 @@ def _audio_stream(session: SessionDescription) -> AudioStream:
     payloads = read_payloads(media)
     if not any(each.is_codec for each in payloads):
         raise NoCommonCodec("no codec with a name")
-    address = _address(media.connection or session.connection)
-    direction = _direction(session, media)
-    if address.is_unspecified:
+    host, unspecified = _address(media.connection or session.connection)
+    said = read_wishes(media)
+    direction = said.direction or _direction(session.attributes) or "sendrecv"
+    if unspecified:
         direction = DIRECTION[SENDS[direction], False]
     return AudioStream(
-        remote=HostPort(str(address), media.port),
+        remote=HostPort(host, media.port),
         payloads=payloads,
-        ptime_ms=packet_time(media, "ptime"),
+        ptime_ms=said.ptime_ms,
         direction=direction,
         profile=media.profile,
-        rtcp_port=_rtcp_port(media, str(address)),
+        rtcp_port=_rtcp_port(said.rtcp, host),
     )
 
 
 def audio_index(session: SessionDescription) -> int:
     """Return the place of the first audio line that is neither refused nor encrypted."""
-    audio = [each for each in session.media if each.kind == "audio" and each.port]
-    if not audio:
-        raise SdpError("no audio")
+    unusable = ""
     for index, media in enumerate(session.media):
-        if media in audio and media.profile.upper() in USABLE_PROFILES:
-            return index
-    raise NoCommonCodec(f"profile {audio[0].profile} is not supported")
+        if media.kind == "audio" and media.port:
+            if media.profile.upper() in USABLE_PROFILES:
+                return index
+            unusable = unusable or media.profile
+    if not unusable:
+        raise SdpError("no audio")
+    raise NoCommonCodec(f"profile {unusable} is not supported")
 
 
-def _direction(session: SessionDescription, media: MediaDescription) -> Direction:
-    """Return the direction of the m-line, else that of the session, else `sendrecv`."""
-    for attributes in (media.attributes, session.attributes):
-        for each in get_args(Direction):
-            if any(attribute.name == each for attribute in attributes):
-                found: Direction = each
-                return found
-    return "sendrecv"
+class Wishes(NamedTuple):
+    """What an m-line says beside its codecs."""
+
+    ptime_ms: int | None
+    "None: nothing that is the length of a packet."
+    maxptime_ms: int | None
+    direction: Direction | None
+    rtcp: tuple[str, ...]
 
 
-def packet_time(media: MediaDescription, name: str) -> int | None:
+def read_wishes(media: MediaDescription) -> Wishes:
+    """Read the attributes of an m-line that are about its packets."""
+    return _wishes(tuple([each for each in media.attributes if each.name in _WISHES]))
+
+
+@lru_cache(maxsize=256)
+def _wishes(attributes: tuple[Attribute, ...]) -> Wishes:
+    return Wishes(
+        ptime_ms=_packet_time(attributes, "ptime"),
+        maxptime_ms=_packet_time(attributes, "maxptime"),
+        direction=_direction(attributes),
+        rtcp=tuple(each.value for each in attributes if each.name == "rtcp" and each.value),
+    )
+
+
+def _direction(attributes: tuple[Attribute, ...]) -> Direction | None:
+    """Return the direction that is among them, the most open one of several."""
+    named = {each.name for each in attributes}
+    found: list[Direction] = [each for each in get_args(Direction) if each in named]
+    return found[0] if found else None
+
+
+def _packet_time(attributes: tuple[Attribute, ...], name: str) -> int | None:
     """Return whole milliseconds; what is no length of a packet is as if it were not there."""
-    for value in media.values(name):
-        if match := _PACKET_TIME.fullmatch(value):
+    for each in attributes:
+        if each.name == name and (match := _PACKET_TIME.fullmatch(each.value or "")):
             return int(match[1])
     return None
 
 
-def _rtcp_port(media: MediaDescription, host: str) -> int:
+def _rtcp_port(values: tuple[str, ...], host: str) -> int:
     """Return the port of `a=rtcp`; one at another address than RTP's is as if it were not there."""
-    for value in media.values("rtcp"):
+    for value in values:
         match = _RTCP.fullmatch(value)
         if match and int(match[1]) < 0x10000 and match[2] in (None, host):
             return int(match[1])
@@ -157,8 +184,11 @@ def _rtcp_port(media: MediaDescription, host: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the address of a `c=`: numeric and unicast, for nothing is resolved here."""
+def _address(host: str | None) -> tuple[str, bool]:
+    """Return the address of a `c=`, and whether it is none: numeric and unicast.
+
+    Nothing is resolved here.
+    """
     if host is None:
         raise SdpError("no c=")
     try:
@@ -167,4 +197,4 @@ def _address(host: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
         raise SdpError("c= is not a numeric unicast address") from error
     if address.is_multicast or "%" in host:
         raise SdpError("c= is not a numeric unicast address")
-    return address
+    return str(address), address.is_unspecified

@@ -33,7 +33,7 @@ from sip.audio_stream import (
     audio_index,
     audio_stream,
     incoming_payloads,
-    packet_time,
+    read_wishes,
 )
 from sip.payload import (
     LAWS,
@@ -119,8 +119,8 @@ def relay_offer(
     else:
         index = audio_index(standing)
         payloads = renumber(payloads, read_payloads(standing.media[index]))
-        line = _audio_line(payloads, local, direction, source)
-        line = replace(line, profile=standing.media[index].profile)
+        profile = standing.media[index].profile
+        line = _audio_line(payloads, local, direction, source, profile=profile)
         media = _in_place(standing.media, index, line)
     return revised(standing, SessionDescription(origin=origin, connection=local.host, media=media))
 
@@ -145,13 +145,11 @@ def relay_answer(
     """
     a, b = audio_stream(offer_from_a), audio_stream(answer_from_b)
     index = audio_index(offer_from_a)
-    line = replace(
-        _audio_line(
-            _answered(a.payloads, b.payloads, convertible),
-            local,
-            _answer_direction(a.direction, told_direction(b.direction, entertained=entertained)),
-            answer_from_b.media[audio_index(answer_from_b)],
-        ),
+    line = _audio_line(
+        _answered(a.payloads, b.payloads, convertible),
+        local,
+        _answer_direction(a.direction, told_direction(b.direction, entertained=entertained)),
+        answer_from_b.media[audio_index(answer_from_b)],
         profile=a.profile,
     )
     answer = SessionDescription(
@@ -227,10 +225,11 @@ def own_answer(
         payloads = own_choice(stream.payloads, stream.payloads, convertible)
     if not payloads:
         raise NoCommonCodec("nothing that we can speak")
-    line = replace(
-        _audio_line(
-            payloads, local, _answer_direction(stream.direction, "sendrecv"), offer.media[index]
-        ),
+    line = _audio_line(
+        payloads,
+        local,
+        _answer_direction(stream.direction, "sendrecv"),
+        offer.media[index],
         profile=stream.profile,
     )
     answer = SessionDescription(
@@ -244,6 +243,8 @@ def own_answer(
 
 def readdressed(session: SessionDescription, host: str) -> SessionDescription:
     """Return a description of ours as somebody is told it who reaches us at another address."""
+    if session.origin.host == session.connection == host:
+        return session
     return replace(session, origin=replace(session.origin, host=host), connection=host)
 
 
@@ -255,7 +256,8 @@ def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStr
     """
     stream = audio_stream(theirs)
     own = read_payloads(ours.media[audio_index(ours)])
-    return replace(stream, payloads=_common(stream.payloads, own))
+    common = _common(stream.payloads, own)
+    return stream if common == stream.payloads else replace(stream, payloads=common)
 
 
 @lru_cache(maxsize=256)
@@ -263,7 +265,7 @@ def _common(theirs: tuple[Payload, ...], own: tuple[Payload, ...]) -> tuple[Payl
     payloads = tuple(
         each
         if match.payload_type == each.payload_type
-        else replace(each, receive_type=match.payload_type)
+        else each._replace(receive_type=match.payload_type)
         for each in theirs
         if (match := find_match(each, own)) is not None
     )
@@ -294,9 +296,19 @@ def revised(standing: SessionDescription | None, new: SessionDescription) -> Ses
     """
     if standing is None:
         return new
-    if replace(new, origin=standing.origin) == standing:
+    if says_the_same(new, standing):
         return standing
     return replace(new, origin=replace(standing.origin, version=standing.origin.version + 1))
+
+
+def says_the_same(one: SessionDescription, other: SessionDescription) -> bool:
+    """Tell whether two descriptions are the same but for their `o=`."""
+    return (
+        one.media == other.media
+        and one.connection == other.connection
+        and one.attributes == other.attributes
+        and (one.name, one.times) == (other.name, other.times)
+    )
 
 
 @lru_cache(maxsize=256)
@@ -368,7 +380,7 @@ def _answered(
     for each in chosen:
         match = find_match(each, offered)
         if match is not None:
-            shared.setdefault(match.payload_type, replace(match, fmtp=each.fmtp))
+            shared.setdefault(match.payload_type, match._replace(fmtp=each.fmtp))
     codecs = [each for each in shared.values() if each.is_codec]
     extras = [each for each in shared.values() if not each.is_codec]
     best = next(each for each in chosen if each.is_codec)
@@ -416,7 +428,7 @@ def _with_payloads(
     kept = [each for each in media.attributes if each.name not in ("rtpmap", "fmtp")]
     line = replace(
         media,
-        formats=tuple(str(each.payload_type) for each in payloads),
+        formats=_formats(payloads),
         attributes=(*write_payloads(payloads), *kept),
     )
     return (*others[:index], line, *others[index + 1 :])
@@ -448,26 +460,47 @@ def _audio_line(
     local: HostPort,
     direction: Direction,
     source: MediaDescription | None,
+    *,
+    profile: str = "RTP/AVP",
 ) -> MediaDescription:
     """Write our audio line; the packet times are those of `source`."""
-    times = [
-        Attribute(name=name, value=str(value))
-        for name in ("ptime", "maxptime")
-        if source is not None and (value := packet_time(source, name)) is not None
-    ]
+    wishes = read_wishes(source) if source is not None else None
+    times = (wishes.ptime_ms, wishes.maxptime_ms) if wishes is not None else (None, None)
     return MediaDescription(
         kind="audio",
         port=local.port,
-        profile="RTP/AVP",
-        formats=tuple(str(each.payload_type) for each in payloads),
-        attributes=(*write_payloads(payloads), *times, Attribute(name=direction)),
+        profile=profile,
+        formats=_formats(payloads),
+        attributes=_below_audio_line(payloads, direction, *times),
     )
+
+
+@lru_cache(maxsize=256)
+def _formats(payloads: tuple[Payload, ...]) -> tuple[str, ...]:
+    return tuple(str(each.payload_type) for each in payloads)
+
+
+@lru_cache(maxsize=256)
+def _below_audio_line(
+    payloads: tuple[Payload, ...],
+    direction: Direction,
+    ptime_ms: int | None,
+    maxptime_ms: int | None,
+) -> tuple[Attribute, ...]:
+    times = [
+        Attribute(name=name, value=str(value))
+        for name, value in (("ptime", ptime_ms), ("maxptime", maxptime_ms))
+        if value is not None
+    ]
+    return (*write_payloads(payloads), *times, Attribute(name=direction))
 
 
 def _in_place(
     others: tuple[MediaDescription, ...], index: int, line: MediaDescription
 ) -> tuple[MediaDescription, ...]:
     """Return the m-lines with `line` at `index` and all others refused."""
+    if len(others) == 1:
+        return (line,)
     before = tuple(_refused(each) for each in others[:index])
     return (*before, line, *(_refused(each) for each in others[index + 1 :]))
 

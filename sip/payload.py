@@ -6,8 +6,8 @@ like any other. Nothing in this file knows how a codec sounds.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from sip.sdp import Attribute, MediaDescription
 
@@ -55,6 +55,9 @@ _DECIDING_FMTP: dict[str, dict[str, str]] = {
 MAX_PAYLOADS = 32
 "Payload types of one m-line that are looked at; phones offer a dozen."
 
+_NAMING = frozenset({"rtpmap", "fmtp"})
+"Attributes that say what a payload type is."
+
 _RTPMAP = re.compile(
     r"([0-9]{1,3})[ \t]+([^\s/]{1,64})/([0-9]{1,7})(?:/([0-9]{1,3}))?[ \t]*", re.ASCII
 )
@@ -62,9 +65,8 @@ _FMTP = re.compile(r"([0-9]{1,3})[ \t]+(\S.*)", re.ASCII)
 _PAYLOAD_TYPE = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """One payload type of a stream."""
+class Payload(NamedTuple):
+    """One payload type of a stream. A tuple, because lists of them are hashed to be remembered."""
 
     payload_type: int
     "The number that the peer wants to receive: the one in its own description."
@@ -125,15 +127,15 @@ def read_payloads(media: MediaDescription) -> tuple[Payload, ...]:
 
     An `rtpmap` wins over the static table; a repeated number counts once.
     """
-    return _payloads(media.formats[:MAX_PAYLOADS], media.values("rtpmap"), media.values("fmtp"))
+    naming = [each for each in media.attributes if each.name in _NAMING]
+    return _payloads(media.formats[:MAX_PAYLOADS], tuple(naming))
 
 
 @lru_cache(maxsize=256)
-def _payloads(
-    formats: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...]
-) -> tuple[Payload, ...]:
+def _payloads(formats: tuple[str, ...], naming: tuple[Attribute, ...]) -> tuple[Payload, ...]:
     """Read the codecs. A telephone names the same ones in each of its calls."""
-    named = _rtpmaps(rtpmaps)
+    named = _rtpmaps(each.value or "" for each in naming if each.name == "rtpmap")
+    fmtps = (each.value or "" for each in naming if each.name == "fmtp")
     parameters = {int(m[1]): m[2].rstrip() for v in fmtps if (m := _FMTP.fullmatch(v))}
     payloads: dict[int, Payload] = {}
     for each in formats:
@@ -155,7 +157,7 @@ def _payloads(
     return tuple(payloads.values())
 
 
-def _rtpmaps(values: tuple[str, ...]) -> dict[int, tuple[str, int, int]]:
+def _rtpmaps(values: Iterable[str]) -> dict[int, tuple[str, int, int]]:
     """Read `a=rtpmap:96 opus/48000/2`; one that makes no sense is as if it were not there."""
     found = {}
     for value in values:
@@ -245,9 +247,9 @@ def renumber(payloads: tuple[Payload, ...], standing: tuple[Payload, ...]) -> tu
         known = find_match(each, rest)
         if known is not None:
             rest.remove(known)
-            chosen.append(replace(each, payload_type=known.payload_type))
+            chosen.append(each._replace(payload_type=known.payload_type))
         else:
             number = free_number(each.payload_type, (*standing, *chosen, *payloads))
             keeps = all(each.payload_type != other.payload_type for other in (*standing, *chosen))
-            chosen.append(each if keeps else replace(each, payload_type=number))
+            chosen.append(each if keeps else each._replace(payload_type=number))
     return tuple(chosen)

@@ -13,6 +13,7 @@ Not tolerated: control characters, digits other than ASCII, anything beyond the 
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from sip.errors import RemoteProtocolError
 
@@ -22,6 +23,9 @@ MAX_MEDIA = 32
 MAX_LINES = 1024
 "Lines of one description: 32 m-lines with 30 attributes each still fit."
 
+MAX_KNOWN = 1024
+"Characters of what stands below an m-line, where it is remembered."
+
 MAX_NUMBER_DIGITS = 20
 "Session id and version: 64 bits. `int` on unbounded digits costs quadratic time."
 
@@ -30,7 +34,8 @@ SECRET = frozenset({"crypto"})
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 "Without LF, which ends lines; the CR before it is gone when this is looked for."
-_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_NO_LINE = re.compile(r"\n(?![A-Za-z]=)")
+_BLANKS = re.compile(r"[ \t]+(?=\n)")
 _TOKEN = re.compile(r"[^\s:]+")
 
 
@@ -56,9 +61,8 @@ class Origin:
     "The creator's address; empty: that of the description's connection."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
-    """`a=name` or `a=name:value`."""
+class Attribute(NamedTuple):
+    """`a=name` or `a=name:value`. A tuple, because lists of them are hashed to be remembered."""
 
     name: str
     value: str | None = None
@@ -132,11 +136,12 @@ class SessionDescription:
         ]
         if self.connection is not None:
             lines.append(f"c={_address(self.connection)}")
-        lines.extend(f"t={each}" for each in self.times)
-        lines.extend(f"a={each}" for each in self.attributes)
+        lines += [f"t={each}" for each in self.times]
+        lines += [f"a={each}" for each in self.attributes]
         for media in self.media:
-            lines.extend(_media_lines(media))
-        return "".join(f"{line}\r\n" for line in lines)
+            lines += _media_lines(media)
+        lines.append("")
+        return "\r\n".join(lines)
 
     def __bytes__(self) -> bytes:
         return str(self).encode("utf-8", "surrogateescape")
@@ -149,62 +154,55 @@ class SessionDescription:
 
 def parse(data: bytes) -> SessionDescription:
     """Read the body of a message; raises `SdpError`."""
-    session, *sections = _sections(_lines(data))
+    session, *sections = _text(data).split("\nm=")
     if len(sections) > MAX_MEDIA:
         raise SdpError("too many m-lines")
-    origin = _parse_origin(_single(session, "o"))
-    connection = _optional(session, "c")
-    name = _optional(session, "s")
+    fields = _fields(session)
+    origin = fields.get("o", ())
+    if len(origin) != 1:
+        raise SdpError("needs exactly one o=")
+    name = fields.get("s", ("",))[0]
     return SessionDescription(
-        origin=origin,
-        name=name if name and name.strip() else "-",
-        connection=None if connection is None else _parse_connection(connection),
-        times=tuple(value for kind, value in session if kind == "t") or ("0 0",),
-        attributes=_attributes(session),
-        media=tuple(_parse_media(section) for section in sections),
+        origin=_parse_origin(origin[0]),
+        name=name if name.strip() else "-",
+        connection=_parse_connection(fields),
+        times=tuple(fields.get("t", ("0 0",))),
+        attributes=_attributes(fields),
+        media=tuple(map(_parse_media, sections)),
     )
 
 
-Line = tuple[str, str]
-'Type and value: `("c", "IN IP4 192.0.2.1")`.'
+Below = tuple[str | None, tuple[Attribute, ...]]
+"Address and attributes of an m-line."
 
 
-def _lines(data: bytes) -> list[Line]:
-    """Cut the body into lines, blanks at their ends dropped. Only CRLF or LF ends one."""
-    text = data.decode("utf-8", "surrogateescape")
-    lines = [line.removesuffix("\r").rstrip(" \t") for line in text.rstrip("\r\n").split("\n")]
-    if len(lines) > MAX_LINES:
+def _text(data: bytes) -> str:
+    """Return the body with bare LF between its lines and no blanks before them.
+
+    Only CRLF or LF ends a line. Every line is `type=value`, free of control characters.
+    """
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\r\n")
+    if text.count("\n") >= MAX_LINES:
         raise SdpError("too many lines")
-    if lines[0] != "v=0":
+    if " \n" in text or "\t\n" in text:
+        text = _BLANKS.sub("", text)
+    text = text.rstrip(" \t")
+    if text[:4] not in {"v=0", "v=0\n"}:
         raise SdpError("does not start with v=0")
-    for line in lines:
-        if line[1:2] != "=" or not line[0].isascii() or not line[0].isalpha():
-            raise SdpError("a line is not type=value")
-    if _CONTROL.search("\n".join(lines)):
+    if _NO_LINE.search(text):
+        raise SdpError("a line is not type=value")
+    # The first test is the cheaper one, and nearly always enough.
+    if not text.replace("\n", "").isprintable() and _CONTROL.search(text):
         raise SdpError("control character")
-    return [(line[0], line[2:]) for line in lines]
+    return text
 
 
-def _sections(lines: list[Line]) -> list[list[Line]]:
-    """Return the session's lines, and those of each media description after them."""
-    sections: list[list[Line]] = [[]]
-    for line in lines:
-        if line[0] == "m":
-            sections.append([])
-        sections[-1].append(line)
-    return sections
-
-
-def _optional(section: list[Line], kind: str) -> str | None:
-    """Return the value of the first line of this type: a repeated `c=` is for multicast."""
-    return next((value for each, value in section if each == kind), None)
-
-
-def _single(section: list[Line], kind: str) -> str:
-    values = [value for each, value in section if each == kind]
-    if len(values) != 1:
-        raise SdpError(f"needs exactly one {kind}=")
-    return values[0]
+def _fields(text: str) -> dict[str, list[str]]:
+    """Return the values of lines by their type."""
+    fields: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        fields.setdefault(line[:1], []).append(line[2:])
+    return fields
 
 
 def _parse_origin(value: str) -> Origin:
@@ -220,42 +218,55 @@ def _parse_origin(value: str) -> Origin:
     )
 
 
-def _parse_connection(value: str) -> str:
-    fields = value.split()
-    if len(fields) != 3 or fields[0].upper() != "IN":
+def _parse_connection(fields: dict[str, list[str]]) -> str | None:
+    """Return the address of the first `c=`: a repeated one is for multicast."""
+    if "c" not in fields:
+        return None
+    parts = fields["c"][0].split()
+    if len(parts) != 3 or parts[0].upper() != "IN":
         raise SdpError("c= is not IN IP4 or IN IP6 with an address")
-    return fields[2]
+    return parts[2]
 
 
-def _parse_media(section: list[Line]) -> MediaDescription:
-    fields = section[0][1].split()
-    if len(fields) < 4:
+def _parse_media(section: str) -> MediaDescription:
+    """Read a section, which begins behind its `m=`."""
+    line, _, rest = section.partition("\n")
+    parts = line.split()
+    if len(parts) < 4:
         raise SdpError("m= needs four fields")
-    kind, ports, profile, *formats = fields
+    kind, ports, profile, *formats = parts
     port, slash, count = ports.partition("/")
-    connection = _optional(section, "c")
+    connection, attributes = _read_below(rest)
     return MediaDescription(
         kind=kind,
         port=_number(port, 65535),
         port_count=_number(count, 65535) if slash else 1,
         profile=profile,
         formats=tuple(formats),
-        connection=None if connection is None else _parse_connection(connection),
-        attributes=_attributes(section),
+        connection=connection,
+        attributes=attributes,
     )
 
 
-def _attributes(section: list[Line]) -> tuple[Attribute, ...]:
+def _read_below(text: str) -> Below:
+    """Read what stands below an m-line. A telephone says the same in each of its calls."""
+    if len(text) > MAX_KNOWN or any(f"a={name}" in text for name in SECRET):
+        return _parse_below(text)
+    return _known_below(text)
+
+
+def _parse_below(text: str) -> Below:
+    fields = _fields(text)
+    return _parse_connection(fields), _attributes(fields)
+
+
+_known_below = lru_cache(maxsize=1024)(_parse_below)
+
+
+def _attributes(fields: dict[str, list[str]]) -> tuple[Attribute, ...]:
     """Read the `a=` lines; one without a name is of no use and left out."""
-    attributes = [_attribute(text) for kind, text in section if kind == "a"]
+    attributes = [_read_attribute(text) for text in fields.get("a", ())]
     return tuple(each for each in attributes if each is not None)
-
-
-def _attribute(text: str) -> Attribute | None:
-    """Read what stands after `a=`. A telephone says the same in each of its calls."""
-    if text.partition(":")[0] in SECRET:
-        return _read_attribute(text)
-    return _known_attribute(text)
 
 
 def _read_attribute(text: str) -> Attribute | None:
@@ -265,11 +276,9 @@ def _read_attribute(text: str) -> Attribute | None:
     return Attribute(name=name, value=value if colon else None)
 
 
-_known_attribute = lru_cache(maxsize=1024)(_read_attribute)
-
-
 def _number(text: str, highest: int) -> int:
-    if not _DIGITS.fullmatch(text) or len(text) > MAX_NUMBER_DIGITS or int(text) > highest:
+    digits = text.isascii() and text.isdigit() and len(text) <= MAX_NUMBER_DIGITS
+    if not digits or int(text) > highest:
         raise SdpError("not a number within its range")
     return int(text)
 
@@ -283,5 +292,5 @@ def _media_lines(media: MediaDescription) -> list[str]:
     lines = [f"m={media.kind} {ports} {media.profile} {' '.join(media.formats)}"]
     if media.connection is not None:
         lines.append(f"c={_address(media.connection)}")
-    lines.extend(f"a={each}" for each in media.attributes)
+    lines += [f"a={each}" for each in media.attributes]
     return lines

@@ -141,6 +141,9 @@ def _first_audio(session: SessionDescription) -> int:
 
 def _read(session: SessionDescription, index: int, crypto: tuple[Crypto, ...]) -> ReadMedia:
     profile = session.media[index].profile
+    if len(session.media) == 1 and _is_plain(session.media[0]):
+        # As it is, with what is known of it.
+        return ReadMedia(session=session, index=index, profile=profile, crypto=crypto)
     media = tuple(
         _plain_line(each)
         if place == index
@@ -152,6 +155,11 @@ def _read(session: SessionDescription, index: int, crypto: tuple[Crypto, ...]) -
     return ReadMedia(
         session=replace(session, media=media), index=index, profile=profile, crypto=crypto
     )
+
+
+def _is_plain(media: MediaDescription) -> bool:
+    named = [each.name for each in media.attributes]
+    return media.profile.upper() in USABLE_PROFILES and "crypto" not in named
 
 
 def _plain_line(media: MediaDescription) -> MediaDescription:

@@ -25,6 +25,7 @@ from sip.offer_answer import (
     relay_answer,
     relay_offer,
     revised,
+    says_the_same,
     standing_offer,
     told_direction,
 )
@@ -191,7 +192,10 @@ class Negotiation(Agreed):
     def _say(self, plain: SessionDescription, dressed: SessionDescription) -> bytes:
         """Return a description of ours with the version that is due."""
         self._sent = revised(self._sent, dressed)
-        self._standing = replace(plain, origin=self._sent.origin)
+        if plain is dressed:
+            self._standing = self._sent
+        else:
+            self._standing = replace(plain, origin=self._sent.origin)
         return bytes(self._sent)
 
     def offer_for(self, other: "Negotiation") -> bytes:
@@ -248,7 +252,7 @@ class Negotiation(Agreed):
         even with a hold. Raises `SdpError`.
         """
         said = SessionDescription.parse(body)
-        if self._said is None or replace(said, origin=self._said.origin) != self._said:
+        if self._said is None or not says_the_same(said, self._said):
             return None
         return self.repeat()
 

@@ -537,9 +537,9 @@ def test_parameters_that_decide(
 
 def test_match_prefers_the_number_and_then_the_parameters() -> None:
     wanted = Payload(payload_type=96, encoding="x", clock_rate=8000, fmtp="a=1")
-    others = [replace(wanted, payload_type=n, fmtp=f) for n, f in ((97, "b"), (98, "a=1"))]
+    others = [wanted._replace(payload_type=n, fmtp=f) for n, f in ((97, "b"), (98, "a=1"))]
     assert find_match(wanted, others) == others[1]
-    others.append(replace(wanted, fmtp="c"))
+    others.append(wanted._replace(fmtp="c"))
     assert find_match(wanted, others) == others[2]
     assert find_match(wanted, []) is None
 
