@@ -24,7 +24,6 @@ TICK_NS = 20_000_000
 STATE_OCTETS = 16 << 20
 START_NS = 1_000_000_000_000
 AFTER_TICKS = 100
-FIELDS = ((2, 4), (4, 8), (8, 12))
 "Sequence number, timestamp and SSRC in an RTP header."
 PCMA = (StreamFormat(payload_type=traffic.PAYLOAD_TYPE, encoding="PCMA", clock_rate=8000),)
 
@@ -80,27 +79,13 @@ class Feed:
         self._writer = writer
         phase = [plan.slot_of(leg) * plan.step_ns for leg in range(plan.legs)]
         self._legs = sorted((phase[leg], leg) for leg in range(plan.legs))
-        self._octets = []
-        self._numbers = []
-        for leg in range(plan.legs):
-            octets = memoryview(traffic.packets(leg, plan.seconds).tobytes())
-            self._octets.append(octets)
-            self._numbers.append([int.from_bytes(octets[a:b], "big") for a, b in FIELDS])
+        self._octets = [traffic.packets(leg, plan.seconds).tobytes() for leg in range(plan.legs)]
 
     def frame(self, frame: int, now_ns: int) -> None:
         place = frame * traffic.PACKET
         for phase, leg in self._legs:
-            sequence, timestamp, ssrc = self._numbers[leg]
-            self._writer.packet(
-                self._octets[leg][place : place + traffic.PACKET],
-                leg,
-                now_ns + phase,
-                0x80,
-                traffic.PAYLOAD_TYPE,
-                sequence + frame & 0xFFFF,
-                timestamp + frame * traffic.PAYLOAD & 0xFFFFFFFF,
-                ssrc,
-            )
+            octets = self._octets[leg][place : place + traffic.PACKET]
+            self._writer.packet(octets, traffic.PACKET, leg, now_ns + phase)
 
     def stop(self, now_ns: int) -> None:
         for call in range(self._plan.calls):

@@ -146,9 +146,8 @@ def _play(
             if not lost[leg, number]:
                 header = bytes((0x80, 8)) + (number & 0xFFFF).to_bytes(2, "big")
                 header += (number * PACKET).to_bytes(4, "big") + leg.to_bytes(4, "big")
-                packet = memoryview(header + payloads[leg][number].tobytes())
-                place = number * PACKET
-                writer.packet(packet, leg, clock.now_ns, 0x80, 8, number & 0xFFFF, place, leg)
+                packet = header + payloads[leg][number].tobytes()
+                writer.packet(packet, len(packet), leg, clock.now_ns)
         worker.tick(clock.now_ns)
     writer.mark(Kind.STOPPED, 0, clock.now_ns, (1).to_bytes(4, "little"))
     for _ in range(3):

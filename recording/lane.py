@@ -17,7 +17,7 @@ from rtp.ring import Kind
 from rtp.ring_reader import RingReader
 
 BATCH: Final = 16384
-"Entries taken out of the ring at once."
+"Granules of the ring that are read at once."
 
 PIECE_NS: Final = 100_000_000
 "Placed in one step; between pieces chunks are mixed, so that a backlog fits the buffer."
@@ -53,7 +53,7 @@ class Lane:
         self.tracks: dict[int, Track] = {}
         self._buffer = buffer
         self._capacity = capacity
-        "Entries of the ring."
+        "Granules of the ring."
         self._head = reader.head
         self._head_ns = 0
         "When `_head` was seen."

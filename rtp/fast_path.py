@@ -28,8 +28,10 @@ Handler = Callable[[int], None]
 Receive = Callable[[bytearray], int]
 Send = Callable[[memoryview], object]
 
-Sink = Callable[[memoryview, int, int, int, int, int, int, int], None]
-"Takes octets, leg, arrival in ns, b0, b1, sequence, timestamp, ssrc: `RingWriter.packet`."
+Sink = Callable[[bytes | bytearray, int, int, int], None]
+"""Takes octets that begin with a datagram as it arrived, its length, the leg and the arrival in
+ns: `RingWriter.packet`.
+"""
 
 FIELDS: Final = struct.Struct("!HHII")
 "The first two octets of the header as one number, so that one look-up checks them all."
@@ -154,7 +156,7 @@ def _untouched(buffer: PacketBuffer) -> Function:
         except OSError as error:
             rest.send_failed(error)
         if sink is not None:
-            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+            sink(scratch, length, rest.leg, now)
 
     return forward_untouched
 
@@ -185,7 +187,7 @@ def _absorbing(buffer: PacketBuffer) -> Function:
         received.arrival_ns = now
         received.octets += length
         if sink is not None:
-            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+            sink(scratch, length, rest.leg, now)
 
     return absorb
 
@@ -215,6 +217,8 @@ def _rewriting(buffer: PacketBuffer) -> Function:
         received.timestamp = timestamp
         received.arrival_ns = now
         received.octets += length
+        if sink is not None:  # before the header changes
+            sink(scratch, length, rest.leg, now)
         pack(
             scratch,
             0,
@@ -227,8 +231,6 @@ def _rewriting(buffer: PacketBuffer) -> Function:
             send(view)
         except OSError as error:
             rest.send_failed(error)
-        if sink is not None:
-            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
 
     return forward_rewritten
 
@@ -258,8 +260,8 @@ def _transcoding(buffer: PacketBuffer, tables: Mapping[int, bytes]) -> Function:
         received.timestamp = timestamp
         received.arrival_ns = now
         received.octets += length
-        if sink is not None:  # before the payload changes
-            sink(view, rest.leg, now, 0x80, first & 0xFF, sequence, timestamp, ssrc)
+        if sink is not None:  # before header and payload change
+            sink(scratch, length, rest.leg, now)
         table = table_of(first & 0x7F)
         if table is not None:
             scratch[12:length] = scratch[12:length].translate(table)

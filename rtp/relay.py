@@ -352,7 +352,7 @@ class Relay:
     ) -> None:
         view = self.buffer.views[length]
         assert view is not None
-        self._tap(view, header, now)
+        self._tap(length, now)
         if outgoing is None or self.send is None:
             return
         table = self._tables.get(header.payload_type)
@@ -373,18 +373,9 @@ class Relay:
         except OSError as error:
             self.send_failed(error)
 
-    def _tap(self, view: memoryview, header: RtpHeader, now: int) -> None:
+    def _tap(self, length: int, now: int) -> None:
         if self.sink is not None:
-            self.sink(
-                view,
-                self.leg,
-                now,
-                view[0],
-                view[1],
-                header.sequence,
-                header.timestamp,
-                header.ssrc,
-            )
+            self.sink(self.buffer.octets, length, self.leg, now)
 
     def _recode(
         self, recoder: Recoder, outgoing: OutgoingStream, header: RtpHeader, length: int, now: int
@@ -392,7 +383,7 @@ class Relay:
         """Send what the recoder makes of a packet; the stream's numbers are its own from here."""
         view = self.buffer.views[length]
         assert view is not None
-        self._tap(view, header, now)
+        self._tap(length, now)
         self._unforwarded += 1
         payload = view[header.payload_offset : length - header.padding].tobytes()
         for second, timestamp, octets in recoder.take(header, payload, now, outgoing):

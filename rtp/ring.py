@@ -4,12 +4,13 @@ Shared memory, one producer, one consumer, no lock. It is handed in as a plain m
 who maps it is not this module's business, and no numpy is imported here, so that a media
 worker stays small. `rtp/ring_reader.py` is the other side.
 
-    | header page, 4,096 octets | entries, 32 octets each | data granules, 256 each | guard |
+    | header page, 4,096 octets | granules, 256 octets each | guard |
 
-Each packet or mark is one entry, published by moving `head`, plus as many granules as its
-octets need, contiguous: what begins in one of the last granules runs on into the guard, so
-that nothing is ever cut in two. The entry holds the RTP header *as it arrived*; the header
-inside the granules may already be rewritten for the other party.
+Each packet or mark is one entry: 16 octets that say what it is (`ENTRY`), and behind them the
+datagram *as it arrived*, or the mark's data. It begins a granule and takes as many as it needs,
+contiguous: what begins in one of the last granules runs on into the guard, so that nothing is
+ever cut in two. So a packet is written by one `pack_into`, into three cache lines where it
+is G.711 of 20 ms, and `head`, which counts granules, is moved behind it.
 
 Two cursors belong to the consumer. `read` is how far it has looked, `safe` how far
 everything is in the file; only what lies before `safe` is overwritten, so a consumer that
@@ -25,28 +26,31 @@ reorders stores does no harm either.
 
 import struct
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 HEADER_PAGE: Final = 4096
-"Octets before the first entry."
+"Octets before the first granule."
 
-ENTRY: Final = struct.Struct("QIIHBBBxHII")
-"arrival_ns, granule, leg, length, kind, b0, b1, (spare), sequence, timestamp, ssrc."
+ENTRY: Final = struct.Struct("QIHBx")
+"arrival_ns, leg, length, kind, (spare)."
 
 GRANULE: Final = 256
-"Octets. A 20 ms packet of G.711 (172 octets) takes one."
+"Octets. A packet of up to 240 takes one."
+
+LONGEST: Final = 2048
+"Octets of a packet or mark."
 
 GUARD: Final = 2048
-"Octets after the last granule, and so the longest packet or mark."
+"Octets after the last granule: with that granule, room for the longest entry."
 
-MAGIC: Final = 0x3130474E4952534D
-"`MSRING01` on a little-endian machine: on another byte order it doesn't match."
+MAGIC: Final = 0x3230474E4952534D
+"`MSRING02` on a little-endian machine: on another byte order it doesn't match."
 
-_GEOMETRY = struct.Struct("QIIII")
+_GEOMETRY = struct.Struct("QII")
 _COUNT = struct.Struct("<I")
-_SLOT_GRANULE = struct.Struct("8xI4xH")
 
 # Words of the header page, by their index as 8-octet words. Producer and consumer write
 # into different cache lines.
@@ -56,6 +60,9 @@ GAPS: Final = 10
 MARKS_LOST: Final = 11
 READ: Final = 16
 SAFE: Final = 17
+
+PackInto = Callable[..., None]
+"`pack_into` of a `struct.Struct`."
 
 MAX_PENDING_MARKS: Final = 65536
 "A recorder that is away this long has lost its recordings anyway."
@@ -84,12 +91,9 @@ class RingError(Exception):
 class RingLayout:
     """The geometry of a ring."""
 
-    entries: int
     granules: int
-    reserved_entries: int
-    "Left to marks."
-    reserved_granules: int
-    "Left to marks."
+    reserved: int
+    "Granules left to marks."
 
     @classmethod
     def for_calls(
@@ -100,46 +104,33 @@ class RingLayout:
         `packets_per_second` is that of a call, both directions, one granule per packet.
         """
         packets = max(256, int(calls * seconds * packets_per_second))
-        # A call's marks: two taps opened (4 granules each), two closed, one stop, and a
+        # A call's marks: two taps opened (5 granules each), two closed, one stop, and a
         # mask or pause on top.
-        reserved_entries = 64 + 8 * calls
-        reserved_granules = 64 + 16 * calls
-        return cls(
-            entries=packets + reserved_entries,
-            granules=packets + reserved_granules,
-            reserved_entries=reserved_entries,
-            reserved_granules=reserved_granules,
-        )
+        reserved = 64 + 16 * calls
+        return cls(granules=packets + reserved, reserved=reserved)
 
     @classmethod
     def read(cls, memory: memoryview) -> "RingLayout":
-        """Return the geometry that `initialise` wrote into `memory`; raises `RingError`."""
+        """Return the geometry of the ring in `memory`; raises `RingError`."""
         if len(memory) < HEADER_PAGE:
-            raise RingError(f"{len(memory)} octets are too few for a ring")
-        magic, entries, granules, reserved_entries, reserved_granules = _GEOMETRY.unpack_from(
-            memory
-        )
-        layout = cls(
-            entries=entries,
-            granules=granules,
-            reserved_entries=reserved_entries,
-            reserved_granules=reserved_granules,
-        )
+            raise RingError("the memory holds no ring")
+        magic, granules, reserved = _GEOMETRY.unpack_from(memory)
+        layout = cls(granules=granules, reserved=reserved)
         if magic != MAGIC:
             raise RingError("the memory holds no ring")
-        if not entries or not granules or len(memory) < layout.size:
+        if not granules or len(memory) < layout.size:
             raise RingError(f"a ring of {layout.size} octets in {len(memory)} octets of memory")
         return layout
 
     @property
-    def data_offset(self) -> int:
-        """Octets before granule 0, on a page border."""
-        return (HEADER_PAGE + self.entries * ENTRY.size + 4095) & ~4095
-
-    @property
     def size(self) -> int:
         """Octets of the whole ring, in whole pages."""
-        return (self.data_offset + self.granules * GRANULE + GUARD + 4095) & ~4095
+        return (HEADER_PAGE + self.granules * GRANULE + GUARD + 4095) & ~4095
+
+
+def granules_of(length: int) -> int:
+    """Return how many granules an entry with so many octets behind its head takes."""
+    return (length + ENTRY.size + GRANULE - 1) // GRANULE
 
 
 def initialise(memory: memoryview, layout: RingLayout) -> None:
@@ -147,29 +138,19 @@ def initialise(memory: memoryview, layout: RingLayout) -> None:
     if len(memory) < layout.size:
         raise RingError(f"a ring of {layout.size} octets in {len(memory)} octets of memory")
     memory[:HEADER_PAGE] = bytes(HEADER_PAGE)
-    _GEOMETRY.pack_into(
-        memory,
-        0,
-        MAGIC,
-        layout.entries,
-        layout.granules,
-        layout.reserved_entries,
-        layout.reserved_granules,
-    )
+    _GEOMETRY.pack_into(memory, 0, MAGIC, layout.granules, layout.reserved)
 
 
 class RingWriter:
     """The producer. Attaches to a ring as it is, also to that of a producer that was killed."""
 
     __slots__ = (
-        "_data",
-        "_entries",
-        "_granule",
         "_granules",
         "_head",
         "_layout",
         "_lost",
         "_memory",
+        "_packers",
         "_pending",
         "_room",
         "_words",
@@ -179,11 +160,10 @@ class RingWriter:
         self._layout = RingLayout.read(memory)
         self._memory = memory
         self._words = memory[:HEADER_PAGE].cast("Q")
-        self._data = self._layout.data_offset
-        self._entries = self._layout.entries
         self._granules = self._layout.granules
         self._head: int = self._words[HEAD]
-        self._granule = self._granule_after(self._head)
+        self._packers: list[PackInto | None] = [None] * (LONGEST + 1)
+        "By length: what writes an entry, head and octets, in one go."
         self._lost: dict[int, int] = {}
         self._pending: deque[tuple[Kind, int, int, bytes]] = deque()
         self._room = 0
@@ -209,53 +189,26 @@ class RingWriter:
         """Marks that wait for room."""
         return len(self._pending)
 
-    def packet(  # noqa: PLR0917 - keyword arguments cost 100 ns here
-        self,
-        octets: memoryview,
-        leg: int,
-        arrival_ns: int,
-        b0: int,
-        b1: int,
-        sequence: int,
-        timestamp: int,
-        ssrc: int,
-    ) -> None:
-        """Publish a packet of at most `GUARD` octets, or count it as lost.
+    def packet(self, octets: bytes | bytearray, length: int, leg: int, arrival_ns: int) -> None:
+        """Publish a packet, or count it as lost.
 
-        `b0` to `ssrc` are the RTP header as it arrived; `arrival_ns` is on the monotonic
-        clock. This is the fast path: it stays free of anything that can wait till later.
+        `octets` begin with the datagram as it arrived, which has `length` octets, at most
+        `LONGEST`; `arrival_ns` is on the monotonic clock. This is the fast path: it stays
+        free of anything that can wait till later.
         """
-        length = len(octets)
-        granules = (length + 255) >> 8
+        granules = length + 271 >> 8
         if self._room < granules and not self._make_room(leg, granules, arrival_ns):
             return
-        granule = self._granule
-        start = self._data + (granule << 8)
-        memory = self._memory
-        memory[start : start + length] = octets
         head = self._head
-        _pack_entry(
-            memory,
-            4096 + head % self._entries * 32,
-            arrival_ns,
-            granule,
-            leg,
-            length,
-            0,
-            b0,
-            b1,
-            sequence,
-            timestamp,
-            ssrc,
-        )
-        granule += granules
-        self._granule = granule if granule < self._granules else 0
+        pack = self._packers[length] or self._packer(length)
+        start = 4096 + (head % self._granules << 8)
+        pack(self._memory, start, arrival_ns, leg, length, 0, octets)
         self._room -= granules
-        self._words[8] = self._head = head + 1
+        self._words[8] = self._head = head + granules
 
     def mark(self, kind: Kind, leg: int, arrival_ns: int, data: bytes = b"") -> None:
         """Publish a mark behind everything that was handed in before it."""
-        if len(data) > GUARD:
+        if len(data) > LONGEST:
             raise ValueError(f"a mark of {len(data)} octets")
         self.flush(arrival_ns)
         if leg in self._lost:
@@ -280,7 +233,7 @@ class RingWriter:
     @property
     def _resume_room(self) -> int:
         """Granules that must be free before a gap ends: not a gap mark for each packet."""
-        return len(self._lost) + self._layout.granules // 64
+        return len(self._lost) + self._granules // 64
 
     def _make_room(self, leg: int, granules: int, arrival_ns: int) -> bool:
         """Look where the consumer is now; count the packet as lost where nothing is free."""
@@ -294,76 +247,27 @@ class RingWriter:
 
     def _put_mark(self, kind: Kind, leg: int, arrival_ns: int, data: bytes) -> bool:
         """Write a mark, into the reserve if need be; tell whether there was room."""
-        granules = (len(data) + GRANULE - 1) // GRANULE
-        free_entries, free_granules = self._free()
-        # One granule always stays free, so that none used and all used look different.
-        if free_entries < 1 or free_granules <= granules:
+        granules = granules_of(len(data))
+        if self._free() < granules:
             return False
-        start = self._data + self._granule * GRANULE
-        self._memory[start : start + len(data)] = data
-        _pack_entry(
-            self._memory,
-            HEADER_PAGE + self._head % self._layout.entries * ENTRY.size,
-            arrival_ns,
-            self._granule,
-            leg,
-            len(data),
-            kind,
-            0,
-            0,
-            0,
-            0,
-            0,
-        )
-        self._granule += granules
-        if self._granule >= self._layout.granules:
-            self._granule = 0
-        self._head += 1
+        start = HEADER_PAGE + self._head % self._granules * GRANULE
+        self._packer(len(data))(self._memory, start, arrival_ns, leg, len(data), kind, data)
+        self._head += granules
         self._words[HEAD] = self._head
         if kind is Kind.GAP:
             self._words[GAPS] += 1
         return True
 
-    def _free(self) -> tuple[int, int]:
-        """Return the entries and granules that may be overwritten."""
-        safe = min(max(self._words[SAFE], self._head - self._layout.entries), self._head)
-        if safe == self._head:
-            return self._layout.entries, self._layout.granules
-        tail, _ = self._slot(safe)
-        used_granules = (self._granule - tail) % self._layout.granules
-        return (
-            self._layout.entries - (self._head - safe),
-            self._layout.granules - used_granules,
-        )
+    def _packer(self, length: int) -> PackInto:
+        """Return what writes an entry with so many octets."""
+        pack = self._packers[length] = struct.Struct(f"{ENTRY.format}{length}s").pack_into
+        return pack
+
+    def _free(self) -> int:
+        """Return the granules that may be overwritten."""
+        safe = min(max(self._words[SAFE], self._head - self._granules), self._head)
+        return self._granules - (self._head - safe)
 
     def _update_room(self) -> None:
-        """Set how many granules packets may take before anyone must look again.
-
-        Each packet takes one entry and at least one granule, so one figure covers both.
-        """
-        if self._pending:
-            self._room = 0
-            return
-        free_entries, free_granules = self._free()
-        self._room = min(
-            free_entries - self._layout.reserved_entries,
-            free_granules - self._layout.reserved_granules - 1,
-        )
-
-    def _granule_after(self, head: int) -> int:
-        """Return where the data of entry `head` goes: behind that of the last entry."""
-        if not head:
-            return 0
-        granule, length = self._slot(head - 1)
-        granule += (length + GRANULE - 1) // GRANULE
-        return granule if granule < self._layout.granules else 0
-
-    def _slot(self, entry: int) -> tuple[int, int]:
-        """Return granule and length of a published entry."""
-        granule, length = _SLOT_GRANULE.unpack_from(
-            self._memory, HEADER_PAGE + entry % self._layout.entries * ENTRY.size
-        )
-        return granule, length
-
-
-_pack_entry = ENTRY.pack_into
+        """Set how many granules packets may take before anyone must look again."""
+        self._room = 0 if self._pending else self._free() - self._layout.reserved

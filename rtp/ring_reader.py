@@ -10,43 +10,61 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rtp.ring import (
-    ENTRY as ENTRY_STRUCT,
-)
+from rtp.ring import ENTRY as ENTRY_STRUCT
 from rtp.ring import (
     GAPS,
     GRANULE,
     GUARD,
     HEAD,
     HEADER_PAGE,
+    LONGEST,
     LOST_PACKETS,
     READ,
     SAFE,
     RingError,
     RingLayout,
+    granules_of,
 )
 
 ENTRY: Final = np.dtype(
     [
         ("arrival_ns", np.uint64),
-        ("granule", np.uint32),
         ("leg", np.uint32),
         ("length", np.uint16),
         ("kind", np.uint8),
         ("b0", np.uint8),
         ("b1", np.uint8),
-        ("spare", np.uint8),
         ("sequence", np.uint16),
         ("timestamp", np.uint32),
         ("ssrc", np.uint32),
-    ]
+        ("granule", np.uint32),
+    ],
+    align=True,
 )
-"An entry as numpy sees it; the same 32 octets as `rtp.ring.ENTRY`."
+"""An entry as it is handed out: what the ring says of it, the first octets of the datagram as
+the RTP header that they are (of a mark they mean nothing), and where its octets are."""
 
 PLAIN: Final = 0x80
 "The first octet of a header with nothing behind its twelve octets."
 
-assert ENTRY.itemsize == ENTRY_STRUCT.size
+_STORED: Final = np.dtype(
+    {
+        "names": [
+            "arrival_ns",
+            "leg",
+            "length",
+            "kind",
+            "b0",
+            "b1",
+            "sequence",
+            "timestamp",
+            "ssrc",
+        ],
+        "formats": ["u8", "u4", "u2", "u1", "u1", "u1", ">u2", ">u4", ">u4"],
+        "offsets": [0, 8, 12, 14, 16, 17, 18, 20, 24],
+    }
+)
+"The same as it lies at the head of its granule: `rtp.ring.ENTRY`, then octets of the network."
 
 
 class RingReader:
@@ -59,32 +77,32 @@ class RingReader:
     def __init__(self, memory: memoryview) -> None:
         self._layout = RingLayout.read(memory)
         self._words = memory[:HEADER_PAGE].cast("Q")
-        entries_end = HEADER_PAGE + self._layout.entries * ENTRY.itemsize
-        self._entries = np.frombuffer(memory[HEADER_PAGE:entries_end], dtype=ENTRY)
-        start = self._layout.data_offset
-        self._data = np.frombuffer(
-            memory[start : start + self._layout.granules * GRANULE + GUARD], dtype=np.uint8
+        self._granules = self._layout.granules
+        end = HEADER_PAGE + self._granules * GRANULE
+        self._heads: NDArray[np.void] = np.ndarray(
+            (self._granules,), _STORED, memory, offset=HEADER_PAGE, strides=(GRANULE,)
         )
-        # Row g: the octets from granule g on. The guard makes the last rows whole.
+        self._data = np.frombuffer(memory[HEADER_PAGE : end + GUARD], dtype=np.uint8)
+        # Row n: the octets behind the head of granule n. The guard makes the last rows whole.
         self._rows = np.lib.stride_tricks.as_strided(
-            self._data,
-            shape=(self._layout.granules, GUARD),
+            self._data[ENTRY_STRUCT.size :],
+            shape=(self._granules, LONGEST),
             strides=(GRANULE, 1),
             writeable=False,
         )
         self.position: int = self._words[SAFE]
-        "Entries handed out, counted since the ring exists."
+        "Granules whose entries were handed out, counted since the ring exists."
         self._seen = self.position
         self._words[READ] = self.position
 
     @property
     def head(self) -> int:
-        """Entries published, counted since the ring exists."""
+        """Granules published, counted since the ring exists."""
         return int(self._words[HEAD])
 
     @property
     def safe(self) -> int:
-        """Entries that the producer may overwrite, counted since the ring exists."""
+        """Granules that the producer may overwrite, counted since the ring exists."""
         return int(self._words[SAFE])
 
     @property
@@ -98,7 +116,7 @@ class RingReader:
         return int(self._words[GAPS])
 
     def new_entries(self, limit: int = 65536) -> NDArray[np.void]:
-        """Return a copy of the next entries, shape (n,), dtype `ENTRY`, n <= `limit`.
+        """Return a copy of the next entries, shape (n,), dtype `ENTRY`, of about `limit` granules.
 
         Entries that appeared since the last call are left for the next one (see the head
         of `rtp/ring.py`). Raises `RingError` where the ring contradicts itself.
@@ -107,19 +125,37 @@ class RingReader:
         head = self.head
         if not self.safe <= self.position <= self._seen <= head:
             raise RingError(f"cursors {self.safe}, {self.position}, {self._seen}, {head}")
-        if head - self.safe > self._layout.entries:
-            raise RingError(f"{head - self.safe} entries in a ring of {self._layout.entries}")
+        if head - self.safe > self._granules:
+            raise RingError(f"{head - self.safe} granules in a ring of {self._granules}")
+        granules, end = self._entries_between(self.position, end)
         self._seen = head
-        capacity = self._layout.entries
-        first, last = self.position % capacity, self.position % capacity + end - self.position
-        entries = np.concatenate(
-            (self._entries[first:last], self._entries[: max(0, last - capacity)])
-        )
-        if (entries["granule"] >= self._layout.granules).any() or (entries["length"] > GUARD).any():
-            raise RingError("an entry points outside the ring")
+        stored = self._heads[granules]
+        entries = np.empty(len(granules), ENTRY)
+        for name in _STORED.names or ():
+            entries[name] = stored[name]
+        entries["granule"] = granules
         self.position = end
         self._words[READ] = end
         return entries
+
+    def _entries_between(self, position: int, end: int) -> tuple[NDArray[np.int64], int]:
+        """Return the granules in which entries begin, and where the last one ends."""
+        granules = np.arange(position, end) % self._granules
+        lengths = self._heads["length"][granules]
+        if (lengths <= GRANULE - ENTRY_STRUCT.size).all():
+            return granules, end
+        # One that needs several granules: what lies inside it looks like anything.
+        begins, sizes = [], lengths.tolist()
+        at = position
+        while at < end:
+            length = sizes[at - position]
+            if length > LONGEST:
+                raise RingError(f"an entry of {length} octets")
+            begins.append(at - position)
+            at += granules_of(length)
+        if at > self._seen:
+            raise RingError("an entry that reaches beyond the head")
+        return granules[begins], at
 
     def release(self, position: int) -> None:
         """Let the producer overwrite all entries before `position` (counted like `position`)."""
@@ -139,17 +175,17 @@ class RingReader:
         b0 = entries["b0"]
         if (b0 == PLAIN).all():
             return np.full(len(length), 12), np.maximum(length - 12, 0)
-        granule = entries["granule"].astype(np.int64)
+        start = entries["granule"].astype(np.int64) * GRANULE + ENTRY_STRUCT.size
         offset = 12 + 4 * (b0 & 0x0F).astype(np.int64)
         (extended,) = np.nonzero((b0 & 0x10 != 0) & (offset + 4 <= length))
         if extended.size:
-            words = granule[extended] * GRANULE + offset[extended] + 2
+            words = start[extended] + offset[extended] + 2
             high, low = self._data[words].astype(np.int64), self._data[words + 1]
             offset[extended] += 4 + 4 * (high << 8 | low)
         end = length.copy()
         (padded,) = np.nonzero((b0 & 0x20 != 0) & (length > 12))
         if padded.size:
-            end[padded] -= self._data[granule[padded] * GRANULE + length[padded] - 1]
+            end[padded] -= self._data[start[padded] + length[padded] - 1]
         return offset, np.maximum(end - offset, 0)
 
     def payloads(
@@ -164,5 +200,5 @@ class RingReader:
 
     def data(self, entry: np.void) -> bytes:
         """Return all octets of one entry: the datagram, or a mark's data."""
-        start = int(entry["granule"]) * GRANULE
+        start = int(entry["granule"]) * GRANULE + ENTRY_STRUCT.size
         return self._data[start : start + int(entry["length"])].tobytes()

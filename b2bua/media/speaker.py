@@ -79,15 +79,14 @@ class Speaker:
         sent_ns = self._base_ns + samples * 1_000_000_000 // self.clock_rate
         if sent_ns >= stream.sent_ns:
             stream.timestamp, stream.sent_ns = timestamp & WRAP, sent_ns
-        packet = memoryview(header + payload)
+        packet = header + payload
         tap = self._taps.get(self._leg.leg_id)
         if tap is not None and length_ts:
             # As a telephone's packet would: when its last sample has been spoken.
             spoken_ns = sent_ns + length_ts * 1_000_000_000 // self.clock_rate
-            leg_id, rest = self._leg.leg_id | OUR_VOICE, (timestamp & WRAP, stream.ssrc)
-            tap(packet, leg_id, spoken_ns, 0x80, word, stream.sequence, *rest)
+            tap(packet, len(packet), self._leg.leg_id | OUR_VOICE, spoken_ns)
         try:
-            self._leg.send(packet)
+            self._leg.send(memoryview(packet))
         except OSError:
             self._leg.relay.drops.unsent += 1
         else:

@@ -2,7 +2,7 @@
 
 from recording.permit import RecordingPermit
 from rtp.fast_path import Sink
-from rtp.ring import GUARD, Kind, RingWriter
+from rtp.ring import LONGEST, Kind, RingWriter
 
 
 class TapRefusedError(Exception):
@@ -30,7 +30,7 @@ class Tap:
                 f"the permit is for party {permit.party_id} in epoch {permit.epoch}, "
                 f"not for {party_id} in epoch {epoch}"
             )
-        if len(spec) > GUARD:
+        if len(spec) > LONGEST:
             raise TapRefusedError(f"a tap specification of {len(spec)} octets fits no mark")
         self.permit = permit
         self._leg_id = leg_id

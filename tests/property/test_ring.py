@@ -7,10 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from rtp.header import HEADER
 from rtp.ring import Kind, RingLayout, RingWriter, initialise
 from rtp.ring_reader import RingReader
 
-LAYOUT = RingLayout(entries=48, granules=40, reserved_entries=8, reserved_granules=8)
+LAYOUT = RingLayout(granules=48, reserved=8)
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,16 @@ class RingMachine(RuleBasedStateMachine):
         self.read: list[Written] = []
         self.packets = 0
         self.sequence = 0
-        self.released = 0
+        self.taken = [(0, 0)]
+        "Places in the ring, and how many entries lie before them; the first one is released."
 
     @rule(leg=st.integers(1, 3), octets=st.integers(12, 1500))
     def packet(self, leg: int, octets: int) -> None:
         self.sequence += 1
-        data = (self.sequence % 251).to_bytes(1, "big") * octets
+        header = HEADER.pack(0x80, 8, self.sequence & 0xFFFF, 1, 2)
+        data = header + (self.sequence % 251).to_bytes(1, "big") * (octets - len(header))
         lost = self.writer.lost_packets
-        self.writer.packet(memoryview(data), leg, 7, 0x80, 8, self.sequence & 0xFFFF, 1, 2)
+        self.writer.packet(data, octets, leg, 7)
         self.packets += 1
         if self.writer.lost_packets == lost:
             self.written.append(Written(0, leg, self.sequence & 0xFFFF, data))
@@ -61,16 +64,16 @@ class RingMachine(RuleBasedStateMachine):
                 Written(
                     int(entry["kind"]),
                     int(entry["leg"]),
-                    int(entry["sequence"]),
+                    0 if entry["kind"] else int(entry["sequence"]),
                     self.reader.data(entry),
                 )
             )
+        self.taken.append((self.reader.position, len(self.read)))
 
     @rule(share=st.integers(0, 4))
     def release(self, share: int) -> None:
-        behind = self.reader.position - self.released
-        self.released += behind * share // 4
-        self.reader.release(self.released)
+        del self.taken[: (len(self.taken) - 1) * share // 4]
+        self.reader.release(self.taken[0][0])
 
     @precondition(lambda self: not self.writer.pending_marks)
     @rule()
@@ -80,8 +83,10 @@ class RingMachine(RuleBasedStateMachine):
     @rule()
     def consumer_dies(self) -> None:
         self.reader = RingReader(self.memory)
-        assert self.reader.position == self.released
-        del self.read[self.released :]
+        del self.taken[1:]
+        position, entries = self.taken[0]
+        assert self.reader.position == position
+        del self.read[entries:]
 
     @invariant()
     def what_is_read_is_what_was_written(self) -> None:
@@ -90,7 +95,7 @@ class RingMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_overtakes_and_nothing_is_overwritten(self) -> None:
-        assert self.reader.head - self.released <= LAYOUT.entries
+        assert self.reader.head - self.taken[0][0] <= LAYOUT.granules
         lost = self.writer.lost_packets
         packets = sum(entry.kind == Kind.PACKET for entry in self.written)
         assert packets + lost == self.packets
@@ -107,8 +112,8 @@ def test_every_packet_of_a_long_run_is_read_once() -> None:
     rng = np.random.default_rng(1)
     sequences: list[int] = []
     for number in range(2000):
-        octets = bytes(int(rng.integers(12, 700)))
-        writer.packet(memoryview(octets), 1, number, 0x80, 8, number, 0, 0)
+        octets = HEADER.pack(0x80, 8, number, 0, 0) + bytes(int(rng.integers(0, 700)))
+        writer.packet(octets, len(octets), 1, number)
         sequences += reader.new_entries()["sequence"].tolist()
         reader.release(reader.position)
     sequences += reader.new_entries()["sequence"].tolist()

@@ -32,6 +32,7 @@ from codec.g711 import encode_alaw
 from recording import permit as permits
 from recording.permit import Basis
 from recording.spec import RecordingSpec, StreamFormat, TapSpec, encode_tap
+from rtp.header import HEADER
 from rtp.ring import Kind, RingLayout, RingWriter, initialise
 from tests.support import audio
 
@@ -118,11 +119,9 @@ class Parent:
             places = self.sent * 160 + np.arange(160)
             pcm = (8000 * np.sin(2 * np.pi * 440 * places / 8000)).astype(np.int16)
             self.now_ns += 20_000_000
-            packet = bytes(12) + encode_alaw(pcm).tobytes()
-            self.producer.packet(
-                memoryview(packet),
-                *(1, self.now_ns, 0x80, 8, self.sent & 0xFFFF, self.sent * 160, 99),
-            )
+            header = HEADER.pack(0x80, 8, self.sent & 0xFFFF, self.sent * 160, 99)
+            packet = header + encode_alaw(pcm).tobytes()
+            self.producer.packet(packet, len(packet), 1, self.now_ns)
             self.sent += 1
 
     def stop(self) -> None:

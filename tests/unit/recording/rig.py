@@ -204,16 +204,7 @@ class Rig:
         self.producer.mark(kind, 0, self.now_ns, recording_id.to_bytes(4, "little"))
 
     def put(self, leg: int, at_ns: int, packet: bytes) -> None:
-        self.producer.packet(
-            memoryview(packet),
-            leg,
-            at_ns,
-            packet[0],
-            packet[1],
-            int.from_bytes(packet[2:4], "big"),
-            int.from_bytes(packet[4:8], "big"),
-            int.from_bytes(packet[8:12], "big"),
-        )
+        self.producer.packet(packet, len(packet), leg, at_ns)
 
     # --- time
 

@@ -11,6 +11,7 @@ from recording.folder import Folder, Part
 from recording.spec import StreamFormat, encode_formats
 from recording.worker import RecordingWorker
 from rtp.ring import Kind
+from rtp.ring_reader import RingReader
 from tests.support import audio
 from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
 
@@ -459,7 +460,9 @@ def test_counters_tell_what_happened(rig: Rig) -> None:
 def test_a_mark_for_another_leg_than_its_own_is_refused(rig: Rig) -> None:
     rig.tap(1, 0)
     rig.run(0.1)
-    data = rig.worker._lanes[0].reader.data(rig.worker._lanes[0].reader._entries[0])
+    reader = RingReader(rig.ring)
+    first = [*reader.new_entries(), *reader.new_entries()][0]
+    data = reader.data(first)
     rig.producer.mark(Kind.TAP_OPENED, 2, rig.now_ns, data)
     rig.run(0.1)
     assert rig.worker.counters()["marks_refused"] == 1

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rtp.header import HEADER
 from rtp.ring import (
-    ENTRY,
     HEADER_PAGE,
+    LONGEST,
     MARKS_LOST,
     MAX_PENDING_MARKS,
     SAFE,
@@ -16,10 +17,9 @@ from rtp.ring import (
     RingWriter,
     initialise,
 )
-from rtp.ring_reader import ENTRY as ENTRY_DTYPE
 from rtp.ring_reader import RingReader
 
-LAYOUT = RingLayout(entries=32, granules=32, reserved_entries=4, reserved_granules=4)
+LAYOUT = RingLayout(granules=32, reserved=4)
 
 
 def ring(layout: RingLayout = LAYOUT) -> memoryview:
@@ -29,30 +29,27 @@ def ring(layout: RingLayout = LAYOUT) -> memoryview:
 
 
 def put(writer: RingWriter, octets: bytes = bytes(172), *, leg: int = 1, sequence: int = 0) -> None:
-    writer.packet(memoryview(octets), leg, 1000, octets[0], 8, sequence, 160, 99)
+    data = HEADER.pack(octets[0], 8, sequence, 160, 99) + octets[12:]
+    writer.packet(data, len(data), leg, 1000)
 
 
 def read_all(reader: RingReader) -> NDArray[np.void]:
     return np.concatenate((reader.new_entries(), reader.new_entries()))
 
 
-def test_an_entry_has_32_octets_on_both_sides() -> None:
-    assert ENTRY.size == ENTRY_DTYPE.itemsize == 32
-
-
 def test_a_ring_for_a_call_bridges_four_seconds_with_some_100_kilobytes() -> None:
     layout = RingLayout.for_calls(200)
-    assert layout.entries - layout.reserved_entries == 200 * 4 * 100
+    assert layout.granules - layout.reserved == 200 * 4 * 100
     assert layout.size / 200 < 125_000
 
 
 def test_a_packet_comes_out_with_its_header_as_it_arrived() -> None:
     memory = ring()
     writer, reader = RingWriter(memory), RingReader(memory)
-    octets = bytes(12) + bytes(range(160))
-    writer.packet(memoryview(octets), 5, 123_456, 0x80, 0x88, 65535, 0xFFFFFFFF, 0xDEADBEEF)
+    octets = HEADER.pack(0x80, 0x88, 65535, 0xFFFFFFFF, 0xDEADBEEF) + bytes(range(160))
+    writer.packet(bytearray(octets + b"of an older packet"), 172, 5, 123_456)
     (entry,) = read_all(reader)
-    assert entry.tolist() == (123_456, 0, 5, 172, 0, 0x80, 0x88, 0, 65535, 0xFFFFFFFF, 0xDEADBEEF)
+    assert entry.tolist() == (123_456, 5, 172, 0, 0x80, 0x88, 65535, 0xFFFFFFFF, 0xDEADBEEF, 0)
     assert reader.data(entry) == octets
 
 
@@ -136,7 +133,7 @@ def test_a_new_producer_goes_on_behind_the_last_entry() -> None:
         reader.release(reader.position)
     entries = read_all(reader)
     assert entries["sequence"].tolist()[-1] == 199
-    assert reader.data(entries[-1]) == bytes([199]) * 300
+    assert reader.data(entries[-1])[12:] == bytes([199]) * 288
 
 
 def test_a_new_consumer_reads_again_what_was_not_safe() -> None:
@@ -211,15 +208,16 @@ def test_contradicting_cursors_and_entries_are_noticed() -> None:
     with pytest.raises(RingError, match="cursors"):
         reader.new_entries()
     words[SAFE] = 0
-    struct.pack_into("I", memory, HEADER_PAGE + 8, 1 << 31)
     reader.new_entries()
-    with pytest.raises(RingError, match="outside"):
-        reader.new_entries()
+    for length, message in ((LONGEST + 1, "2049 octets"), (LONGEST, "beyond the head")):
+        struct.pack_into("H", memory, HEADER_PAGE + 12, length)
+        with pytest.raises(RingError, match=message):
+            reader.new_entries()
 
 
 def test_a_head_beyond_the_ring_is_noticed() -> None:
     memory = ring()
     reader = RingReader(memory)
     memory[:HEADER_PAGE].cast("Q")[8] = 1000
-    with pytest.raises(RingError, match="1000 entries"):
+    with pytest.raises(RingError, match="1000 granules"):
         reader.new_entries()
