@@ -41,6 +41,8 @@ class Bridge:
         leg_b: MediaLeg,
         convertible: tuple[Payload, ...] = (),
         sides: tuple[Negotiation | None, Negotiation | None] = (None, None),
+        *,
+        closed: bool = False,
     ) -> None:
         """Begin with nothing agreed, but for what `sides` bring from another call.
 
@@ -52,7 +54,7 @@ class Bridge:
             sides[1] or Negotiation(leg_b, convertible),
         )
         self._convertible = convertible
-        self._closed = False
+        self._closed = closed
         self._lent = False
 
     @property

@@ -15,6 +15,7 @@ from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
+from b2bua.calls.still_ringing import GivenUp, StillRinging
 from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from b2bua.trunks.arrival import dialled_number
@@ -39,6 +40,8 @@ class Call(CallLife):
         self._caller = caller
         self._destination = destination
         self._greeted = False
+        self._forwarding: tuple[Hunt, Forwarding] | None = None
+        "Whoever is rung, and what the caller hears of it from the network."
         self._step: Step | None = None
         "Who is being rung."
         self._asking: list[bool] = []
@@ -48,15 +51,19 @@ class Call(CallLife):
         self._c.recording.fax = services.plan.is_fax(caller.number, caller.trunk, self._dialled)
         self._c.record.open(offered, caller, self._direction.value)
 
-    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:
-        """Return whom the caller is having rung, and ring them no longer."""
+    def give_up(self, usage: int, number: str) -> GivenUp | None:
+        """Return whom the caller is having rung; here they are rung no longer."""
         conversation, caller = self._c, self._caller
         ours = caller.extension is not None and caller.number == number and usage == conversation.a
         if not ours or conversation.answered_a or isinstance(self._destination, CallOver):
             return None
         self._s.endpoint.reject(usage, 487, conversation.now)
         conversation.deliver(InviteCancelled(usage, "transferred"))
-        return self._destination, self._dialled
+        return GivenUp(
+            destination=self._destination,
+            dialled=self._dialled,
+            ringing=self._forwarding and StillRinging.of(conversation, *self._forwarding),
+        )
 
     # --- the call
 
@@ -84,7 +91,8 @@ class Call(CallLife):
         if all(self._asking) and self._direction is Direction.INCOMING:
             await self._greet_and_ring(hunt, step)
         else:
-            await hunt.run(step, Forwarding(conversation), self._prepare)
+            self._forwarding = hunt, Forwarding(conversation)
+            await hunt.run(step, self._forwarding[1], self._prepare)
         self._answered()
         await self._talk()
 

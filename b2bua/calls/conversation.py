@@ -303,12 +303,17 @@ class Conversation:
         first: MediaLeg,
         second: MediaLeg,
         sides: tuple[Negotiation | None, Negotiation | None] = (None, None),
+        *,
+        apart: bool = False,
     ) -> Bridge:
-        """Take two legs; `sides`: what was said already with parties of other conversations."""
+        """Take two legs; `sides`: what was said already with parties of other conversations.
+
+        `apart`: they are not to be joined, for they may be on different media workers.
+        """
         for leg in (first, second):
             self.listen_to(leg)
         self.legs = [first, second]
-        bridge = self._bridge = Bridge(first, second, self._convertible, sides)
+        bridge = self._bridge = Bridge(first, second, self._convertible, sides, closed=apart)
         return bridge
 
     def listen_to(self, leg: MediaLeg) -> None:

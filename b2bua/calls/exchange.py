@@ -1,7 +1,7 @@
 """What a call may ask of the house it is in: who can be rung, and who is in how many calls."""
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from b2bua.calls.inbox import Attachable, CallEvent
 from b2bua.calls.line import Line
@@ -11,6 +11,9 @@ from b2bua.routing import Reachable
 from sip.binding import Binding
 from sip.dialog_info import DialogState
 from sip.message import Request
+
+if TYPE_CHECKING:
+    from b2bua.calls.still_ringing import GivenUp, StillRinging
 
 
 class Running(Protocol):
@@ -52,10 +55,10 @@ class Transferable(Talkable, Protocol):
     def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
         """Let that party go into the conversation that `to` makes for it; the call ends."""
 
-    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:
-        """Return whom an extension is having rung on its `usage`, and what it dialled for them.
+    def give_up(self, usage: int, number: str) -> "GivenUp | None":
+        """Return whom an extension is having rung on its `usage`.
 
-        They are rung no longer.
+        Here they are rung no longer.
         """
 
 
@@ -83,10 +86,11 @@ class Exchange(Protocol):
         destination: Reachable,
         dialled: str,
         request: Request,
+        ringing: "StillRinging | None" = None,
     ) -> Attachable:
         """Begin the call of a party and the target to which it is transferred.
 
-        `dialled`: the target as the referrer wrote it.
+        `dialled`: the target as the referrer wrote it; `ringing`: it rings already.
         """
 
     def recall(self, line: Line, *, referrer: Party, request: Request) -> Attachable:

@@ -16,7 +16,7 @@ class Forwarding:
     def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
         self._final = True
-        self._early: dict[int, bytes] = {}
+        self.early: dict[int, bytes] = {}
         "What each branch has described before its answer: some don't say it again."
         self._promised = b""
         "What the caller was answered in a reliable response."
@@ -66,7 +66,7 @@ class Forwarding:
         conversation, answer = self._c, event.response.body
         body = b""
         if answer:
-            self._early[event.usage] = answer
+            self.early[event.usage] = answer
         if answer and not self._promised and len(conversation.branches) == 1 and self._final:
             body = self._early_media(answer)
         code = 183 if body else 180
@@ -93,7 +93,7 @@ class Forwarding:
     def accept(self, answered: InviteAnswered) -> None:
         """Answer the caller, who made the offer or answers ours in its ACK."""
         conversation = self._c
-        answer = answered.response.body or self._early.get(answered.usage, b"")
+        answer = answered.response.body or self.early.get(answered.usage, b"")
         body = conversation.negotiate(lambda: self._final_answer(answer))
         conversation.services.endpoint.answer(conversation.a, body, conversation.now)
         conversation.kick()

@@ -23,6 +23,7 @@ from sip.events import (
     AckReceived,
     InDialogReceived,
     InviteAnswered,
+    InviteProgressed,
     RefreshDue,
     ReinviteReceived,
     RequestCompleted,
@@ -55,6 +56,8 @@ class Greeting:
     def __init__(self, conversation: Conversation) -> None:
         self._c = conversation
         self._first_packet_at: float | None = None
+        self._early: dict[int, bytes] = {}
+        "What each branch has described before its answer: some don't say it again."
 
     # --- answering
 
@@ -144,9 +147,12 @@ class Greeting:
 
     def accept(self, answered: InviteAnswered) -> None:
         """Take the answer of whoever is to hear the caller from now on."""
-        body = answered.response.body
+        body = self._answer_of(answered)
         self._c.negotiate(lambda: self._c.bridge.take_answer(Side.B, body))
         self._c.hush(Side.A)
+
+    def _answer_of(self, answered: InviteAnswered) -> bytes:
+        return answered.response.body or self._early.get(answered.usage, b"")
 
     async def say_why(self, over: CallOver) -> None:
         """Let the caller hear that it came to nothing, then return.
@@ -181,10 +187,10 @@ class Greeting:
         """Answer the caller while it is alone with us; raises `CallOver` when it leaves."""
         conversation = self._c
         match event:
-            case UsageEnded() if event.usage == conversation.a:
+            case UsageEnded(usage=conversation.a) | AckMissing():
                 raise cancelled()
-            case AckMissing():
-                raise cancelled()
+            case InviteProgressed() if event.response.body:
+                self._early[event.usage] = event.response.body
             case FirstPacket():
                 self._first_packet_at = self._first_packet_at or event.at
             case ReinviteReceived():

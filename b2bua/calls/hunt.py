@@ -42,31 +42,50 @@ class Hunt:
         self._c = conversation
         self._exchange = exchange
         self._search = search
+        self._sent_on = 0
+        self.step: Step | None = None
+        "Who is being rung."
+        self.ringings: list[Ringing] = []
+
+    def moved_to(self, conversation: Conversation) -> "Hunt":
+        """Return a hunt that goes on as this one is, in another conversation; here it is over."""
+        moved = Hunt(conversation, self._exchange, self._search)
+        moved._sent_on, moved.step = self._sent_on, self.step
+        moved.ringings = [each.moved_to(conversation) for each in self.ringings if each.rings]
+        return moved
 
     async def run(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:
         """Ring until somebody has answered, beginning with `step`; raises `CallOver`.
 
         `prepare` is told of each step, and says whether G.711 alone is to be offered.
         """
-        sent_on = 0
+        self._ring(step, front, prepare)
+        await self.go_on(front, prepare)
+
+    async def go_on(self, front: Front, prepare: Callable[[Step], bool]) -> None:
+        """Wait for those who are rung, and ring on until somebody has answered, as `run` does."""
         while True:
-            if len(step.diversions) > sent_on:
-                sent_on = len(step.diversions)
-                front.sent_on()
-            narrow = prepare(step)
-            ringings = [self._ringing(station, step) for station in step.stations]
-            front.offer(narrow=narrow, final=step.final)
-            for ringing in ringings:
-                ringing.start()
+            assert self.step is not None
             try:
                 answered = await first_answer(
-                    self._c, ringings, front.on_event, patience_s=step.patience_s
+                    self._c, self.ringings, front.on_event, patience_s=self.step.patience_s
                 )
             except Unanswered as over:
-                step = self._search.after(over)
+                self._ring(self._search.after(over), front, prepare)
             else:
                 front.accept(answered)
                 return
+
+    def _ring(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:
+        if len(step.diversions) > self._sent_on:
+            self._sent_on = len(step.diversions)
+            front.sent_on()
+        narrow = prepare(step)
+        self.step = step
+        self.ringings = [self._ringing(station, step) for station in step.stations]
+        front.offer(narrow=narrow, final=step.final)
+        for ringing in self.ringings:
+            ringing.start()
 
     def _ringing(self, station: Station, step: Step) -> Ringing:
         if isinstance(station.destination, ToTrunk):

@@ -45,7 +45,7 @@ class JoinedCall(LentCall):
         conversation, first, second = self._c, self._line, self._second
         assert second is not None
         self._still_there()
-        await conversation.lending.join(first, second)
+        await conversation.lending.join(first.negotiation, second.negotiation)
         record = conversation.record
         record.join(second.party, side=Side.B, call_id=conversation.sip_call_id(Side.B))
         record.answered(second.party)

@@ -5,12 +5,13 @@ the conversation that it leaves reaches it any more, and what still comes for it
 on. Its tap is closed the moment it goes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.inbox import Attachable, CallEvent
 from b2bua.calls.line import Line
+from b2bua.calls.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
 from sip.errors import RemoteProtocolError
 
@@ -25,6 +26,8 @@ class Lending:
         self._c = conversation
         self.away: dict[Side, Attachable] = {}
         "Sides that are in another conversation, and in which."
+        self._rung: dict[int, Attachable] = {}
+        "Usages that began to ring here and ring in another conversation now, and in which."
         self._lines: dict[Side, Line] = {}
         "Parties who came from other conversations."
 
@@ -39,6 +42,16 @@ class Lending:
             conversation.recording.suspend()
         conversation.detach(line.usage)
         self.away[side] = to(line)
+
+    def lend_ringing(self, usages: Collection[int], *, to: "Conversation") -> None:
+        """Give away the callee's leg, and the dialogs of those who ring for it."""
+        conversation = self._c
+        conversation.bridge.lend()
+        for usage in usages:
+            conversation.branches.discard(usage)
+            conversation.detach(usage)
+        self._rung |= dict.fromkeys(usages, to)
+        self.away[Side.B] = to
 
     def _line(self, side: Side) -> Line:
         conversation, usage = self._c, self._c.usage(side)
@@ -65,6 +78,8 @@ class Lending:
         """Return the conversation whose an event is, because it is about a party on loan."""
         conversation = self._c
         usage, leg_id = getattr(event, "usage", None), getattr(event, "leg_id", None)
+        if usage in self._rung:
+            return self._rung[usage]
         for side, borrower in self.away.items():
             if usage is not None and usage == conversation.usage(side):
                 return borrower
@@ -127,18 +142,18 @@ class Lending:
         bridge = conversation.use(line.leg, leg, (line.negotiation, None))
         bridge.sides[Side.B].meet(conversation.way_of_caller.plain)
 
-    async def join(self, first: Line, second: Line) -> None:
-        """Take the legs of two parties who have come; raises `CallOver`.
+    async def join(self, first: Negotiation, second: Negotiation) -> None:
+        """Take the legs of two parties who began elsewhere; raises `CallOver`.
 
         They have to be on one media worker: else the second gets a leg there, whose address it
         has to be told.
         """
         conversation = self._c
         if second.leg.worker == first.leg.worker:
-            conversation.use(first.leg, second.leg, (first.negotiation, second.negotiation))
+            conversation.use(first.leg, second.leg, (first, second))
             return
         leg = await conversation.lend_beside(first.leg)
-        conversation.use(first.leg, leg, (first.negotiation, second.negotiation.moved_to(leg)))
+        conversation.use(first.leg, leg, (first, second.moved_to(leg)))
         second.leg.on_event = second.leg.on_lost = None
         second.leg.release()
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
@@ -18,9 +19,11 @@ from b2bua.calls.inbox import Attachable, CallEvent, Surrendered
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
-from b2bua.routing import Reachable
 from sip.dialog_info import DialogState
 from sip.reason import q850_reason
+
+if TYPE_CHECKING:
+    from b2bua.calls.still_ringing import GivenUp
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -106,7 +109,7 @@ class CallLife(ABC):
         self._c.lending.lend(side.other, to=to)
         self._c.deliver(Surrendered(int(side)))
 
-    def give_up(self, usage: int, number: str) -> tuple[Reachable, str] | None:  # noqa: ARG002 - see `Call`
+    def give_up(self, usage: int, number: str) -> "GivenUp | None":  # noqa: ARG002 - see `Call`
         """Return whom an extension is having rung on its `usage`: nobody here."""
         return None
 

@@ -24,6 +24,7 @@ from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan, Referral
 from b2bua.calls.party import Party
 from b2bua.calls.renegotiation import is_update
+from b2bua.calls.still_ringing import GivenUp
 from b2bua.routing import NoRoute, Reachable, ToRecordKey
 from recording.controller import Action
 from sip.errors import RemoteProtocolError
@@ -38,9 +39,6 @@ from sip.events import (
 from sip.message import Request
 from sip.refer import Refer
 from sip.replaces import Replaces
-
-Target = tuple[Reachable, str]
-"Whom to ring, and as what the referrer knows it."
 
 FORBIDDEN = 403
 HASTY_S = 1.0
@@ -107,7 +105,8 @@ class Referring:
             if destination is None:
                 conversation.respond(event, FORBIDDEN)
             elif (referral := self._accept(event, refer)) is not None:
-                self._transfer(event, (destination, dialled), side, referral)
+                target = GivenUp(destination=destination, dialled=dialled)
+                self._transfer(event, target, side, referral)
 
     def _destination(self, number: str, referrer: Party) -> Reachable | None:
         """Return where the referrer could have called; None where it could not."""
@@ -130,11 +129,10 @@ class Referring:
     # --- to a number
 
     def _transfer(
-        self, event: InDialogReceived, target: Target, side: Side, referral: Referral
+        self, event: InDialogReceived, target: GivenUp, side: Side, referral: Referral
     ) -> None:
         """Lend the other party to a call that rings the target."""
         conversation, exchange = self._c, self._exchange
-        destination, dialled = target
         referrer = conversation.parties[side]
         loan = Loan(conversation, side.other, referral)
 
@@ -143,9 +141,10 @@ class Referring:
                 line,
                 loan=loan,
                 referrer=referrer,
-                destination=destination,
-                dialled=dialled,
+                destination=target.destination,
+                dialled=target.dialled,
                 request=event.request,
+                ringing=target.ringing,
             )
 
         self._lent, self._request = side.other, event.request

@@ -6,8 +6,10 @@ business of whoever rings: see `on_event`.
 
 import re
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Self
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import (
@@ -136,6 +138,24 @@ class Ringing:
     def rings(self) -> bool:
         """Whether anything is being rung."""
         return bool(self._branches)
+
+    @property
+    def usages(self) -> tuple[int, ...]:
+        """The INVITEs that are under way."""
+        return tuple(self._branches)
+
+    def moved_to(self, conversation: Conversation) -> Self:
+        """Return the same ringing, for the caller of another conversation; here it is over."""
+        moved = copy(self)
+        self._branches = {}
+        moved._take(conversation)  # noqa: SLF001 - a copy of this one
+        return moved
+
+    def _take(self, conversation: Conversation) -> None:
+        self._c = conversation
+        for usage in self._branches:
+            conversation.branches.add(usage)
+            conversation.attach(usage)
 
     def has(self, usage: int) -> bool:
         """Tell whether a usage is one of those that ring here."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection
+from functools import partial
 
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
@@ -20,7 +21,9 @@ from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
+from b2bua.calls.semi_attended_call import SemiAttendedCall
 from b2bua.calls.services import CallServices
+from b2bua.calls.still_ringing import StillRinging
 from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
@@ -197,9 +200,11 @@ class Switchboard:
         destination: Reachable,
         dialled: str,
         request: Request,
+        ringing: StillRinging | None = None,
     ) -> TransferredCall:
         """Begin the call of a party and the target to which it is transferred."""
-        call = TransferredCall(
+        begin = TransferredCall if ringing is None else partial(SemiAttendedCall, ringing=ringing)
+        call = begin(
             self._services,
             self,
             line,

@@ -46,7 +46,7 @@ class TransferredCall(LentCall):
             services, exchange, line, request=request, other=_wanted(destination, dialled)
         )
         self._loan = loan
-        self._waiting = Waiting(self._c, loan.progress)
+        self._waiting = self._wait()
         self._c.referred_by = referrer.number
         self._referrer = referrer
         self._destination = destination
@@ -64,6 +64,9 @@ class TransferredCall(LentCall):
             raise
         self._loan.keep()
         await self._talk()
+
+    def _wait(self) -> Waiting:
+        return Waiting(self._c, self._loan.progress)
 
     async def _ring(self) -> None:
         """Ring the target; the party hears it."""

@@ -48,7 +48,7 @@ class Waiting(Greeting):
         """Answer the party while it waits; raises `CallOver` when it leaves."""
         if isinstance(event, InviteProgressed):
             self._progress(event.response.code)
-        elif not self._c.refreshing.handle(event):
+        if not self._c.refreshing.handle(event):
             super().on_event(event)
         elif self._rings:
             self.ring()

@@ -120,7 +120,94 @@ def test_parties_at_different_workers_meet_at_one(tmp_path: Path) -> None:
     run()
 
 
-def test_a_target_that_still_rings_is_rung_for_the_other_party(tmp_path: Path) -> None:
+async def rung(house: House, worker: int = 0) -> tuple[Phone, Phone, Phone, InviteOffered]:
+    """Alice is transferred to Carol, whom Bob has ringing; returns what Carol was offered.
+
+    `worker`: where the legs of Bob's call to her are.
+    """
+    alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+    await house.connect(alice, "103", bob)
+    first = bob.usage
+    await hold(bob, alice)
+    bob.dial("104")
+    offered = await carol.take(InviteOffered)
+    carol.ring(offered)
+    await asyncio.sleep(0.2)
+    for leg_id in (3, 4):
+        house.plane.lent[leg_id].worker = worker
+    assert await refer(house, bob, to(dialog_of(bob, bob.usage)), usage=first) == 202
+    assert await told(house, bob) == "100 Trying"
+    assert (await bob.take(InviteFailed)).code == 487
+    return alice, bob, carol, offered
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+def test_a_target_that_still_rings_rings_on_for_the_other_party(
+    tmp_path: Path, worker: int
+) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, offered = await rung(house, worker)
+            assert await accept_reinvite(alice) == "sendrecv"
+            await asyncio.sleep(5)
+            assert house.plane.heard(1)[-1] == "tone/ringing"
+            assert carol.untold == []
+
+            carol.answer(offered)
+            assert await told(house, bob) == "200 OK."
+            assert (await bob.take(UsageEnded)).usage != bob.usage
+            if worker:
+                moved = await carol.take(ReinviteReceived)
+                assert SessionDescription.parse(moved.request.body).media[0].port == 20010
+                carol.accept(moved)
+            await asyncio.sleep(1)
+            assert joined(house) == ({1, 5} if worker else {1, 4})
+            assert set(house.plane.lent) == joined(house)
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(3)
+            assert sorted(rows(house)) == [("102", "103"), ("102", "104"), ("103", "104")]
+            assert house.plane.lent == {}
+
+    run()
+
+
+def test_a_target_that_rings_on_and_does_not_answer_brings_the_party_back(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, offered = await rung(house)
+            assert await accept_reinvite(alice) == "sendrecv"
+            carol.reject(offered, 486)
+            assert await told(house, bob) == "486 Busy Here."
+            await asyncio.sleep(1)
+            assert joined(house) == {1, 2}
+            alice.bye()
+            await bob.take(UsageEnded)
+            await house.over(3)
+            assert house.plane.lent == {}
+
+    run()
+
+
+def test_a_party_who_leaves_while_the_target_rings_on_ends_the_ringing(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol, _ = await rung(house)
+            await accept_reinvite(alice)
+            alice.bye()
+            await carol.take(InviteCancelled)
+            assert await told(house, bob) == "487 Request Terminated."
+            await bob.take(UsageEnded)
+            await house.over(3)
+            assert house.plane.lent == {}
+
+    run()
+
+
+def test_a_target_that_answers_in_that_moment_is_heard(tmp_path: Path) -> None:
     @virtual
     async def run() -> None:
         async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
@@ -133,21 +220,39 @@ def test_a_target_that_still_rings_is_rung_for_the_other_party(tmp_path: Path) -
             await asyncio.sleep(0.2)
 
             target = to(dialog_of(bob, bob.usage))
-            assert await refer(house, bob, target, usage=first) == 202
-            assert await told(house, bob) == "100 Trying"
-            assert (await bob.take(InviteFailed)).code == 487
-            await carol.take(InviteCancelled)
-            again = await carol.take(InviteOffered)
-            assert again.request.from_address.uri.user == "102"
-            carol.answer(again)
-            assert await told(house, bob) == "200 OK."
-            assert (await bob.take(UsageEnded)).usage == first
+            bob.endpoint.request(first, "REFER", house.now, headers=(("Refer-To", target),))
+            carol.answer(offered)
+            house.kick()
             await asyncio.sleep(1)
-            assert joined(house) == {1, 5}
+            assert joined(house) == {1, 4}
+            assert len(house.switchboard) == 1
             carol.bye()
             await alice.take(UsageEnded)
             await house.over(3)
-            assert sorted(rows(house)) == [("102", "103"), ("102", "104"), ("103", "104")]
+
+    run()
+
+
+def test_a_target_that_has_described_itself_before_its_answer_is_joined(tmp_path: Path) -> None:
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+            await house.connect(alice, "103", bob)
+            first = bob.usage
+            bob.dial("104")
+            offered = await carol.take(InviteOffered)
+            carol.ring(offered, 183, sdp(carol.host))
+            await asyncio.sleep(0.2)
+            assert await refer(house, bob, to(dialog_of(bob, bob.usage)), usage=first) == 202
+            await asyncio.sleep(1)
+            assert house.plane.heard(1)[-1] == "tone/ringing"
+            carol.answer(offered, b"")
+            await asyncio.sleep(1)
+            assert joined(house) == {1, 4}
+            carol.bye()
+            await alice.take(UsageEnded)
+            await house.over(3)
 
     run()
 

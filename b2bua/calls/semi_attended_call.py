@@ -1,0 +1,88 @@
+"""A semi-attended transfer: the target still rings when the referrer sends somebody to it.
+
+Its telephones ring on, for the party that waits now. They show the referrer as long as they
+ring, for hardly any telephone would learn of another caller meanwhile.
+"""
+
+import contextlib
+from collections.abc import Mapping
+
+from b2bua.calls.bridge import Side
+from b2bua.calls.conversation import Conversation
+from b2bua.calls.exchange import Exchange
+from b2bua.calls.line import Line
+from b2bua.calls.loan import Loan
+from b2bua.calls.party import Party
+from b2bua.calls.services import CallServices
+from b2bua.calls.still_ringing import StillRinging
+from b2bua.calls.transferred_call import TransferredCall
+from b2bua.calls.waiting import Progress, Waiting
+from b2bua.routing import Reachable
+from sip.errors import RemoteProtocolError
+from sip.events import InviteAnswered
+from sip.message import Request
+
+
+class SemiAttendedCall(TransferredCall):
+    """A party, and the target that was rung by the referrer."""
+
+    def __init__(
+        self,
+        services: CallServices,
+        exchange: Exchange,
+        line: Line,
+        *,
+        loan: Loan,
+        referrer: Party,
+        destination: Reachable,
+        dialled: str,
+        request: Request,
+        ringing: StillRinging,
+    ) -> None:
+        self._early = ringing.early
+        super().__init__(
+            services,
+            exchange,
+            line,
+            loan=loan,
+            referrer=referrer,
+            destination=destination,
+            dialled=dialled,
+            request=request,
+        )
+        self._hunt = ringing.go_on_for(line, self._c)
+
+    def _wait(self) -> Waiting:
+        return _WaitingApart(self._c, self._loan.progress, self._early)
+
+    async def _ring(self) -> None:
+        """Wait for the target; the party hears the ringing tone."""
+        conversation, hunt = self._c, self._hunt
+        assert hunt.step is not None
+        self._called(hunt.step)
+        self._waiting.ring()
+        conversation.refreshing.begin(Side.A)
+        await hunt.go_on(self._waiting, self._called)
+        caller, callee = conversation.bridge.sides
+        await conversation.lending.join(caller, callee)
+        with contextlib.suppress(RemoteProtocolError):
+            # Without a common codec they meet when the target has answered our offer.
+            conversation.bridge.join()
+        conversation.refreshing.begin(Side.B)
+
+
+class _WaitingApart(Waiting):
+    """Somebody who waits for those whose leg may be on another media worker."""
+
+    def __init__(
+        self, conversation: Conversation, progress: Progress, early: Mapping[int, bytes]
+    ) -> None:
+        super().__init__(conversation, progress)
+        self._early |= early
+
+    def accept(self, answered: InviteAnswered) -> None:
+        """Take the answer; both are brought together afterwards."""
+        self._rings = False
+        body, callee = self._answer_of(answered), self._c.bridge.sides[Side.B]
+        self._c.negotiate(lambda: callee.take_answer(body))
+        self._c.hush(Side.A)
