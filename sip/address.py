@@ -1,6 +1,7 @@
 """Where a message came from and where it goes: numeric hosts, ports and flows."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Literal
 
@@ -9,6 +10,7 @@ from sip.errors import LocalProtocolError
 Transport = Literal["UDP", "TCP", "TLS"]
 
 
+@lru_cache(maxsize=1024)
 def is_numeric(host: str) -> bool:
     """Tell whether a host is an address, without brackets, and no name."""
     try:
@@ -18,6 +20,7 @@ def is_numeric(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def is_unspecified(host: str) -> bool:
     """Tell whether a host is `0.0.0.0` or `::`, in whatever spelling."""
     return is_numeric(host) and ip_address(host).is_unspecified

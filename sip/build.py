@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from sip.address import HostPort
 from sip.errors import LocalProtocolError
+from sip.headers import CANONICAL
 from sip.message import Request
 from sip.via import parse_top_via, stamp
 
@@ -74,22 +75,26 @@ REASONS = {
 }
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]+")
-_COMPACT = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Content-Length": "l"}
+_REPEATED = ("From", "To", "Call-ID", "CSeq")
+"What a response repeats of its request, besides Via."
+_LONG = {name: name for name in ("Via", *_REPEATED, "Content-Length")}
+_COMPACT = _LONG | {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Content-Length": "l"}
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 
 
 def clean(value: str) -> str:
     """Return a header value without anything that could end its line."""
-    return _CONTROLS.sub(" ", value)
+    # What is printable throughout, as nearly all values are, has no control characters.
+    return value if value.isprintable() else _CONTROLS.sub(" ", value)
 
 
 def _lines(headers: HeaderList) -> list[str]:
     lines = []
     for name, value in headers:
-        if _TOKEN.fullmatch(name) is None:
+        if name not in CANONICAL and _TOKEN.fullmatch(name) is None:
             raise LocalProtocolError(f"not a header name: {name!r}")
-        lines.append(f"{name}: {clean(value)}")
+        lines.append(f"{name}: {value if value.isprintable() else clean(value)}")
     return lines
 
 
@@ -126,7 +131,7 @@ class OutgoingRequest:
             f"{self.method} {clean(self.uri)} SIP/2.0",
             f"Via: {self.via}",
             f"Max-Forwards: {self.max_forwards}",
-            *(f"Route: {route}" for route in self.routes),
+            *[f"Route: {route}" for route in self.routes],
             f"From: {clean(self.from_)}",
             f"To: {clean(self.to)}",
             f"Call-ID: {clean(self.call_id)}",
@@ -179,21 +184,23 @@ def response(
     `to_tag` is added where the request has no To-tag of its own. `compact`: with the short names
     of section 7.3.3, which some phones don't know.
     """
-    short = _COMPACT if compact else {}
-    lines = [f"SIP/2.0 {code} {clean(reason or REASONS.get(code, 'Unknown'))}"]
-    received = request.headers
-    vias = received.getlist("Via")
-    via_name = short.get("Via", "Via")
-    lines.append(f"{via_name}: {_stamped(vias[0], source)}")
-    lines += [f"{via_name}: {via}" for via in vias[1:]]
-    for name in ("From", "To", "Call-ID", "CSeq"):
-        value = received.get(name)
-        if value is not None:
+    written = _COMPACT if compact else _LONG
+    received = request.headers.fields
+    vias = received["Via"]
+    lines = [
+        f"SIP/2.0 {code} {clean(reason or REASONS.get(code, 'Unknown'))}",
+        f"{written['Via']}: {_stamped(vias[0], source)}",
+    ]
+    if len(vias) > 1:
+        lines += [f"{written['Via']}: {via}" for via in vias[1:]]
+    for name in _REPEATED:
+        if name in received:
+            lines.append(f"{written[name]}: {received[name][0]}")
             # Callers give a tag only to requests whose mandatory headers could be read.
-            tag = to_tag if name == "To" and to_tag and not request.head.to_tag else ""
-            lines.append(f"{short.get(name, name)}: {with_tag(value, tag)}")
+            if name == "To" and to_tag and not request.head.to_tag:
+                lines[-1] += f";tag={to_tag}"
     lines += _lines(headers)
-    return _finish(lines, body, content_type, length=short.get("Content-Length", "Content-Length"))
+    return _finish(lines, body, content_type, length=written["Content-Length"])
 
 
 def _stamped(line: str, source: HostPort) -> str:

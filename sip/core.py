@@ -260,5 +260,7 @@ def with_defaults(
 ) -> tuple[tuple[str, str], ...]:
     """Return the headers, and of the defaults those that are not among them."""
     given = tuple(headers)
+    if not given:
+        return tuple(defaults)
     names = {name.lower() for name, _ in given}
     return (*(pair for pair in defaults if pair[0].lower() not in names), *given)

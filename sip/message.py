@@ -120,7 +120,7 @@ class _Message(sipmessage.Message):
         Those of a message built by hand are read when first asked for, which may raise
         `RemoteProtocolError`.
         """
-        return _read_head(self.headers)
+        return _read_head({name: self.headers.getlist(name) for name in _MANDATORY})
 
     @property
     def from_address(self) -> Address:
@@ -307,10 +307,11 @@ def _odd_name(name: str, headers: Headers) -> str:
 
 def _read_body(data: bytes, begin: int, message: Request | Response) -> Problem:
     """Cut the body to Content-Length (RFC 3261 section 18.3)."""
-    text = message.headers.get("Content-Length")
-    if text is None:
+    values = message.headers.fields.get("Content-Length")
+    if values is None:
         message.body = data[begin:]
         return None
+    text = values[0]
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
         return 400, "Bad Content-Length"
     end = begin + int(text)
@@ -320,17 +321,17 @@ def _read_body(data: bytes, begin: int, message: Request | Response) -> Problem:
     return None
 
 
-def _read_head(headers: sipmessage.Headers) -> Head:
+def _read_head(fields: dict[str, list[str]]) -> Head:
     """Read the mandatory headers (RFC 3261 section 8.1.1); raises `RemoteProtocolError`."""
-    via, from_, to, call_id, cseq = map(headers.get, _MANDATORY)
-    if not (via and from_ and to and call_id and cseq):
-        missing = next(name for name in _MANDATORY if not headers.get(name))
-        raise RemoteProtocolError(400, f"Missing {missing}")
+    for name in _MANDATORY:
+        if not (values := fields.get(name)) or not values[0]:
+            raise RemoteProtocolError(400, f"Missing {name}")
+    call_id, from_, to = fields["Call-ID"][0], fields["From"][0], fields["To"][0]
     if not (call_id.isascii() and call_id.isprintable() and " " not in call_id):
         raise RemoteProtocolError(400, "Bad Call-ID")
-    number, method = _read_cseq(cseq)
+    number, method = _read_cseq(fields["CSeq"][0])
     try:
-        top = parse_top_via(via)
+        top = parse_top_via(fields["Via"][0])
     except ValueError as error:
         raise RemoteProtocolError(400, "Bad Via") from error
     return Head(call_id, number, method, tag_of(from_), tag_of(to), top)
@@ -348,11 +349,11 @@ def _read_cseq(value: str) -> tuple[int, str]:
 def _check(message: Request | Response) -> Problem:
     """Check the mandatory headers once and keep what they say."""
     try:
-        head = message.head = _read_head(message.headers)
+        head = message.head = _read_head(message.headers.fields)
     except RemoteProtocolError as error:
         return error.status, error.reason
-    hops = message.headers.get("Max-Forwards")
-    if hops is not None and not (hops.isascii() and hops.isdigit() and len(hops) <= 5):
+    hops = message.headers.fields.get("Max-Forwards")
+    if hops is not None and not (hops[0].isascii() and hops[0].isdigit() and len(hops[0]) <= 5):
         return 400, "Bad Max-Forwards"
     if isinstance(message, Request) and head.method != message.method:
         known = message.method in _METHODS

@@ -18,7 +18,8 @@ def words(line: str) -> frozenset[str]:
 
 def has_option(message: Request | Response, header: str, tag: str) -> bool:
     """Tell whether a word, given in lower case, is in a header such as `Supported`."""
-    return any(tag in words(line) for line in message.headers.getlist(header))
+    lines = message.headers.getlist(header)
+    return bool(lines) and any(tag in words(line) for line in lines)
 
 
 def supports(message: Request | Response, tag: str) -> bool:

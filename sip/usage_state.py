@@ -31,6 +31,8 @@ class UsageState(Enum):
     ENDED = auto()
     "Forgotten; only late timers and responses still hold the object."
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash costs a Python call
+
 
 class UsageInput(Enum):
     """What moves a usage."""
@@ -47,6 +49,8 @@ class UsageInput(Enum):
     "We send BYE."
     END = auto()
     "Refused, cancelled, ended by the peer, answered BYE, or lost."
+
+    __hash__ = object.__hash__
 
 
 Table = Mapping[UsageState, Mapping[UsageInput, UsageState]]

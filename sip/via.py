@@ -112,7 +112,9 @@ def stamp(line: str, via: TopVia, source: HostPort) -> str:
     same_host = via.sent_by.rpartition(":")[0] == source.uri_host or via.sent_by == source.uri_host
     if not via.rport and same_host:
         return line
-    text = _RECEIVED.sub("", via.text)
+    text = via.text
+    if "received" in text.lower():
+        text = _RECEIVED.sub("", text)
     if via.rport:
         text = _RPORT.sub(f";rport={source.port}", text, count=1)
     host = source.host.partition("%")[0]  # a zone means something to this machine only
