@@ -259,9 +259,11 @@ class Leg:
 
     def release(self) -> None:
         """Close the sockets, and let go of everything: nobody collects cycles here."""
-        self.mute()
+        self._state = State.UNREAD
         if self._peer is not None:
             self.part()
+        for fd in self.descriptors():
+            self._loop.forget(fd)
         self._pair.close()
         self.relay.sink = None
         self.relay.on_change = _nothing

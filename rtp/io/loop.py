@@ -52,6 +52,10 @@ class EventLoop:
         if self._callbacks.pop(fd, None) is not None:
             self._epoll.unregister(fd)
 
+    def forget(self, fd: int) -> None:
+        """Forget `fd`, which is about to be closed: the kernel takes it off the list then."""
+        self._callbacks.pop(fd, None)
+
     def every(self, interval_s: float, callback: Callback) -> None:
         """Call `callback` about every `interval_s` seconds."""
         self._periodic.append((int(interval_s * 1e9), callback))
