@@ -28,6 +28,10 @@ class Addresses:
 
     def __init__(self, config: SipConfig) -> None:
         self._listen = config.listen
+        self.families: tuple[Literal[4, 6], ...] = tuple(
+            dict.fromkeys(6 if each.is_ipv6 else 4 for each in config.listen)
+        )
+        "Of the Internet protocol, in the order of the configuration."
         self._advertise = config.advertise
         self._external = {_family(each): each for each in config.external_addresses}
         self._local_networks = tuple(ip_network(each) for each in config.local_networks)
@@ -36,11 +40,6 @@ class Addresses:
         "What `host_for` has said since the routes were forgotten: it is asked often."
         self.listening: Listening = ()
         "Set once the sockets are open: with their real ports."
-
-    @property
-    def families(self) -> tuple[Literal[4, 6], ...]:
-        """Of the Internet protocol, in the order of the configuration."""
-        return tuple(dict.fromkeys(6 if each.is_ipv6 else 4 for each in self._listen))
 
     # --- SIP
 

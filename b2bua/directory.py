@@ -5,9 +5,10 @@ call never waits for the database.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cdr.rows import ExtensionRow
+from recording.policy import Direction, Mode, OwnParty
 from sip.digest import ALGORITHMS, Ha1
 from sip.secure_media import Srtp
 
@@ -47,6 +48,19 @@ class Extension:
     forwards: Forwards = Forwards()
     srtp: Srtp | None = None
     "None: as the configuration says for everybody."
+    own_party: OwnParty = field(init=False, compare=False, repr=False)
+    "The extension as the recording policy sees it."
+
+    def __post_init__(self) -> None:
+        own_party = OwnParty(
+            number=self.number,
+            mode=Mode(self.mode),
+            opted_in=self.opt_in_at is not None,
+            directions=frozenset(Direction(name) for name in self.directions if name),
+            may_stop=self.user_may_stop,
+            attested=self.manual_consent == "attested",
+        )
+        object.__setattr__(self, "own_party", own_party)
 
     @classmethod
     def from_row(cls, row: ExtensionRow) -> "Extension":

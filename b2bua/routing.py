@@ -82,6 +82,11 @@ class DialPlan:
         self._directory = directory
         self._trunks = trunks
         self._groups = {group.number: group for group in config.group}
+        self._emergency_numbers = {
+            exit_digits + number: number
+            for number in config.emergency.numbers
+            for exit_digits in ("", *config.emergency.exit_digits)
+        }
 
     def from_extension(self, dialled: str, caller: Extension) -> Destination:
         """Return where a call from an extension to `dialled` goes."""
@@ -147,16 +152,10 @@ class DialPlan:
 
     def emergency(self, dialled: str) -> ToTrunk | NoRoute | None:
         """Return the way of an emergency call; None for any other number."""
-        settings = self._config.emergency
-        numbers = {
-            exit_digits + number: number
-            for number in settings.numbers
-            for exit_digits in ("", *settings.exit_digits)
-        }
-        number = numbers.get(dialled)
+        number = self._emergency_numbers.get(dialled)
         if number is None:
             return None
-        trunks = self._trunks.listed(settings.trunk) or tuple(self._trunks)
+        trunks = self._trunks.listed(self._config.emergency.trunk) or tuple(self._trunks)
         if not trunks:
             return NOT_FOUND
         return ToTrunk(trunk=trunks[0], others=trunks[1:], number=number, emergency=True)

@@ -80,15 +80,19 @@ class Conclusion:
 def conclude(facts: Facts) -> Conclusion:
     """Return the one outcome that applies."""
     seconds, minimum = facts.recorded_s, facts.minimum_s
-    whole = facts.recorded_because or because(ReasonKey.RECORDED, seconds=seconds)
-    short = because(ReasonKey.TOO_SHORT, seconds=seconds, minimum=minimum)
-    apart = facts.not_connected or because(ReasonKey.NOT_CONNECTED)
+    whole = short = apart = None
+    if seconds > 0 and seconds >= minimum:
+        whole = facts.recorded_because or because(ReasonKey.RECORDED, seconds=seconds)
+    if facts.started or seconds > 0:
+        short = because(ReasonKey.TOO_SHORT, seconds=seconds, minimum=minimum)
+    if not facts.connected:
+        apart = facts.not_connected or because(ReasonKey.NOT_CONNECTED)
     table: tuple[tuple[Outcome, Reason | None], ...] = (
         (Outcome.WITHDRAWN, facts.withdrawn),
         (Outcome.FAILED, facts.failure),
-        (Outcome.RECORDED, whole if seconds > 0 and seconds >= minimum else None),
-        (Outcome.TOO_SHORT, short if facts.started or seconds > 0 else None),
-        (Outcome.NOT_CONNECTED, None if facts.connected else apart),
+        (Outcome.RECORDED, whole),
+        (Outcome.TOO_SHORT, short),
+        (Outcome.NOT_CONNECTED, apart),
         (Outcome.REFUSED, facts.refused),
         (Outcome.BLOCKED, facts.blocked),
     )

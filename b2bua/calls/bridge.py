@@ -29,7 +29,7 @@ class Side(IntEnum):
 
     @property
     def other(self) -> "Side":
-        return Side(1 - self)
+        return Side.B if self is Side.A else Side.A
 
 
 class Bridge:

@@ -63,6 +63,8 @@ class CallRecord:
         self._began = clock()
         self._answered_after: float | None = None
         self._parties: list[str] = []
+        self._route: tuple[str, str, str] | None = None
+        "What the row says of where the call goes."
 
     def open(self, offered: InviteOffered, caller: Party, direction: Direction) -> None:
         """Write the row at once: a crash loses no call."""
@@ -79,6 +81,7 @@ class CallRecord:
         self.join(caller, side=0, call_id=call_id)
 
     def _open(self, caller: Party, wanted: str, direction: Direction, did: str = "") -> None:
+        self._route = wanted, direction, did
         self._put(
             CallOpened(
                 id=self.id,
@@ -96,6 +99,9 @@ class CallRecord:
 
     def routed(self, dst: str, direction: Direction, did: str = "") -> None:
         """Note where the call goes; `did`: the number that a trunk dialled."""
+        if self._route == (dst, direction, did):
+            return
+        self._route = dst, direction, did
         self._put(CallRouted(id=self.id, direction=direction, dst=dst, did=did))
 
     def join(self, party: Party, *, side: int, call_id: str = "", remote: str = "") -> None:

@@ -29,7 +29,7 @@ from recording.codecs import is_wide, refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
 from recording.permit import RecordingPermit, encode
-from recording.policy import Decision, Direction, Mode, OwnParty, carried_on, decide
+from recording.policy import Decision, Direction, OwnParty, carried_on, decide
 from recording.reasons import Reason, ReasonKey, because
 from recording.spec import OUR_VOICE, OURS, RecordingSpec, StreamFormat, TapSpec
 
@@ -89,6 +89,8 @@ class CallRecording:
         self.on_change = on_change
         self._minimum_s = settings.min_duration_s
         self._parties: tuple[Party, Party] | None = None
+        self._decided_on: object = None
+        "The facts of the newest decision: it is the same until one of them is another."
         self._agreements: dict[Side, Agreement] = {}
         self._segments: list[_Segment] = []
         self._failure: Reason | None = None
@@ -111,15 +113,16 @@ class CallRecording:
         outside_has_keys: bool = True,
     ) -> Decision:
         """Settle whether this call may be recorded, and how that begins."""
-        self._parties = parties
-        own = [own_party(party) for party in parties if party.extension is not None]
-        self.decision = decide(
-            direction,
-            own,
-            emergency=emergency,
-            fax=self.fax,
-            outside_has_keys=outside_has_keys,
-        )
+        facts = direction, parties, emergency, self.fax, outside_has_keys
+        if self.decision is None or facts != self._decided_on:
+            self._parties, self._decided_on = parties, facts
+            self.decision = decide(
+                direction,
+                _own(parties),
+                emergency=emergency,
+                fax=self.fax,
+                outside_has_keys=outside_has_keys,
+            )
         return self.decision
 
     def carry_on(
@@ -134,7 +137,7 @@ class CallRecording:
         usual = self.decide(
             direction, parties, emergency=emergency, outside_has_keys=outside_has_keys
         )
-        own = [own_party(party) for party in parties if party.extension is not None]
+        own = _own(parties)
         self.decision = carried_on(
             usual,
             own,
@@ -446,18 +449,9 @@ class CallRecording:
             (self._folder / segment.result.relative_path).unlink(missing_ok=True)
 
 
-def own_party(party: Party) -> OwnParty:
-    """Return an extension as the policy sees it."""
-    extension = party.extension
-    assert extension is not None
-    return OwnParty(
-        number=extension.number,
-        mode=Mode(extension.mode),
-        opted_in=extension.opt_in_at is not None,
-        directions=frozenset(Direction(name) for name in extension.directions if name),
-        may_stop=extension.user_may_stop,
-        attested=extension.manual_consent == "attested",
-    )
+def _own(parties: tuple[Party, Party]) -> list[OwnParty]:
+    """Return the extensions among the parties, as the policy sees them."""
+    return [party.extension.own_party for party in parties if party.extension is not None]
 
 
 def _with_seconds(failure: Reason | None, seconds: float) -> Reason | None:

@@ -1,8 +1,9 @@
 """In which ways a party presses keys: those that are switched on for it, and that it knows."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from b2bua.calls.negotiation import Negotiation
+from b2bua.media.leg import NO_TONES
 from b2bua.media.messages import LawName
 from ivr.key_pad import Way
 
@@ -22,7 +23,9 @@ class KeyWays:
         "Of telephone events that are its keys."
         self.sends_events: int | None = negotiation.sends_events if has_events else None
         "Payload type in which it is sent telephone events; None: it is sent none."
-        self.tone_types: dict[int, LawName] = negotiation.tone_types if self.tones_count else {}
+        self.tone_types: Mapping[int, LawName] = (
+            negotiation.tone_types if self.tones_count else NO_TONES
+        )
         "Payload types of G.711 in which it may send tones that are its keys."
         self.law: LawName | None = (
             _NAMES.get(negotiation.law) if negotiation.law is not None else None

@@ -62,6 +62,8 @@ class Lamps:
 
     def changed(self, numbers: Iterable[str]) -> None:
         """Look at the lamps of some extensions soon; cheap where nobody watches them."""
+        if not self._notifier:
+            return  # nobody watches anything
         watched = {number for number in numbers if self._is_watched(number)}
         if watched and not self._stale:
             asyncio.get_running_loop().call_soon(self._show)

@@ -6,6 +6,7 @@ with us, and for others only where the operator says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 from b2bua.addresses import Addresses
@@ -48,6 +49,8 @@ class MediaWay:
     @property
     def plain(self) -> "MediaWay":
         """The same way, with nothing wanted of SRTP."""
+        if self.srtp is Srtp.OFF and not self.unkeyed:
+            return self
         return replace(self, srtp=Srtp.OFF, unkeyed="")
 
     def latch_at(self, host: str) -> LatchMode:
@@ -57,8 +60,13 @@ class MediaWay:
         """
         if self.latch != "auto":
             return self.latch
-        hidden = ip_address(host).is_private and not ip_address(self.signalling).is_private
+        hidden = _is_private(host) and not _is_private(self.signalling)
         return "nat" if hidden else "exact"
+
+
+@lru_cache(maxsize=1024)
+def _is_private(host: str) -> bool:
+    return ip_address(host).is_private
 
 
 class MediaWays:

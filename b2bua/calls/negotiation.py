@@ -89,9 +89,9 @@ class Negotiation(Agreed):
     def meet(self, way: MediaWay) -> None:
         """Take note of how media goes to the peer, as soon as it is known who that is."""
         self.keys.meet(way.srtp, way.unkeyed)
-        if way == self._way:
+        before, self._way = self._way, way
+        if way.host == before.host:
             return
-        self._way = way
         self._origin = replace(self._origin, host=way.host)
         # What it was told when several were asked, it was told with its own address.
         self._sent = self._sent and readdressed(self._sent, way.host)
@@ -366,15 +366,16 @@ class Negotiation(Agreed):
 
         `said`: `theirs`, as it was written.
         """
-        self.stream = negotiated(ours, theirs)
+        stream = negotiated(ours, theirs)
+        self.agree(stream)
         self.heard = theirs
         self._said = said
         self._agreed = ours
         if free:
-            self.wish = self.stream.direction
-        remote, types = self.stream.remote, tuple(self.stream.incoming())
-        port = self.stream.rtcp_port
-        rate = next(payload.clock_rate for payload in self._payloads if payload.is_codec)
+            self.wish = stream.direction
+        assert self.codec is not None  # or there would be nothing in common
+        remote, types, rate = stream.remote, self.incoming_types, self.codec.clock_rate
+        port = stream.rtcp_port
         srtp = self.keys.commit()
         told = (remote, types, port, rate, self._way, srtp)
         if told != self._told:

@@ -28,7 +28,7 @@ from b2bua.routing import DialPlan
 from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
 from cdr.journal import Journal
-from cdr.records import CallEnded, EvidenceStored
+from cdr.records import CallEnded, CallOpened, CallRouted, EvidenceStored
 from sip.address import Flow, HostPort
 from sip.binding import Binding
 from sip.digest import Ha1
@@ -454,6 +454,13 @@ class House:
                 await self.journal.changed.wait()
         await asyncio.sleep(0.01)
         return self.journal.of(CallEnded)[calls - 1]
+
+    @property
+    def row(self) -> CallOpened | CallRouted:
+        """What was said last of where a call goes."""
+        opened = self.journal.of(CallOpened)[-1]
+        routed = [each for each in self.journal.of(CallRouted) if each.id == opened.id]
+        return routed[-1] if routed else opened
 
     def remotes(self, leg_id: int) -> list[int]:
         """The ports to which a leg was to send, one after the other."""

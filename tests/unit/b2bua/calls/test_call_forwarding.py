@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.directory import Extension, Forwards
-from cdr.records import CallRouted, PartyJoined
+from cdr.records import PartyJoined
 from sip.events import (
     InviteAnswered,
     InviteCancelled,
@@ -56,7 +56,7 @@ async def test_always_and_nobody_rings_first(tmp_path: Path) -> None:
         offered = await answers(house, alice, carl)
         assert bob.untold == []
         assert diversions(offered) == ["<sip:103@192.0.2.100>;reason=unconditional"]
-        assert house.journal.of(CallRouted)[-1].dst == "103"
+        assert house.row.dst == "103"
         assert [party.number for party in house.journal.of(PartyJoined)] == ["102", "104"]
 
 
@@ -257,7 +257,7 @@ async def test_outside_as_the_extension_itself_could_call(tmp_path: Path) -> Non
         row = await house.over()
         assert not house.plane.recorded
         assert (row.outcome, row.outcome_reason) == ("not_wanted", "no_own_party")
-        assert house.journal.of(CallRouted)[-1].direction == "incoming"
+        assert house.row.direction == "incoming"
 
 
 @virtual
@@ -274,7 +274,7 @@ async def test_what_was_internal_goes_outside_and_its_policy_with_it(tmp_path: P
         alice.bye()
         await outside.take(UsageEnded)
         assert (await house.over()).outcome == "recorded"
-        assert house.journal.of(CallRouted)[-1].direction == "outgoing"
+        assert house.row.direction == "outgoing"
 
 
 @pytest.mark.parametrize("target", ["0112", "112", "*1", "999"])
