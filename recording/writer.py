@@ -1,8 +1,9 @@
 """One recording's file: frames in at any time, the disk behind a bounded queue.
 
 `append` never waits. Threads of a shared pool write what is queued, unbuffered (so that a
-killed process loses nothing that it handed over), sync about once a second (so that a
-power cut loses no more than two), and keep the running hash of exactly what is on disk.
+killed process loses nothing that it handed over), sync about once a second, many files at
+once (so that a power cut loses no more than two), and keep the running hash of exactly what
+is on disk.
 
 **What happens to a sick disk.** A write, or the opening, that fails is tried again twice a
 second: a share comes back, space is made. Meanwhile the queue grows. At its bound (over 60 s
@@ -111,6 +112,7 @@ class Writer:
         self._sent = 0
         self._hash = hashlib.sha256()
         self._synced_at: float | None = None
+        self._sync_is_due = False
         self._closing_since: float | None = None
         pool.kick(self)
 
@@ -152,7 +154,7 @@ class Writer:
         with self._lock:
             self._closing = True
             self._keep = keep
-        self._pool.kick(self)
+        self._pool.kick(self, urgent=True)
         return self.result
 
     def give_up(self, reason: str) -> None:
@@ -170,11 +172,15 @@ class Writer:
         try:
             return self._step(now)
         except Exception as error:  # noqa: BLE001 - a bulkhead: one file, not the pool's thread
-            with self._lock:
-                self._fail_locked(f"{type(error).__name__}: {error}")
-            self._resolve(None, 0, "")
-            self._close()
+            self._break(error)
             return None
+
+    def _break(self, error: Exception) -> None:
+        """End the recording after an error of ours; its `.part` stays."""
+        with self._lock:
+            self._fail_locked(f"{type(error).__name__}: {error}")
+        self._resolve(None, 0, "")
+        self._close()
 
     def _step(self, now: float) -> float | None:
         with self._lock:
@@ -193,9 +199,8 @@ class Writer:
                     return None
                 return now + _RETRY_S
             self.trouble = None
-            again_at = self._sync_if_due(now)
-            if self._failure is None and not closing:
-                return again_at
+            if not closing:
+                return self._next_sync(now)
         self._end()
         return None
 
@@ -251,9 +256,8 @@ class Writer:
         self._hash = digest
         self.written_octets = octets
 
-    def _sync_if_due(self, now: float) -> float | None:
-        """Sync about once a second; return when the next one is due."""
-        assert self._part is not None
+    def _next_sync(self, now: float) -> float | None:
+        """Return when to sync, about once a second; None: after this step, or not at all."""
         if self._synced_at is None:
             self._synced_at = now
         if self.durable_octets == self.written_octets:
@@ -261,16 +265,35 @@ class Writer:
         # A little early, when something was written anyway, saves a second step.
         if now < self._synced_at + 0.6 * self._sync_interval_s:
             return self._synced_at + self._sync_interval_s
-        written = self.written_octets
+        self._sync_is_due = True
+        return None
+
+    @property
+    def unsynced(self) -> Part | None:
+        """Return the file where it is time for a sync (asked by the pool, after a step)."""
+        return self._part if self._sync_is_due else None
+
+    def sync(self, now: float, *, done: bool) -> None:
+        """Make the file durable, or note that it is (called by the pool)."""
+        self._sync_is_due = False
         try:
-            self._folder.sync(self._part)
+            self._sync(now, done=done)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._break(error)
+
+    def _sync(self, now: float, *, done: bool) -> None:
+        if self._part is None or self.result.done():
+            return
+        try:
+            if not done:
+                self._folder.sync(self._part)
         except OSError as error:
             with self._lock:
                 self._fail_locked(f"sync: {describe(error)}")
-            return None
-        self.durable_octets = written
-        self._synced_at = now
-        return None
+            self._end()
+        else:
+            self.durable_octets = self.written_octets
+            self._synced_at = now
 
     def _end(self) -> None:
         """Give the file its name, or remove it, and tell the result."""

@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from recording.folder import Folder, Part
-from recording.writer_pool import Job, State
+from recording.sync import JointSync
+from recording.writer_pool import Job, State, work
 
 
 class ManualPool:
@@ -14,10 +15,11 @@ class ManualPool:
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.joint = JointSync()
         self._kicked: list[Job] = []
         self._timers: list[tuple[float, Job]] = []
 
-    def kick(self, job: Job) -> None:
+    def kick(self, job: Job, *, urgent: bool = False) -> None:  # noqa: ARG002 - nothing waits here
         if job.state is State.IDLE:
             job.state = State.QUEUED
             self._kicked.append(job)
@@ -31,8 +33,7 @@ class ManualPool:
             for job in self._kicked + due:
                 job.state = State.IDLE
             jobs, self._kicked = self._kicked + due, []
-            for job in jobs:
-                again_at = job.step(self.now)
+            for job, again_at in zip(jobs, work(jobs, self.now, self.joint), strict=True):
                 if again_at is not None:
                     self._timers.append((again_at, job))
             if self.now >= end:

@@ -13,8 +13,9 @@ from recording.events import Closed, Opened
 from recording.folder import Folder
 from recording.permit import Basis
 from recording.spec import RecordingSpec, StreamFormat, TapSpec, encode_tap
+from recording.sync import JointSync
 from recording.worker import RecordingWorker
-from recording.writer_pool import Job, Kicker
+from recording.writer_pool import Job, Kicker, work
 from rtp.ring import Kind, RingLayout, RingWriter, initialise
 from tests.unit.codec.coders import Coder
 
@@ -32,18 +33,19 @@ class InlinePool:
     def __init__(self) -> None:
         self.stalled = False
         self._kept: list[Job] = []
+        self._joint = JointSync()
 
-    def kick(self, job: Job) -> None:
+    def kick(self, job: Job, *, urgent: bool = False) -> None:  # noqa: ARG002 - nothing waits here
         if self.stalled:
             self._kept.append(job)
         else:
-            job.step(0.0)
+            work([job], 0.0, self._joint)
 
     def go_on(self) -> None:
         self.stalled = False
         kept, self._kept = self._kept, []
         for job in kept:
-            job.step(0.0)
+            work([job], 0.0, self._joint)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import threading
 
+from recording.folder import Part
 from recording.writer_pool import State, WriterPool
 
 
@@ -18,6 +19,8 @@ class Recorder:
         self.at_once = 0
         self.most_at_once = 0
         self._answers = list(answers)
+        self.unsynced: Part | None = None
+        self.synced: list[bool] = []
 
     def step(self, now: float) -> float | None:
         self.at_once += 1
@@ -29,6 +32,9 @@ class Recorder:
         self.stepped.release()
         delay = self._answers.pop(0) if self._answers else None
         return None if delay is None else now + delay
+
+    def sync(self, now: float, *, done: bool) -> None:  # noqa: ARG002 - as in the protocol
+        self.synced.append(done)
 
 
 def test_a_kick_during_a_step_brings_exactly_one_more() -> None:
@@ -71,8 +77,9 @@ def test_a_job_comes_back_when_it_asked_to() -> None:
 def test_two_jobs_work_side_by_side() -> None:
     pool, one, two = WriterPool(2), Recorder(), Recorder()
     one.go.clear()
-    pool.kick(one)
-    pool.kick(two)
+    pool.kick(one, urgent=True)
+    assert one.entered.wait(30)
+    pool.kick(two, urgent=True)
     assert two.stepped.acquire(timeout=30), "the other one hangs, this one does not"
     one.go.set()
     assert pool.close(30)
@@ -97,3 +104,40 @@ def test_closing_does_what_is_queued_and_forgets_what_is_later() -> None:
     pool.kick(job)
     assert pool.close(30)
     assert (len(job.steps), len(later.steps)) == (1, 1)
+
+
+def test_what_is_not_urgent_waits_for_company() -> None:
+    pool, jobs, last = WriterPool(1), [Recorder() for _ in range(5)], Recorder()
+    for job in jobs:
+        pool.kick(job)
+    pool.kick(last, urgent=True)
+    assert last.stepped.acquire(timeout=30)
+    assert {tuple(job.steps) for job in jobs} == {tuple(last.steps)}, "one batch, one instant"
+    assert pool.close(30)
+
+
+def test_an_urgent_kick_brings_what_waits_already() -> None:
+    clock = [100.0]
+    pool, job = WriterPool(1, clock=lambda: clock[0]), Recorder()
+    pool.kick(job)
+    assert not job.steps, "its time does not come: the clock stands still"
+    pool.kick(job, urgent=True)
+    assert job.stepped.acquire(timeout=30)
+    assert pool.close(30)
+    assert len(job.steps) == 1
+
+
+def test_an_urgent_kick_during_a_step_is_not_put_off() -> None:
+    clock = [100.0]
+    pool, job = WriterPool(1, clock=lambda: clock[0]), Recorder()
+    job.go.clear()
+    pool.kick(job, urgent=True)
+    assert job.entered.wait(30)
+    pool.kick(job)
+    pool.kick(job, urgent=True)
+    pool.kick(job)
+    job.go.set()
+    for _ in range(2):
+        assert job.stepped.acquire(timeout=30)
+    assert pool.close(30)
+    assert len(job.steps) == 2
