@@ -525,6 +525,34 @@ def test_members_of_a_group_are_offered_what_each_can(tmp_path: Path) -> None:
     run()
 
 
+@pytest.mark.parametrize("ring", ["all", "in_turn"])
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_member_that_can_not_encrypt_and_must_leaves_the_call_to_the_others(
+    tmp_path: Path, ring: str, *, keyed: bool
+) -> None:
+    @virtual
+    async def run() -> None:
+        group = f'[[group]]\nnumber = "800"\nmembers = ["103", "104"]\nring = "{ring}"\n'
+        people = own("102"), own("103", Srtp.REQUIRED), own("104", Srtp.OFF)
+        async with open_house(
+            tmp_path, *people, toml=(WITHOUT_TLS if keyed else "") + group
+        ) as house:
+            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+            alice.dial("800")
+            if keyed:
+                offered = await bob.take(InviteOffered)
+                assert said(offered.request.body)[0] == "RTP/SAVP"
+                bob.reject(offered, 488)
+            carol.answer(await carol.take(InviteOffered))
+            await alice.take(InviteAnswered)
+            assert keys(house, B) is None
+            assert bob.untold == []
+            alice.bye()
+            await carol.take(UsageEnded)
+
+    run()
+
+
 def test_early_media_is_encrypted_as_the_answer_is(tmp_path: Path) -> None:
     @virtual
     async def run() -> None:
