@@ -12,6 +12,7 @@ from typing import TypeVar
 from b2bua.calls.call_record import wall_us
 from b2bua.control import (
     EVERY_DIRECTION,
+    EVERY_WAY,
     AddExtension,
     AddToken,
     AddUser,
@@ -133,6 +134,7 @@ class Administration:
             user_may_stop=request.user_may_stop,
             manual_consent=request.manual_consent,
             srtp=_srtp(request.srtp),
+            dtmf=_dtmf(request.dtmf),
             opt_in=OptIn(at=wall_us(), by=actor) if request.opt_in else None,
         )
 
@@ -161,6 +163,7 @@ class Administration:
             forward_offline=_forward(request.number, request.forward_offline),
             forward_after_s=_patience(request.forward_after_s),
             srtp=_srtp(request.srtp) if request.srtp is not None else UNCHANGED,
+            dtmf=_dtmf(request.dtmf) if request.dtmf is not None else UNCHANGED,
         )
 
     def _credentials(self, number: str, password: str) -> Credentials:
@@ -204,6 +207,11 @@ def _srtp(wish: SrtpWish) -> str:
         return installed(Srtp(wish))
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _dtmf(wanted: Collection[str]) -> tuple[str, ...]:
+    """Return the ways in the order of the table."""
+    return tuple(each for each in EVERY_WAY if each in wanted)
 
 
 def _patience(seconds: int | None) -> int | Unchanged:

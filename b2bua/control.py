@@ -44,6 +44,8 @@ Scope = Literal["calls", "audio", "metrics"]
 
 SrtpWish = Literal["default", "off", "optional", "required"]
 "Of an extension's telephones; `default`: as the configuration says for everybody."
+DtmfWay = Literal["rfc4733", "info", "in_band"]
+EVERY_WAY: tuple[DtmfWay, ...] = ("rfc4733", "info", "in_band")
 EVERY_DIRECTION: tuple[Direction, ...] = ("incoming", "outgoing", "internal")
 
 
@@ -60,6 +62,8 @@ class AddExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     directions: tuple[Direction, ...] = EVERY_DIRECTION
     user_may_stop: bool = False
     srtp: SrtpWish = "default"
+    dtmf: tuple[DtmfWay, ...] = ()
+    "In which ways it presses keys; none: as the configuration says."
 
 
 class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -80,6 +84,7 @@ class SetExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     forward_offline: str | None = None
     forward_after_s: int | None = None
     srtp: SrtpWish | None = None
+    dtmf: tuple[DtmfWay, ...] | None = None
 
 
 class RemoveExtension(msgspec.Struct, frozen=True, tag=True, kw_only=True):

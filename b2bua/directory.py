@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cdr.rows import ExtensionRow
+from ivr.key_pad import Way
 from recording.policy import Direction, Mode, OwnParty
 from sip.digest import ALGORITHMS, Ha1
 from sip.secure_media import Srtp
@@ -48,6 +49,8 @@ class Extension:
     forwards: Forwards = Forwards()
     srtp: Srtp | None = None
     "None: as the configuration says for everybody."
+    dtmf: tuple[Way, ...] = ()
+    "In which ways it presses keys; none: as the configuration says."
     own_party: OwnParty = field(init=False, compare=False, repr=False)
     "The extension as the recording policy sees it."
 
@@ -82,6 +85,7 @@ class Extension:
                 after_s=row.forward_after_s,
             ),
             srtp=Srtp(row.srtp) if row.srtp else None,
+            dtmf=tuple(Way(each) for each in row.dtmf.split(",") if each),
             ha1=Ha1(
                 md5=row.ha1_md5,
                 sha256=row.ha1_sha256,

@@ -76,6 +76,7 @@ def _extension(row: ExtensionRow) -> dict[str, Any]:
         "opt_in_by": row.opt_in_by,
         "forward": _forwards(row),
         "srtp": row.srtp or "default",
+        "dtmf": row.dtmf or "default",
     }
 
 

@@ -60,6 +60,7 @@ def _add_extension(connection: Connection, change: ExtensionAdded) -> Applied:
         "user_may_stop": change.user_may_stop,
         "manual_consent": change.manual_consent,
         "srtp": change.srtp,
+        "dtmf": ",".join(change.dtmf),
         **_opt_in(change.opt_in),
         **_credentials(change.credentials),
         "algorithms": ",".join(change.algorithms),
@@ -94,6 +95,8 @@ def _changed_columns(change: ExtensionChanged, before: ExtensionRow) -> dict[str
     }
     if not isinstance(change.directions, Unchanged):
         row["directions"] = ",".join(change.directions)
+    if not isinstance(change.dtmf, Unchanged):
+        row["dtmf"] = ",".join(change.dtmf)
     if not isinstance(change.algorithms, Unchanged):
         row["algorithms"] = ",".join(change.algorithms)
     if not isinstance(change.opt_in, Unchanged):

@@ -321,6 +321,8 @@ class ExtensionAdded:
     manual_consent: str = "ask"
     srtp: str = ""
     "off, optional or required; empty: as the configuration says for everybody."
+    dtmf: tuple[str, ...] = ()
+    "rfc4733, info and in_band: how it presses keys; empty: as the configuration says."
     opt_in: OptIn | None = None
     algorithms: tuple[str, ...] = ("MD5", "SHA-256")
 
@@ -343,6 +345,7 @@ class ExtensionChanged:
     forward_offline: str | Unchanged = UNCHANGED
     forward_after_s: int | Unchanged = UNCHANGED
     srtp: str | Unchanged = UNCHANGED
+    dtmf: tuple[str, ...] | Unchanged = UNCHANGED
     opt_in: OptIn | Unchanged | None = UNCHANGED
     algorithms: tuple[str, ...] | Unchanged = UNCHANGED
     disabled: bool | Unchanged = UNCHANGED

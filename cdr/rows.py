@@ -168,6 +168,7 @@ class ExtensionRow:
     forward_offline: str = ""
     forward_after_s: int = 20
     srtp: str = ""
+    dtmf: str = ""
     realm: str
     ha1_md5: str
     ha1_sha256: str

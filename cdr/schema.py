@@ -232,6 +232,8 @@ extensions = Table(
     Column("forward_after_s", Integer, nullable=False, server_default="20"),
     # off, optional or required; empty: as the configuration says for everybody.
     _word("srtp"),
+    # Comma-separated: rfc4733, info, in_band; empty: as the configuration says.
+    _word("dtmf"),
     Column("realm", Text, nullable=False),
     # HA1 of RFC 7616 for both algorithms, hexadecimal.
     Column("ha1_md5", Text, nullable=False),

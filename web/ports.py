@@ -20,6 +20,7 @@ Mode: TypeAlias = Literal["off", "manual", "automatic", "never"]
 
 ManualConsent: TypeAlias = Literal["ask", "attested"]
 SrtpWish: TypeAlias = Literal["default", "off", "optional", "required"]
+DtmfWay: TypeAlias = Literal["rfc4733", "info", "in_band"]
 Direction: TypeAlias = Literal["incoming", "outgoing", "internal"]
 
 AccountWrite: TypeAlias = SessionOpened | SessionTouched | SessionClosed | AuditEntry
@@ -50,6 +51,8 @@ class ExtensionSetting:
     "Seconds that it rings before `forward_no_answer`."
     srtp: SrtpWish | None = None
     "`default`: as the configuration says for everybody."
+    dtmf: tuple[DtmfWay, ...] | None = None
+    "In which ways its telephone presses keys; none: as the configuration says."
 
 
 class Changes(Protocol):

@@ -242,6 +242,14 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "srtp.hint": _both(
         "Das Telefon muss sich über TLS anmelden.", "The telephone has to register over TLS."
     ),
+    "dtmf.title": _both("Tasten (MFV)", "Keys (DTMF)"),
+    "dtmf.rfc4733": _both("Telefon-Ereignisse (RFC 4733)", "Telephone events (RFC 4733)"),
+    "dtmf.info": _both("SIP INFO", "SIP INFO"),
+    "dtmf.in_band": _both("Töne im Gespräch", "Tones in the sound"),
+    "dtmf.hint": _both(
+        "Wie das Telefon Tasten sendet; ohne Angabe wie für alle eingestellt.",
+        "How the telephone sends keys; with none ticked as set for everybody.",
+    ),
     "consent.title": _both("Von Hand", "By hand"),
     "consent.label": _both("Zustimmung der anderen Seite", "Agreement of the other party"),
     "consent.ask": _both("Eine Ansage fragt nach", "An announcement asks"),

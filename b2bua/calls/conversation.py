@@ -244,8 +244,10 @@ class Conversation:
         """Return in which ways a side presses keys, as things stand."""
         party = self.parties[side]
         dtmf = self.services.config.dtmf
-        trunk = party.trunk if party.extension is None else None
-        ways = trunk.settings.dtmf if trunk is not None else dtmf.ways_of(party.number)
+        if party.extension is not None:
+            ways = party.extension.dtmf or dtmf.ways_of(party.number)
+        else:
+            ways = party.trunk.settings.dtmf if party.trunk is not None else dtmf.extensions
         return KeyWays(
             ways, self.bridge.sides[side], info=Way.INFO in ways and self.takes_info[side]
         )

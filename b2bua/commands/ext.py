@@ -1,6 +1,6 @@
 """`mitschnitt ext`: the own numbers."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import typer
 
@@ -23,10 +23,14 @@ Mode = Literal["off", "manual", "automatic", "never"]
 ManualConsent = Literal["ask", "attested"]
 SrtpWish = Literal["default", "off", "optional", "required"]
 Direction = Literal["incoming", "outgoing", "internal"]
+DtmfWay = Literal["rfc4733", "info", "in_band"]
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+DTMF_WAYS: tuple[DtmfWay, ...] = get_args(DtmfWay)
 
 SHORTEST_PASSWORD = 8
+
+W = TypeVar("W", bound=str)
 
 ManualConsentOption = Annotated[
     ManualConsent | None,
@@ -53,6 +57,14 @@ SrtpOption = Annotated[
     typer.Option("--srtp", help="Encryption of the sound; default: as the configuration says."),
 ]
 
+DtmfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dtmf",
+        help="How it presses keys: rfc4733,info,in_band; default: as the configuration says.",
+    ),
+]
+
 ForwardOption = Annotated[str | None, typer.Option(metavar="NUMBER|off")]
 
 app = typer.Typer(help="Extensions: the own numbers.", no_args_is_help=True)
@@ -71,6 +83,7 @@ def ext_add(
     directions: DirectionsOption = None,
     user_may_stop: MayStopOption = None,
     srtp: SrtpOption = None,
+    dtmf: DtmfOption = None,
     password_stdin: PasswordOption = False,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -89,6 +102,7 @@ def ext_add(
         directions=_directions(directions) or DIRECTIONS,
         user_may_stop=bool(user_may_stop),
         srtp=srtp or "default",
+        dtmf=_ways(dtmf) or (),
     )
     change(request, data, config)
     typer.echo(f"extension {number} added")
@@ -107,6 +121,7 @@ def ext_set(
     directions: DirectionsOption = None,
     user_may_stop: MayStopOption = None,
     srtp: SrtpOption = None,
+    dtmf: DtmfOption = None,
     password_stdin: PasswordOption = False,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -124,6 +139,7 @@ def ext_set(
         directions=_directions(directions),
         user_may_stop=user_may_stop,
         srtp=srtp,
+        dtmf=_ways(dtmf),
         password=password,
     )
     if request == SetExtension(number=number):
@@ -194,14 +210,24 @@ def ext_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) ->
 
 def _directions(text: str | None) -> tuple[Direction, ...] | None:
     """Return the directions of a list, None where none was given."""
+    return None if text is None else _some_of(DIRECTIONS, text, "--directions")
+
+
+def _ways(text: str | None) -> tuple[DtmfWay, ...] | None:
+    """Return the ways of a list, no one for `default`, None where none was given."""
     if text is None:
         return None
+    return () if text == "default" else _some_of(DTMF_WAYS, text, "--dtmf")
+
+
+def _some_of(table: tuple[W, ...], text: str, option: str) -> tuple[W, ...]:
+    """Return the words of a list in the order of the table."""
     wanted = words(text)
-    unknown = sorted(set(wanted) - set(DIRECTIONS))
+    unknown = sorted(set(wanted) - set(table))
     if unknown or not wanted:
         said = ", ".join(unknown) or "nothing"
-        raise UsageError(f"--directions: {', '.join(DIRECTIONS)}; not {said}")
-    return tuple(each for each in DIRECTIONS if each in wanted)
+        raise UsageError(f"{option}: {', '.join(table)}; not {said}")
+    return tuple(each for each in table if each in wanted)
 
 
 def _target(number: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from b2bua.settings.section import Section
 from b2bua.settings.values import ExtensionNumber, each_once
@@ -18,16 +18,9 @@ class DtmfConfig(Section):
 
     extensions: Ways = USUAL
     extension: dict[ExtensionNumber, Ways] = Field(default_factory=dict)
-    "For single extensions, in place of `extensions`."
+    "For single extensions, in place of `extensions`; what is set of the extension itself wins."
     in_band_codes: bool = False
     "Whether star codes may be dialled by tones, which the other party has heard by then."
-
-    @model_validator(mode="after")
-    def _codes_can_be_heard(self) -> "DtmfConfig":
-        ways = [*self.extensions, *(way for each in self.extension.values() for way in each)]
-        if self.in_band_codes and Way.IN_BAND not in ways:
-            raise ValueError("in_band_codes count only where an extension has in_band")
-        return self
 
     def ways_of(self, number: str) -> Ways:
         """Return in which ways an extension presses keys."""

@@ -77,6 +77,7 @@ class ServerChanges:
             forward_offline=setting.forward_offline,
             forward_after_s=setting.forward_after_s,
             srtp=setting.srtp,
+            dtmf=setting.dtmf,
         )
         await self._change(setting.actor, request)
 

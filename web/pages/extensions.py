@@ -13,7 +13,7 @@ from web.context import Web, web_of
 from web.errors import ChangeRefusedError, HttpProblem
 from web.formats import local, moment_text
 from web.pages.rendering import language_of, page, see_other
-from web.ports import Direction, ExtensionSetting, ManualConsent, Mode, SrtpWish
+from web.ports import Direction, DtmfWay, ExtensionSetting, ManualConsent, Mode, SrtpWish
 from web.texts import Texts
 
 router = APIRouter(include_in_schema=False)
@@ -22,6 +22,7 @@ MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 CONSENTS: Final[tuple[ManualConsent, ...]] = get_args(ManualConsent)
 DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)
 SRTP_WISHES: Final[tuple[SrtpWish, ...]] = get_args(SrtpWish)
+DTMF_WAYS: Final[tuple[DtmfWay, ...]] = get_args(DtmfWay)
 FORWARD_CASES: Final = ("always", "busy", "no_answer", "offline")
 FORWARD_TARGET: Final = re.compile(r"\+?[0-9]{2,32}")
 AFTER_S: Final = re.compile(r"[1-9][0-9]{0,2}")
@@ -72,6 +73,7 @@ class ExtensionView:
     forward_hint: str
     "Where its calls go, in words; empty for nowhere."
     srtp: tuple[ChoiceView, ...]
+    dtmf: tuple[ChoiceView, ...]
 
 
 @router.get("/extensions")
@@ -152,6 +154,16 @@ async def set_srtp(request: Request, number: str, form: AdminForm) -> Response:
     await _existing(web_of(request), number)
     return await _change(
         request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, srtp=wish)
+    )
+
+
+@router.post("/extensions/{number}/dtmf")
+async def set_dtmf(request: Request, number: str, form: AdminForm) -> Response:
+    """Set in which ways keys are taken from the telephone, and sent to it."""
+    await _existing(web_of(request), number)
+    ways = tuple(each for each in DTMF_WAYS if f"dtmf_{each}" in form.fields)
+    return await _change(
+        request, form.viewer, ExtensionSetting(actor=form.viewer.actor, number=number, dtmf=ways)
     )
 
 
@@ -261,6 +273,10 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
         srtp=tuple(
             ChoiceView(value=each, text=t(f"srtp.{each}"), chosen=each == (row.srtp or "default"))
             for each in SRTP_WISHES
+        ),
+        dtmf=tuple(
+            ChoiceView(value=each, text=t(f"dtmf.{each}"), chosen=each in row.dtmf.split(","))
+            for each in DTMF_WAYS
         ),
     )
 

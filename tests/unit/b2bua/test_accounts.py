@@ -199,6 +199,22 @@ def test_what_srtp_is_wanted_of_an_extension(data: Path, monkeypatch: pytest.Mon
     assert [row["srtp"] for row in rows(data, "ext", "list")] == ["off", "default"]
 
 
+def test_how_an_extension_presses_keys(data: Path) -> None:
+    run(data, "ext", "add", "201")
+    run(data, "ext", "add", "202", "--dtmf", "info,rfc4733")
+    assert [row["dtmf"] for row in rows(data, "ext", "list")] == ["default", "rfc4733,info"]
+    run(data, "ext", "set", "201", "--dtmf", "in_band")
+    run(data, "ext", "set", "202", "--name", "Ada")
+    assert [row["dtmf"] for row in rows(data, "ext", "list")] == ["in_band", "rfc4733,info"]
+    entry = asyncio.run(audited(data))[1]
+    assert (entry.action, entry.object) == ("extension.change", "201")
+    run(data, "ext", "set", "202", "--dtmf", "default")
+    assert rows(data, "ext", "list")[1]["dtmf"] == "default"
+    for wrong in ("", "tones", "info,tones"):
+        result = attempt(data, "ext", "set", "201", "--dtmf", wrong)
+        assert isinstance(result.exception, UsageError)
+
+
 def test_where_the_calls_of_an_extension_go(data: Path) -> None:
     run(data, "ext", "add", "201")
     assert rows(data, "ext", "list")[0]["forward"] == ""

@@ -130,7 +130,6 @@ def test_the_longer_announcement() -> None:
         ('[dtmf]\nextensions = ["info", "info"]\n', "f:2: dtmf.extensions: "),
         ('[dtmf]\nextension = { "21" = ["tones"] }\n', "f:2: dtmf.extension.21.0: "),
         (TRUNK + 'dtmf = ["rfc2833"]\n', "f:4: trunk.0.dtmf.0: "),
-        ("[dtmf]\nin_band_codes = true\n", "f:1: dtmf: in_band_codes count only where"),
         ('[lamps]\nwatchers = { "21" = ["22"] }\n', "f:1: lamps: watchers count only with"),
         ('[lamps]\nwatch = "some"\n', "f:2: lamps.watch: "),
         ('[lamps]\nwatchers = { "21" = ["x"] }\n', "f:2: lamps.watchers.21.0: "),

@@ -79,6 +79,7 @@ class JournalChanges:
                 forward_no_answer=wanted(setting.forward_no_answer),
                 forward_offline=wanted(setting.forward_offline),
                 forward_after_s=wanted(setting.forward_after_s),
+                dtmf=wanted(setting.dtmf),
                 srtp="" if setting.srtp == "default" else wanted(setting.srtp),
             )
         )

@@ -294,6 +294,23 @@ async def test_whether_the_sound_is_encrypted_is_set(house: House) -> None:
         assert row.srtp == ""
 
 
+async def test_how_keys_are_pressed_is_set(house: House) -> None:
+    await extension(house)
+    async with house.logged_in() as browser:
+        assert 'name="dtmf_info">' in (await browser.get("/extensions")).text
+        answer = await browser.submit("/extensions/101/dtmf", dtmf_info="on", dtmf_in_band="on")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/extensions?saved=101")
+        (row,) = await house.reader.extensions()
+        assert row.dtmf == "info,in_band"
+        german = (await browser.get("/extensions", headers=GERMAN)).text
+        assert 'name="dtmf_in_band" checked> Töne im Gespräch' in german
+        assert 'name="dtmf_rfc4733">' in german
+        assert (await browser.submit("/extensions/9/dtmf")).status_code == 404
+        await browser.submit("/extensions/101/dtmf")
+        (row,) = await house.reader.extensions()
+        assert row.dtmf == ""
+
+
 async def test_a_refusal_of_the_server_is_shown(house: House) -> None:
     await extension(house)
 

@@ -1,6 +1,7 @@
 """Keys in a call: taken in ways that are switched on, sent on as the other side takes them."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,15 +162,20 @@ async def test_who_knows_neither_gets_tones(tmp_path: Path) -> None:
         await over(house, alice, outside)
 
 
-@virtual
-async def test_info_that_is_switched_off_is_not_understood(tmp_path: Path) -> None:
-    async with open_house(
-        tmp_path, ALICE, toml='[dtmf]\nextension = {"102" = ["rfc4733"]}\n'
-    ) as house:
-        alice, outside = await outgoing(house)
-        assert await alice.request("INFO", body=b"Signal=5\r\nDuration=160\r\n") == 415
-        assert sent(house, B) == []
-        await over(house, alice, outside)
+@pytest.mark.parametrize("where", ["of the extension", "in the configuration"])
+def test_info_that_is_switched_off_is_not_understood(tmp_path: Path, where: str) -> None:
+    alone = (Way.RFC4733,) if where == "of the extension" else ()
+    toml = f'[dtmf]\nextension = {{"102" = ["{"info" if alone else "rfc4733"}"]}}\n'
+
+    @virtual
+    async def run() -> None:
+        async with open_house(tmp_path, replace(ALICE, dtmf=alone), toml=toml) as house:
+            alice, outside = await outgoing(house)
+            assert await alice.request("INFO", body=b"Signal=5\r\nDuration=160\r\n") == 415
+            assert sent(house, B) == []
+            await over(house, alice, outside)
+
+    run()
 
 
 def incoming(*ways: str) -> str:
