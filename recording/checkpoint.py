@@ -28,7 +28,7 @@ class CheckpointError(Exception):
     """The checkpoint doesn't fit into the memory."""
 
 
-class TrackState(msgspec.Struct, frozen=True, array_like=True):
+class TrackState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A party of an open recording."""
 
     leg_id: int
@@ -48,7 +48,7 @@ class TrackState(msgspec.Struct, frozen=True, array_like=True):
     "Where levelling was."
 
 
-class RecordingState(msgspec.Struct, frozen=True, array_like=True):
+class RecordingState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An open recording. Places are samples of 8 kHz on its axis."""
 
     spec: RecordingSpec
@@ -67,7 +67,7 @@ class RecordingState(msgspec.Struct, frozen=True, array_like=True):
     "Codecs that came so far and could not be decoded."
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True):
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far a recording's file is."""
 
     path: str

@@ -1,6 +1,7 @@
 """Threads for LAME, which releases the interpreter lock: the recorder's tick goes on.
 
-The jobs of one key (a recording) stay in order, because each key has its thread. The queue
+The jobs of one key (a recording) stay in order, because each key has its thread. A tick's jobs
+are handed over together, by `flush`: to wake a thread costs as much as some of them do. The queue
 needs no bound of its own: it is fed by the clock, one second of audio per recording and
 second, and whoever feeds it looks at `lag_s` and stops taking new recordings.
 """
@@ -26,13 +27,18 @@ class EncoderPool:
         self._queues = [_Queue(clock, number) for number in range(threads)]
 
     def submit(self, key: int, job: Job) -> None:
-        """Do `job` after all earlier ones of `key`."""
+        """Do `job` after all earlier ones of `key`; it begins with the next `flush`."""
         if self._queues:
-            self._queues[key % len(self._queues)].put(job)
+            self._queues[key % len(self._queues)].gathered.append(job)
         else:
             began = time.thread_time()
             job()
             self._inline_s += time.thread_time() - began
+
+    def flush(self) -> None:
+        """Hand over what was submitted."""
+        for each in self._queues:
+            each.flush()
 
     @property
     def busy_s(self) -> float:
@@ -54,26 +60,31 @@ class EncoderPool:
 class _Queue:
     def __init__(self, clock: Callable[[], float], number: int) -> None:
         self._clock = clock
-        self._jobs: queue.SimpleQueue[tuple[float, Job] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[tuple[float, list[Job]] | None] = queue.SimpleQueue()
+        self.gathered: list[Job] = []
         self._oldest: float | None = None
         self.busy_s = 0.0
         self._thread = threading.Thread(target=self._work, name=f"encoder-{number}", daemon=True)
         self._thread.start()
 
-    def put(self, job: Job) -> None:
-        self._jobs.put((self._clock(), job))
+    def flush(self) -> None:
+        if self.gathered:
+            self._batches.put((self._clock(), self.gathered))
+            self.gathered = []
 
     def lag_s(self, now: float) -> float:
         oldest = self._oldest
         return now - oldest if oldest is not None else 0.0
 
     def close(self) -> None:
-        self._jobs.put(None)
+        self.flush()
+        self._batches.put(None)
         self._thread.join(CLOSE_TIMEOUT_S)
 
     def _work(self) -> None:
-        while (item := self._jobs.get()) is not None:
-            self._oldest, job = item
-            job()
+        while (item := self._batches.get()) is not None:
+            self._oldest, jobs = item
+            for job in jobs:
+                job()
             self.busy_s = time.thread_time()
             self._oldest = None

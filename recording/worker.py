@@ -1,6 +1,6 @@
 """A recorder without its process: rings in, files and events out.
 
-Every 20 ms `tick` reads all rings, mixes the recordings whose second is complete, reports
+Every 40 ms `tick` reads all rings, mixes the recordings whose second is complete, reports
 what happened and lets the rings go on (`recording/safe_cursor.py`). It never waits: files
 are written by `recording/writer.py` in threads of its own, and LAME runs in those of the
 encoder pool.
@@ -111,7 +111,7 @@ class RecordingWorker:
         return resumed
 
     def tick(self, now_ns: int) -> None:
-        """Do what there is to do; call it about every 20 ms."""
+        """Do what there is to do; call it about every 40 ms."""
         self._now_ns = now_ns
         unread = max((lane.unread for lane in self._lanes), default=0.0)
         self._read(now_ns)
@@ -125,6 +125,7 @@ class RecordingWorker:
             self._read(now_ns)
         for recording in list(self._recordings.values()):
             self._guarded(recording, self._end, recording, now_ns)
+        self._encoders.flush()
 
     def give_up(self, reason: str) -> None:
         """Report what is not finished as failed; its `.part` stays for the next start."""
@@ -189,6 +190,7 @@ class RecordingWorker:
         for lane in self._lanes:
             for _ in lane.read(now_ns, self._obey):
                 self._mix_due(lane)
+        self._encoders.flush()
 
     def _mix_due(self, lane: Lane) -> None:
         due = self._due[lane.index]

@@ -12,6 +12,8 @@ def test_jobs_of_one_key_keep_their_order(threads: int) -> None:
     for number in range(50):
         for key, mine in done.items():
             pool.submit(key, lambda mine=mine, number=number: mine.append(number))  # type: ignore[misc] # mypy infers no lambda with defaults
+        if number % 3 == 0:
+            pool.flush()
     pool.close()
     assert all(mine == list(range(50)) for mine in done.values())
 
@@ -27,6 +29,8 @@ def test_the_lag_is_the_age_of_the_job_at_hand() -> None:
 
     assert pool.lag_s == 0.0
     pool.submit(0, slow)
+    assert pool.lag_s == 0.0, "nothing begins by itself"
+    pool.flush()
     assert started.wait(10.0)
     now = 13.0
     assert pool.lag_s == 3.0

@@ -66,6 +66,7 @@ def settle_encoders(rig: Rig) -> None:
     """Wait until the encoder's thread has done what is queued."""
     done = threading.Event()
     rig.worker._encoders.submit(0, done.set)
+    rig.worker._encoders.flush()
     assert done.wait(PATIENCE_S)
 
 
