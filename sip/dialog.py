@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sip.address import Flow
 from sip.build import OutgoingRequest, with_tag
 from sip.contact import read_contacts
 from sip.errors import RemoteProtocolError
 from sip.message import URI, Request, Response, parse_address
+from sip.name_addr import write_uri
 from sip.via import first_value
 
 DialogId = tuple[str, str, str]
@@ -16,7 +18,7 @@ DialogId = tuple[str, str, str]
 
 def header_values(lines: list[str]) -> tuple[str, ...]:
     """Return the single values of header lines that may hold several each."""
-    values = []
+    values = list[str]()
     for line in lines:
         rest = line
         while rest:
@@ -31,7 +33,13 @@ def contact_uri(message: Request | Response) -> URI | None:
 
     None where there is none; raises `RemoteProtocolError` where it can't be read.
     """
-    contacts = list(read_contacts(message.headers.getlist("Contact")))
+    return _only_uri(tuple(message.headers.getlist("Contact")))
+
+
+@lru_cache(maxsize=1024)
+def _only_uri(lines: tuple[str, ...]) -> URI | None:
+    """Read the Contact lines of a message; a telephone has the same one in each of its calls."""
+    contacts = list(read_contacts(list(lines)))
     if len(contacts) > 1:
         raise RemoteProtocolError(400, "Several Contacts")
     return contacts[0].uri if contacts else None
@@ -163,7 +171,7 @@ class Dialog:
         )
 
     def _request_uri_and_routes(self) -> tuple[str, tuple[str, ...]]:
-        target = str(self.remote_target)
+        target = write_uri(self.remote_target)
         if not self.route_set:
             return target, ()
         try:

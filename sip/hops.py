@@ -43,9 +43,10 @@ class LoopMarks:
 
     def is_loop(self, request: Request) -> bool:
         """Tell whether a request is one of ours that has come back for the same target."""
-        vias = header_values(request.headers.getlist("Via"))[1 : MAX_VIAS + 1]
-        if not vias:
+        lines = request.headers.getlist("Via")
+        if len(lines) == 1 and "," not in lines[0]:
             return False
+        vias = header_values(lines)[1 : MAX_VIAS + 1]
         mark = self.mark(request)
         return any(_branch(via).endswith(mark) for via in vias)
 

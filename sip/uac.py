@@ -14,6 +14,7 @@ from sip.hops import MAX_FORWARDS, hops_left, mark_of
 from sip.in_dialog_client import InDialogClient, ignore
 from sip.invite_usage import MAX_ACKS, InviteUsage
 from sip.message import URI, Address, Request, Response
+from sip.name_addr import write_address, write_uri
 from sip.peer import Peer, attempt_for, may_answer
 from sip.reliable import ReliableClient
 from sip.reliable_state import Fork
@@ -80,11 +81,11 @@ class InviteClient:
             hops = min(hops, hops_left(caused_by) - 1)
         sent = OutgoingRequest(
             method="INVITE",
-            uri=str(target),
+            uri=write_uri(target),
             via=core.via(flow, branch),
             branch=branch,
-            from_=with_tag(str(from_), local_tag),
-            to=str(to),
+            from_=with_tag(write_address(from_), local_tag),
+            to=write_address(to),
             call_id=core.token(),
             cseq=1,
             routes=routes,

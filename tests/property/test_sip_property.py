@@ -27,9 +27,9 @@ from sip.message import (
     any_lines,
     parse,
     tag_of,
-    tag_of_any,
     usual_lines,
 )
+from sip.name_addr import tag_of_any, write_address, write_uri
 from sip.session_timer import SessionPolicy
 from sip.via import parse_any_via, parse_top_via, stamp
 from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, chaos
@@ -429,3 +429,21 @@ def _read_by(read: Callable[[str], object], text: str) -> object:
         return read(text)
     except (ValueError, RemoteProtocolError) as error:
         return str(error)
+
+
+URIS = [
+    "sip:a@h",
+    "sip:h:5061",
+    "sips:a%20b@h",
+    "sip:a:p@h",
+    "sip:+49-1@h;user=phone",
+    "tel:+491",
+    "sip:[::1]",
+]
+
+
+@given(st.sampled_from(URIS), st.sampled_from(["", "n", 'a "b']))
+def test_an_address_is_written_as_its_library_writes_it(text: str, name: str) -> None:
+    uri = URI.parse(text)
+    address = Address(uri=uri, name=name)
+    assert (write_uri(uri), write_address(address)) == (str(uri), str(address))
