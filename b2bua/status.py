@@ -15,7 +15,7 @@ from b2bua.web.child import WebPages
 from cdr.journal import Journal
 from sip.endpoint import Endpoint
 from sip.io.shell import Shell
-from sip.io.tls import Tls
+from sip.io.tls import Certificate, Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +59,18 @@ class Status:
 
 
 def certificate_status(tls: Tls | None, now: float) -> str:
-    """Return how long the certificate lasts; `now`: seconds since the epoch."""
+    """Return how long each certificate lasts; `now`: seconds since the epoch."""
     if tls is None:
         return ""
-    if tls.certificate.trouble:
-        return tls.certificate.trouble
-    days = int((tls.certificate.ends_at - now) // 86_400)
+    return "; ".join(_lasts(each, now) for each in tls.certificates)
+
+
+def _lasts(certificate: Certificate, now: float) -> str:
+    if certificate.trouble:
+        return certificate.trouble
+    days = int((certificate.ends_at - now) // 86_400)
     left = f"{days} days left" if days >= 0 else "has ended"
-    return f"{', '.join(tls.certificate.names)}: {left}"
+    return f"{', '.join(certificate.names)}: {left}"
 
 
 def trunk_status(trunk: Trunk, now: float, calls: int = 0) -> control.TrunkStatus:

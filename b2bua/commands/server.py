@@ -99,9 +99,14 @@ def _check_certificates(settings: "Config") -> list[str]:
         tls = read_certificates(settings)
     except TlsError as error:
         raise ConfigError(f"[tls]: {error}") from error
-    if tls is None or not tls.certificate.trouble:
+    if tls is None:
         return []
-    return [f"[tls] certificate: {tls.certificate.trouble}"]
+    places = ["certificate", *(f"further.{n}" for n in range(len(tls.certificates) - 1))]
+    return [
+        f"[tls] {place}: {each.trouble}"
+        for place, each in zip(places, tls.certificates, strict=True)
+        if each.trouble
+    ]
 
 
 def trunk_line(trunk: "control.TrunkStatus") -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from b2bua.settings.section import Section
-from sip.io.tls import TlsFiles
+from sip.io.tls import PemPair, TlsFiles
 
 
 def _absolute(value: Path) -> Path:
@@ -18,12 +18,21 @@ def _absolute(value: Path) -> Path:
 PemFile = Annotated[Path, AfterValidator(_absolute)]
 
 
+class PemPairConfig(Section):
+    """A certificate and its key."""
+
+    certificate: PemFile
+    key: PemFile
+
+
 class TlsConfig(Section):
     """`[tls]`: what `tls` among the transports needs."""
 
     certificate: PemFile | None = None
     "PEM: ours, and the intermediate ones behind it."
     key: PemFile | None = None
+    further: tuple[PemPairConfig, ...] = ()
+    "Ours for other names under which peers call this server."
     port: int = Field(default=5061, ge=0, le=65535)
     "Beside that of each address of `[sip] listen`."
     client_ca: PemFile | None = None
@@ -37,5 +46,11 @@ class TlsConfig(Section):
         if self.certificate is None or self.key is None:
             return None
         return TlsFiles(
-            certificate=self.certificate, key=self.key, client_ca=self.client_ca, trust=self.trust
+            certificate=self.certificate,
+            key=self.key,
+            further=tuple(
+                PemPair(certificate=each.certificate, key=each.key) for each in self.further
+            ),
+            client_ca=self.client_ca,
+            trust=self.trust,
         )

@@ -5,7 +5,8 @@ when it is accepted, not when its handshake is done, and a handshake has `handsh
 that say nothing, or say it slowly, take nothing away from those who are connected.
 
 Certificates are read into contexts as a whole and checked before anything is replaced, so a
-renewal that went wrong leaves what serves in place.
+renewal that went wrong leaves what serves in place. A peer is shown the one with the name that it
+calls (SNI, :rfc:`6066#section-3`), or the first where it calls none of them.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import logging
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -38,12 +40,22 @@ class TlsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PemPair:
+    """One certificate of ours, with the intermediate ones behind it, and its key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
     """Where certificates are, in PEM."""
 
     certificate: Path
     "Ours, with the intermediate ones behind it."
     key: Path
+    further: tuple[PemPair, ...] = ()
+    "Ours for other names of this server."
     client_ca: Path | None = None
     "Whose certificates peers may show us when they connect; None: none is asked for."
     trust: Path | None = None
@@ -52,8 +64,9 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """Our certificate."""
+    """A certificate of ours."""
 
+    file: Path
     names: tuple[str, ...] = ()
     ends_at: float = 0.0
     "Seconds since the epoch."
@@ -71,18 +84,25 @@ class Tls:
 
     def reload(self) -> None:
         """Read the files again; raises `TlsError`, and then all is as it was."""
-        server, client = _server_context(self._files), _client_context(self._files)
-        certificate = _inspect(server, self._files.certificate)
-        self.server, self.client, self.certificate = server, client, certificate
-        if certificate.trouble:
-            # No reason not to serve: telephones that don't check it are many.
-            extra = {"file": str(self._files.certificate), "reason": certificate.trouble}
-            logger.error("bad certificate", extra=extra)
-            return
-        left = certificate.ends_at - time.time()
-        log = logger.info if left > SOON_S else logger.warning
-        days = int(left // 86_400)
-        log("certificate", extra={"names": list(certificate.names), "days_left": days})
+        files = self._files
+        first = PemPair(certificate=files.certificate, key=files.key)
+        pairs = (first, *files.further)
+        contexts = [_server_context(pair, files.client_ca) for pair in pairs]
+        certificates = tuple(
+            _inspect(context, pair.certificate)
+            for context, pair in zip(contexts, pairs, strict=True)
+        )
+        client = _client_context(files)
+        if files.further:
+            _choose_by_name(contexts, certificates)
+        self.server, self.client, self.certificates = contexts[0], client, certificates
+        for certificate in certificates:
+            _tell(certificate)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The one of whoever names no server."""
+        return self.certificates[0]
 
 
 class TlsTransport(TcpTransport):
@@ -185,22 +205,57 @@ class TlsTransport(TcpTransport):
 # --- contexts
 
 
-def _server_context(files: TlsFiles) -> ssl.SSLContext:
+def _server_context(pair: PemPair, client_ca: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _load_own(context, files)
-    if files.client_ca is not None:
+    _load_own(context, pair)
+    if client_ca is not None:
         # Optional, since telephones have none: whose must have one is for the caller to say.
         context.verify_mode = ssl.CERT_OPTIONAL
-        _load_authorities(context, files.client_ca)
+        _load_authorities(context, client_ca)
     return context
+
+
+def _choose_by_name(
+    contexts: Sequence[ssl.SSLContext], certificates: Sequence[Certificate]
+) -> None:
+    """Have the first context hand over to the one whose certificate has the name that is called.
+
+    Of several it is the first.
+    """
+    by_name: dict[str, ssl.SSLContext] = {}
+    for context, certificate in zip(contexts, certificates, strict=True):
+        for name in certificate.names:
+            by_name.setdefault(name, context)
+
+    def choose(handshake: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: object) -> None:
+        called = (name or "").lower()
+        wild = "*." + called.partition(".")[2]
+        found = by_name.get(called) or by_name.get(wild)
+        if found is not None:
+            handshake.context = found
+
+    contexts[0].sni_callback = choose
+
+
+def _tell(certificate: Certificate) -> None:
+    """Log how long a certificate lasts, or what is wrong with it."""
+    if certificate.trouble:
+        # No reason not to serve: telephones that don't check it are many.
+        extra = {"file": str(certificate.file), "reason": certificate.trouble}
+        logger.error("bad certificate", extra=extra)
+        return
+    left = certificate.ends_at - time.time()
+    log = logger.info if left > SOON_S else logger.warning
+    days = int(left // 86_400)
+    log("certificate", extra={"names": list(certificate.names), "days_left": days})
 
 
 def _client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Shown where the other end asks for it: to some trunks it is our password.
-    _load_own(context, files)
+    _load_own(context, PemPair(certificate=files.certificate, key=files.key))
     if files.trust is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
@@ -208,19 +263,19 @@ def _client_context(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def _load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
-    _readable(files.certificate)
-    _readable(files.key)
+def _load_own(context: ssl.SSLContext, pair: PemPair) -> None:
+    _readable(pair.certificate)
+    _readable(pair.key)
     try:
         # A key with a passphrase would have OpenSSL ask at the terminal.
-        context.load_cert_chain(files.certificate, files.key, password=_no_passphrase)
+        context.load_cert_chain(pair.certificate, pair.key, password=_no_passphrase)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise TlsError(
-                f"{files.key} is not the key of the certificate in {files.certificate}"
+                f"{pair.key} is not the key of the certificate in {pair.certificate}"
             ) from error
         raise TlsError(
-            f"{files.certificate} and {files.key} are no certificate with its key in PEM, "
+            f"{pair.certificate} and {pair.key} are no certificate with its key in PEM, "
             f"or the key has a passphrase ({error.reason})"
         ) from error
 
@@ -257,11 +312,11 @@ def _inspect(server: ssl.SSLContext, path: Path) -> Certificate:
         peer.load_verify_locations(cafile=path)
         shown = _shake_hands_in_memory(server, peer)
     except ssl.SSLCertVerificationError as error:
-        return Certificate(trouble=error.verify_message)
+        return Certificate(file=path, trouble=error.verify_message)
     except ssl.SSLError as error:
         raise TlsError(f"{path}: {error.reason}") from error
     ends_at = ssl.cert_time_to_seconds(str(shown["notAfter"]))
-    return Certificate(names=tuple(sorted(_names(shown))), ends_at=ends_at)
+    return Certificate(file=path, names=tuple(sorted(_names(shown))), ends_at=ends_at)
 
 
 def _shake_hands_in_memory(server: ssl.SSLContext, peer: ssl.SSLContext) -> dict[str, Any]:

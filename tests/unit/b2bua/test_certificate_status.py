@@ -1,5 +1,6 @@
 """What `mitschnitt status` says of the certificate."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,21 +10,23 @@ from b2bua.status import certificate_status
 from sip.io.tls import Certificate, Tls
 
 NOW = 1_800_000_000.0
+FILE = Path("/etc/mitschnitt/fullchain.pem")
+GOOD = Certificate(file=FILE, names=("a.example.com", "b.example.com"), ends_at=NOW + 3.5 * 86_400)
+OVER = Certificate(file=FILE, names=("c.example.com",), ends_at=NOW - 1)
+BAD = Certificate(file=FILE, trouble="certificate has expired")
 
 
 @pytest.mark.parametrize(
-    ("certificate", "said"),
+    ("certificates", "said"),
     [
-        (
-            Certificate(names=("a.example.com", "b.example.com"), ends_at=NOW + 3.5 * 86_400),
-            "a.example.com, b.example.com: 3 days left",
-        ),
-        (Certificate(names=("a.example.com",), ends_at=NOW - 1), "a.example.com: has ended"),
-        (Certificate(trouble="certificate has expired"), "certificate has expired"),
+        ((GOOD,), "a.example.com, b.example.com: 3 days left"),
+        ((OVER,), "c.example.com: has ended"),
+        ((BAD,), "certificate has expired"),
+        ((GOOD, OVER), "a.example.com, b.example.com: 3 days left; c.example.com: has ended"),
     ],
 )
-def test_how_long_it_lasts(certificate: Certificate, said: str) -> None:
-    tls = cast("Tls", SimpleNamespace(certificate=certificate))
+def test_how_long_they_last(certificates: tuple[Certificate, ...], said: str) -> None:
+    tls = cast("Tls", SimpleNamespace(certificates=certificates))
     assert certificate_status(tls, NOW) == said
 
 

@@ -1,6 +1,7 @@
 """Trunks, routes, consent, codes, emergency and the web in the file: read, or refused by line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from ivr.key_pad import Way
 from ivr.prompts import PromptId
 from rtp import srtp
 from sip.address import HostPort
+from sip.io.tls import PemPair
 from sip.secure_media import Srtp
 
 GROUP = '[[group]]\nnumber = "600"\nmembers = ["101"]\n'
@@ -219,6 +221,16 @@ def test_without_a_trunk_emergency_numbers_reach_nobody() -> None:
 
 def test_with_a_trunk_there_is_nothing_to_warn_of() -> None:
     assert parse(TRUNK, "f").warnings() == []
+
+
+def test_certificates_for_several_names() -> None:
+    pair = '{ certificate = "/c2", key = "/k2" }'
+    tls = '[sip]\ntransports = ["tls"]\n[tls]\ncertificate = "/c1"\nkey = "/k1"\n'
+    files = parse(f"{tls}further = [{pair}]\n", "f").tls.files
+    assert files is not None
+    assert files.further == (PemPair(certificate=Path("/c2"), key=Path("/k2")),)
+    with pytest.raises(ConfigError, match=r"f:6: tls.further.0.key: "):
+        parse(tls + 'further = [{ certificate = "/c2" }]\n', "f")
 
 
 @pytest.mark.parametrize("word", ["off", "optional", "required"])

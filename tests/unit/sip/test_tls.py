@@ -10,7 +10,7 @@ import pytest
 from sip.address import Flow, HostPort, Transport
 from sip.events import InviteAnswered, InviteFailed, InviteOffered
 from sip.io.tcp import TcpLimits
-from sip.io.tls import Tls, TlsError, TlsFiles, TlsTransport
+from sip.io.tls import PemPair, Tls, TlsError, TlsFiles, TlsTransport
 from tests.support.certificates import Authority
 from tests.support.peers import require
 from tests.support.shell_phone import LOOPBACK, ShellPhone, shell_phone
@@ -279,3 +279,58 @@ async def test_a_renewed_certificate_serves_connections_to_come(
         tls.reload()
         assert await shown(phone) == "second"
         assert tls.certificate.names == ("127.0.0.1", "second")
+
+
+async def test_the_certificate_is_the_one_of_the_name_that_is_called(
+    authority: Authority, tmp_path: Path
+) -> None:
+    def pem(name: str, *alternatives: str) -> PemPair:
+        pair = authority.issue(name, *alternatives)
+        return PemPair(certificate=pair.certificate, key=pair.key)
+
+    async def shown(phone: ShellPhone, called: str | None) -> str:
+        context = ssl.create_default_context(cafile=authority.certificate)
+        context.check_hostname = False
+        _, writer = await asyncio.open_connection(
+            phone.local.host, phone.local.port, ssl=context, server_hostname=called or ""
+        )
+        names = writer.get_extra_info("peercert")["subjectAltName"]
+        writer.close()
+        return str(names[0][1])
+
+    first = pem("sip.one.test", "DNS:sip.one.test")
+    renewed = tmp_path / "two.pem", tmp_path / "two.key"
+
+    def install(name: str, *alternatives: str) -> None:
+        pair = authority.issue(name, *alternatives)
+        renewed[0].write_bytes(pair.certificate.read_bytes())
+        renewed[1].write_bytes(pair.key.read_bytes())
+
+    install("two", "DNS:sip.two.test", "DNS:sip.one.test")
+    wild = pem("wild", "DNS:*.three.test")
+    files = TlsFiles(
+        certificate=first.certificate,
+        key=first.key,
+        further=(PemPair(certificate=renewed[0], key=renewed[1]), wild),
+    )
+    tls = Tls(files)
+    async with shell_phone(LOOPBACK, transports=TLS_ONLY, tls=tls) as phone:
+        assert await shown(phone, None) == "sip.one.test"
+        assert await shown(phone, "sip.one.test") == "sip.one.test"
+        assert await shown(phone, "SIP.two.test") == "sip.two.test"
+        assert await shown(phone, "a.three.test") == "*.three.test"
+        assert await shown(phone, "a.b.three.test") == "sip.one.test"
+        assert await shown(phone, "sip.four.test") == "sip.one.test"
+        install("four", "DNS:sip.four.test")
+        tls.reload()
+        assert await shown(phone, "sip.four.test") == "sip.four.test"
+        assert await shown(phone, "sip.two.test") == "sip.one.test"
+        renewed[1].write_text("half of a file")
+        with pytest.raises(TlsError, match=str(renewed[1])):
+            tls.reload()
+        assert await shown(phone, "sip.four.test") == "sip.four.test"
+    assert [each.file for each in tls.certificates] == [
+        first.certificate,
+        renewed[0],
+        wild.certificate,
+    ]
