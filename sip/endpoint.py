@@ -209,6 +209,8 @@ class Endpoint:
     def send_queue(self) -> list[tuple[bytes, Flow]]:
         """Hand over the messages to send."""
         outbox = self._core.outbox
+        if not outbox:
+            return []
         drained = outbox.copy()
         outbox.clear()
         return drained
@@ -216,6 +218,8 @@ class Endpoint:
     def events(self) -> list[Event]:
         """Hand over what happened."""
         events = self._core.events
+        if not events:
+            return []
         drained = events.copy()
         events.clear()
         return drained

@@ -26,6 +26,10 @@ from sip.io.udp import UdpTransport
 
 logger = logging.getLogger("sip.io")
 
+GRAIN_S = 0.01
+"""How late a deadline may be met where nothing else happens. Every transaction ends by one, and at
+hundreds of calls a second each would wake the process for itself."""
+
 
 class _Sender(Protocol):
     counters: Counter[str]
@@ -59,7 +63,8 @@ class Shell:
         self._clock = clock
         self._senders: dict[tuple[Transport, HostPort], _Sender] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._due: float | None = None
+        self._due = 0.0
+        "When the timer fires."
         self._draining = False
         self._stack = contextlib.AsyncExitStack()
         self.local = binds[0].address
@@ -138,7 +143,7 @@ class Shell:
             return  # called from `on_event`: the loop below goes on with what is new
         self._draining = True
         try:
-            while self._drain():
+            while self._drain() or self._meet_deadlines():
                 pass
         finally:
             self._draining = False
@@ -189,6 +194,14 @@ class Shell:
                 logger.exception("event failed", extra={"event": type(event).__name__})
         return bool(queue or events)
 
+    def _meet_deadlines(self) -> bool:
+        """Do what is due; false where nothing is."""
+        due, now = self._endpoint.next_timeout(), self._clock()
+        if due is None or due > now:
+            return False
+        self._endpoint.handle_timeout(now)
+        return True
+
     def _send(self, data: bytes, flow: Flow) -> None:
         sender = self._senders.get((flow.transport, flow.local)) or self._fitting(flow)
         if sender is None:
@@ -210,13 +223,15 @@ class Shell:
 
     def _set_timer(self) -> None:
         due = self._endpoint.next_timeout()
-        if due == self._due and self._timer is not None:
+        if due is None:
+            self._stop_timer()
             return
-        self._stop_timer()
-        self._due = due
-        if due is not None:
-            delay = max(0.0, due - self._clock())
-            self._timer = self._loop.call_later(delay, self._fire)
+        if self._timer is not None:
+            if self._due <= due + GRAIN_S:
+                return  # it looks again when it fires
+            self._timer.cancel()
+        self._due = due + GRAIN_S
+        self._timer = self._loop.call_later(self._due - self._clock(), self._fire)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -225,5 +240,4 @@ class Shell:
 
     def _fire(self) -> None:
         self._timer = None
-        self._endpoint.handle_timeout(self._clock())
         self.kick()

@@ -1,5 +1,6 @@
 """The shell: one endpoint over several transports, on one port."""
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -129,3 +130,27 @@ async def test_a_taken_address_leaves_nothing_open() -> None:
         second = Shell(phone.endpoint, [Bind(phone.local)], phone.on_event)
         with pytest.raises(ListenError, match="in use"):
             await second.__aenter__()
+
+
+async def test_a_later_deadline_waits_for_the_timer_that_runs() -> None:
+    async with shell_phone(transports=("UDP",)) as phone:
+        heap, met = phone.endpoint._core.heap, asyncio.Event()
+        first = heap.start(phone.now + 0.01, lambda _now: None)
+        phone.shell.kick()
+        running = phone.shell._timer
+        assert running is not None
+        first.cancel()
+        heap.start(phone.now + 0.05, lambda _now: met.set())
+        phone.shell.kick()
+        assert phone.shell._timer is running
+        async with asyncio.timeout(5):
+            await met.wait()
+
+
+async def test_what_is_due_is_done_with_what_was_received() -> None:
+    async with shell_phone(transports=("UDP",)) as phone:
+        met = list[float]()
+        phone.endpoint._core.heap.start(phone.now, met.append)
+        phone.shell.kick()
+        assert len(met) == 1
+        assert phone.shell._timer is None
