@@ -1,12 +1,12 @@
 """The signalling process from start to stop: lock, logs, loop, signals, exit code."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
 from collections.abc import Coroutine
 
+from b2bua.collector import Collector
 from b2bua.config import Config
 from b2bua.datadir import DataFolder
 from b2bua.errors import MitschnittError, StartError
@@ -17,10 +17,6 @@ from rtp.io.socket import DescriptorLimitError, descriptors_needed, raise_descri
 from sip.io.tcp import TcpLimits
 
 logger = logging.getLogger("b2bua.server")
-
-GC_THRESHOLD = (20_000, 20, 50)
-"""Full collections are what the slowest call set-ups waited for (25 to 90 ms). A call leaves no
-cycles behind, so they may be rare."""
 
 
 def run_server(config: Config, folder: DataFolder) -> None:
@@ -49,7 +45,9 @@ async def _serve(config: Config, folder: DataFolder, lock_fd: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(config, folder, lock_fd)
+    collector = Collector()
+    collector.begin()
+    service = Service(config, folder, lock_fd, collector)
     try:
         async with asyncio.TaskGroup() as group:
             reloading = group.create_task(_reload_on_hangup(service))
@@ -81,8 +79,6 @@ def _first(group: BaseExceptionGroup[MitschnittError]) -> MitschnittError:
 
 def _run(main: Coroutine[None, None, None]) -> None:
     """Run on uvloop where it is installed: signalling is two to three times cheaper."""
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
     try:
         import uvloop  # noqa: PLC0415 - works without it
     except ImportError:

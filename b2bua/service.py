@@ -19,6 +19,7 @@ from b2bua.calls.inbox import Attachable
 from b2bua.calls.media_way import MediaWays
 from b2bua.calls.services import CallServices
 from b2bua.calls.switchboard import Switchboard
+from b2bua.collector import Collector
 from b2bua.config import Config
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
@@ -66,8 +67,11 @@ NAMES_PATIENCE_S = 3.0
 class Service:
     """A running server."""
 
-    def __init__(self, config: Config, folder: DataFolder, lock_fd: int) -> None:
+    def __init__(
+        self, config: Config, folder: DataFolder, lock_fd: int, collector: Collector
+    ) -> None:
         self._config = config
+        self._collector = collector
         self._folder = folder
         self._recordings = folder.recordings(config.storage.folder)
         self._lock_fd = lock_fd
@@ -312,6 +316,7 @@ class Service:
             registrations.expire()
             self._board.lamps.keep_house()
             self._addresses.forget_routes()
+            self._collector.look(idle=len(self._board) == 0)
             if "WATCHDOG_USEC" in os.environ:
                 notify("WATCHDOG=1")
             with contextlib.suppress(TimeoutError):
