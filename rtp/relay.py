@@ -15,9 +15,20 @@ Times are nanoseconds of the monotonic clock.
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
-from rtp.fast_path import ANY_WORD, FIELDS, FastPath, Handler, Receive, Send, Sink, words_of
+from rtp.fast_path import (
+    ANY_WORD,
+    FIELDS,
+    FastPath,
+    Handler,
+    Path,
+    Receive,
+    Send,
+    Sink,
+    nowhere,
+    words_of,
+)
 from rtp.header import HEADER, HEADER_SIZE, MalformedRtpError, RtpHeader
-from rtp.statistics import NO_SSRC, Drops, ReceivedStream
+from rtp.statistics import NO_SSRC, Drops
 
 OnEvent = Callable[[RtpHeader, bytes, int], bool]
 "Takes a telephone event's header, its payload and the time; tells whether it is passed on."
@@ -112,7 +123,7 @@ class Relay:
         self.buffer = fast_path.buffer
         self._fast_path = fast_path
         self.on_change = on_change
-        self.received = ReceivedStream()
+        self.received = Path(leg, receive, self)
         self.drops = Drops()
         self.clock_rates: Mapping[int, int] = {}
         "Hz by payload type as it arrives."
@@ -236,20 +247,34 @@ class Relay:
 
     def handler(self) -> Handler:
         """Return the cheapest function that does right by the next packets."""
-        outgoing = self._outgoing
-        what = (self.received, self._fast_words, self.sink, self)
+        outgoing, path = self._outgoing, self.received
+        path.receive, path.sink = self.receive, self.sink
+        if path.words is not self._fast_words:
+            path.words = self._fast_words
+            path.expect_nothing()
         if outgoing is None or self.send is None:
-            return self._fast_path.absorbing((self.receive, _nowhere, *what, 0, 0, 0))
+            path.send = nowhere
+            return self._fast_path.untouched(path)
+        path.send = self.send
         if not self._synchronised:
             return self._receive_any
-        deltas = (self._sequence_delta, self._timestamp_delta)
-        path = (self.receive, self.send, *what, *deltas, outgoing.ssrc)
+        path.sequence_delta = self._sequence_delta
+        ssrc_delta = outgoing.ssrc - path.ssrc
+        path.tail_delta = (self._timestamp_delta << 32) + ssrc_delta
         if self._tables:
             return self._fast_path.transcoding(path, self._tables)
-        same_numbers = outgoing.ssrc == self.received.ssrc and deltas == (0, 0)
-        if same_numbers and all(source == target for source, target in self._fast_words.items()):
+        same_numbers = not (path.sequence_delta or path.tail_delta)
+        if same_numbers and all(source == target for source, target in path.words.items()):
             return self._fast_path.untouched(path)
         return self._fast_path.rewriting(path)
+
+    def release(self) -> None:
+        """Let go of everything: nobody collects cycles here."""
+        self.sink = self.received.sink = None
+        self.received.send = nowhere
+        self.on_change = _nothing
+        self.listen((), None)
+        del self.received.rest
 
     # Everything else, one packet at a time.
 
@@ -263,9 +288,8 @@ class Relay:
 
     def check(self, length: int) -> RtpHeader | None:
         """Return the header of the packet in the buffer, or count why it is none of ours."""
-        view = self.buffer.views[length]
         try:
-            header = None if view is None else RtpHeader.parse(view)
+            header = RtpHeader.parse(self.buffer.views[length])
         except MalformedRtpError:
             header = None
         if header is None:
@@ -344,14 +368,12 @@ class Relay:
     def _payload(self, header: RtpHeader, length: int) -> bytes:
         """Return the payload of the packet in the buffer."""
         view = self.buffer.views[length]
-        assert view is not None
         return view[header.payload_offset : length - header.padding].tobytes()
 
     def _pass_on(
         self, outgoing: OutgoingStream | None, header: RtpHeader, length: int, now: int
     ) -> None:
         view = self.buffer.views[length]
-        assert view is not None
         self._tap(length, now)
         if outgoing is None or self.send is None:
             return
@@ -382,7 +404,6 @@ class Relay:
     ) -> None:
         """Send what the recoder makes of a packet; the stream's numbers are its own from here."""
         view = self.buffer.views[length]
-        assert view is not None
         self._tap(length, now)
         self._unforwarded += 1
         payload = view[header.payload_offset : length - header.padding].tobytes()
@@ -460,5 +481,5 @@ class Relay:
             self.drops.refused += 1
 
 
-def _nowhere(packet: memoryview) -> None:
-    """Stand in a path that sends nothing."""
+def _nothing() -> None:
+    """Tell nobody."""

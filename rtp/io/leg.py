@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final
 
-from rtp.fast_path import ANY_TYPE, FastPath, Send, Sink
+from rtp.fast_path import ANY_TYPE, FastPath, Send, Sink, nowhere
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
@@ -109,8 +109,8 @@ class Leg:
         self._connected_ns = 0
         self._state = State.UNREAD
         self._heard = False
-        self._bare_send: Send = _nowhere
-        self._send: Send = _nowhere
+        self._bare_send: Send = nowhere
+        self._send: Send = nowhere
         self._silence_from = 0
         self._silence_told = False
         self._speaking = False
@@ -258,16 +258,14 @@ class Leg:
         self.rtcp.goodbye(now, *self._sent())
 
     def release(self) -> None:
-        """Close the sockets, and let go of everything: nobody collects cycles here."""
+        """Close the sockets, and let go of everything."""
         self._state = State.UNREAD
         if self._peer is not None:
             self.part()
         for fd in self.descriptors():
             self._loop.forget(fd)
         self._pair.close()
-        self.relay.sink = None
-        self.relay.on_change = _nothing
-        self.relay.listen((), None)
+        self.relay.release()
 
     @property
     def joined(self) -> "Leg | None":
@@ -428,14 +426,6 @@ def _send_to(
     sendto: Callable[[memoryview, Source], int], destination: Source, packet: memoryview
 ) -> None:
     sendto(packet, destination)
-
-
-def _nowhere(packet: memoryview) -> None:
-    """Drop."""
-
-
-def _nothing() -> None:
-    """Tell nobody."""
 
 
 def join(a: Leg, b: Leg, a_to_b: LegRoute, b_to_a: LegRoute) -> None:

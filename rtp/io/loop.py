@@ -29,7 +29,8 @@ class EventLoop:
 
     def __init__(self, on_error: OnError | None = None) -> None:
         self._epoll = select.epoll()
-        self._callbacks: dict[int, Callback] = {}
+        self._callbacks: list[Callback | None] = []
+        "By descriptor: a list, because it is looked at for each packet."
         self._periodic: list[tuple[int, Callback]] = []
         self._due: list[int] = []
         self.on_error = on_error
@@ -43,18 +44,21 @@ class EventLoop:
 
     def set(self, fd: int, callback: Callback) -> None:
         """Call `callback` whenever `fd` is readable or has an error."""
-        if fd not in self._callbacks:
+        if not self._knows(fd):
             self._epoll.register(fd, select.EPOLLIN)
+            self._callbacks += [None] * (fd + 1 - len(self._callbacks))
         self._callbacks[fd] = callback
 
     def remove(self, fd: int) -> None:
         """Forget `fd`, if it is known. To be called before it is closed."""
-        if self._callbacks.pop(fd, None) is not None:
+        if self._knows(fd):
             self._epoll.unregister(fd)
+            self._callbacks[fd] = None
 
     def forget(self, fd: int) -> None:
         """Forget `fd`, which is about to be closed: the kernel takes it off the list then."""
-        self._callbacks.pop(fd, None)
+        if self._knows(fd):
+            self._callbacks[fd] = None
 
     def every(self, interval_s: float, callback: Callback) -> None:
         """Call `callback` about every `interval_s` seconds."""
@@ -75,7 +79,7 @@ class EventLoop:
             now = clock()
             for fd, _ in events:
                 try:
-                    callbacks[fd](now)
+                    callbacks[fd](now)  # type: ignore[misc] # None: removed in this batch
                 except Exception as error:  # noqa: BLE001 - a bulkhead: one leg, not the loop
                     self._failed(fd, error)
             if now >= next_due:
@@ -90,8 +94,11 @@ class EventLoop:
 
     def _failed(self, fd: int, error: Exception) -> None:
         # An event of this batch may be for a descriptor that an earlier callback removed.
-        if fd in self._callbacks:
+        if self._knows(fd):
             self._tell(fd, error)
+
+    def _knows(self, fd: int) -> bool:
+        return 0 <= fd < len(self._callbacks) and self._callbacks[fd] is not None
 
     def _run_periodic(self, now: int) -> int:
         """Call what is due; return when something is due next."""

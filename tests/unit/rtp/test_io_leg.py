@@ -37,6 +37,9 @@ class HandTurnedLoop(EventLoop):
     def remove(self, fd: int) -> None:
         self.callbacks.pop(fd, None)
 
+    def forget(self, fd: int) -> None:
+        self.callbacks.pop(fd, None)
+
     def turn(self, now: int) -> None:
         """Call until nothing is readable any more."""
         while True:

@@ -394,7 +394,7 @@ def test_a_leg_that_nobody_hears_takes_packets_on_a_short_path() -> None:
     side.relay.listen({101}, ear)
     side.tap()
     side.feed(packet(1), event(2), *(packet(n) for n in range(3, 8)))
-    assert side.handler.__func__.__name__ == "absorb"  # type: ignore[attr-defined]
+    assert side.handler.__func__.__name__ == "forward_untouched"  # type: ignore[attr-defined]
     assert side.relay.received.packets == len(side.tapped) == 7
     assert side.sent == []
     assert len(ear.heard) == 1

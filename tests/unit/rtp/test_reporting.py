@@ -201,7 +201,6 @@ def test_jitter_is_told_in_units_of_the_timestamp() -> None:
     for number in range(12):
         party.hear(number * 25)
         party.received.arrival_ns += 5_000_000 * (number % 2)
-        party.received.timestamp = number * 4000
         compound = party.turn()
     assert compound is None
     (told,) = party.report().blocks
