@@ -1,9 +1,11 @@
-"""Where a message came from and where it goes: numeric hosts, ports and flows."""
+"""Where a message came from and where it goes: numeric hosts, ports and flows.
 
-from dataclasses import dataclass
+They are tuples, because each message looks things up by them.
+"""
+
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sip.errors import LocalProtocolError
 
@@ -26,8 +28,7 @@ def is_unspecified(host: str) -> bool:
     return is_numeric(host) and ip_address(host).is_unspecified
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+class HostPort(NamedTuple):
     """A numeric host and a port; IPv6 without brackets inside, with brackets in `str`."""
 
     host: str
@@ -70,8 +71,7 @@ class HostPort:
         return cls(str(address), int(port))
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """The two ends of what carries a message, in the words of RFC 5626 section 2."""
 
     transport: Transport

@@ -7,7 +7,7 @@ leg; a value that would start a new line loses its line ends.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sip.address import HostPort
 from sip.errors import LocalProtocolError
@@ -107,8 +107,7 @@ def _finish(
     return "\r\n".join(lines).encode("utf-8", "replace") + body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingRequest:
+class OutgoingRequest(NamedTuple):
     """A request of ours, and what its ACK and CANCEL have to repeat."""
 
     method: str
@@ -151,8 +150,7 @@ class OutgoingRequest:
     def _twin(
         self, method: str, to: str, headers: tuple[tuple[str, str], ...]
     ) -> "OutgoingRequest":
-        return replace(
-            self,
+        return self._replace(
             method=method,
             to=to,
             headers=headers,

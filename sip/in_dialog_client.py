@@ -1,7 +1,7 @@
 """Our requests inside a dialog: BYE, re-INVITE, ACK and the rest (RFC 3261 12.2.1, 14.1, 15)."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -186,7 +186,7 @@ class InDialogClient:
         attempt = attempt or attempt_for(usage.peer)
         if attempt is not None:
             answers = attempt.headers(method, request.uri)
-            request = replace(request, headers=(*request.headers, *answers))
+            request = request._replace(headers=(*request.headers, *answers))
         asked = _Asked(request_id, tuple(headers), attempt, dialog)
         core, report = self._core, partial(self._completed, usage, asked)
         transaction = core.transactions.open_client(request, dialog.flow, report, now)

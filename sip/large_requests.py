@@ -6,7 +6,6 @@ they may be, and is not tried again for a while.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from sip.address import Flow, HostPort, is_numeric
@@ -48,7 +47,7 @@ class LargeRequests:
         if by_tcp is None:
             return None
         via = request.via.replace("SIP/2.0/UDP ", "SIP/2.0/TCP ", 1)
-        return replace(request, via=via), by_tcp
+        return request._replace(via=via), by_tcp
 
     def failed(self, remote: HostPort, now: float) -> None:
         """Remember a peer that could not be connected."""

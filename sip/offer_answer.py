@@ -172,7 +172,7 @@ def standing_offer(
     index = audio_index(standing)
     media = standing.media[index]
     kept = [each for each in media.attributes if each.name not in get_args(Direction)]
-    line = replace(media, attributes=(*kept, Attribute(name=direction)))
+    line = media._replace(attributes=(*kept, Attribute(name=direction)))
     return revised(standing, replace(standing, media=_in_place(standing.media, index, line)))
 
 
@@ -245,7 +245,7 @@ def readdressed(session: SessionDescription, host: str) -> SessionDescription:
     """Return a description of ours as somebody is told it who reaches us at another address."""
     if session.origin.host == session.connection == host:
         return session
-    return replace(session, origin=replace(session.origin, host=host), connection=host)
+    return replace(session, origin=session.origin._replace(host=host), connection=host)
 
 
 def negotiated(ours: SessionDescription, theirs: SessionDescription) -> AudioStream:
@@ -298,7 +298,7 @@ def revised(standing: SessionDescription | None, new: SessionDescription) -> Ses
         return new
     if says_the_same(new, standing):
         return standing
-    return replace(new, origin=replace(standing.origin, version=standing.origin.version + 1))
+    return replace(new, origin=standing.origin._replace(version=standing.origin.version + 1))
 
 
 def says_the_same(one: SessionDescription, other: SessionDescription) -> bool:
@@ -426,8 +426,7 @@ def _with_payloads(
     """Return the m-lines with other payload types at `index`."""
     media = others[index]
     kept = [each for each in media.attributes if each.name not in ("rtpmap", "fmtp")]
-    line = replace(
-        media,
+    line = media._replace(
         formats=_formats(payloads),
         attributes=(*write_payloads(payloads), *kept),
     )

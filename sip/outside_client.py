@@ -1,6 +1,6 @@
 """Our requests outside of any dialog: REGISTER and OPTIONS (RFC 3261 sections 8.1, 10.2, 11.1)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from sip.address import Flow
@@ -122,8 +122,7 @@ class OutsideClient:
         if not answers:
             return False
         core, branch = self._core, self._core.branch()
-        asking.sent = replace(
-            sent,
+        asking.sent = sent._replace(
             via=core.via(asking.request.flow, branch),
             branch=branch,
             cseq=asking.request.series.next_cseq(),

@@ -46,8 +46,7 @@ class SdpError(RemoteProtocolError):
         super().__init__(488, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """`o=`: who made the description, and which state of it this is."""
 
     session_id: int
@@ -76,8 +75,7 @@ class Attribute(NamedTuple):
         return f"Attribute(name={self.name!r}, value={value!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaDescription:
+class MediaDescription(NamedTuple):
     """One `m=` line with what belongs to it. See :rfc:`8866#section-5.14`."""
 
     kind: str
@@ -86,14 +84,14 @@ class MediaDescription:
     port: int
     "0: refused or ended (:rfc:`3264#section-6`)."
 
-    port_count: int = 1
-    "The number after the slash of `49170/2`; 1 where there is none."
-
     profile: str
     "`RTP/AVP`, `RTP/SAVP`, `udptl`, ..., as the peer wrote it."
 
     formats: tuple[str, ...]
     "Payload types for RTP, in order of preference."
+
+    port_count: int = 1
+    "The number after the slash of `49170/2`; 1 where there is none."
 
     connection: str | None = None
     "The address of a `c=` of its own, with its `/ttl` where it has one."

@@ -118,7 +118,7 @@ def dressed(
     index = audio_index(session)
     media = session.media[index]
     keys = tuple(Attribute(name="crypto", value=str(each)) for each in crypto)
-    line = replace(media, profile=profile, attributes=(*media.attributes, *keys))
+    line = media._replace(profile=profile, attributes=(*media.attributes, *keys))
     return replace(session, media=_with(session.media, index, line))
 
 
@@ -147,7 +147,7 @@ def _read(session: SessionDescription, index: int, crypto: tuple[Crypto, ...]) -
     media = tuple(
         _plain_line(each)
         if place == index
-        else replace(each, port=0)
+        else each._replace(port=0)
         if each.kind == "audio"
         else each
         for place, each in enumerate(session.media)
@@ -165,7 +165,7 @@ def _is_plain(media: MediaDescription) -> bool:
 def _plain_line(media: MediaDescription) -> MediaDescription:
     profile = media.profile.upper()
     kept = tuple(each for each in media.attributes if each.name != "crypto")
-    return replace(media, profile=PLAIN_PROFILES.get(profile, media.profile), attributes=kept)
+    return media._replace(profile=PLAIN_PROFILES.get(profile, media.profile), attributes=kept)
 
 
 def _with(

@@ -1,6 +1,6 @@
 """The client side of INVITE usages: calling, cancelling, forks (RFC 3261 sections 9.1, 13.2)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from sip.address import Flow
@@ -193,8 +193,7 @@ class InviteClient:
         answers = usage.attempt.headers("INVITE", sent.uri) if usage.attempt is not None else ()
         kept = [header for header in sent.headers if header[0] not in session.keys() | VOUCHING]
         core.usages.forget_dialogs(usage)
-        again = replace(
-            sent,
+        again = sent._replace(
             via=core.via(usage.flow, branch),
             branch=branch,
             cseq=sent.cseq + 1,

@@ -92,7 +92,7 @@ class Negotiation(Agreed):
         before, self._way = self._way, way
         if way.host == before.host:
             return
-        self._origin = replace(self._origin, host=way.host)
+        self._origin = self._origin._replace(host=way.host)
         # What it was told when several were asked, it was told with its own address.
         self._sent = self._sent and readdressed(self._sent, way.host)
         self._standing = self._standing and readdressed(self._standing, way.host)
@@ -301,7 +301,7 @@ class Negotiation(Agreed):
         standing = self._standing
         if standing is not None:
             index = audio_index(standing)
-            line = replace(standing.media[index], port=leg.local.port)
+            line = standing.media[index]._replace(port=leg.local.port)
             media = (*standing.media[:index], line, *standing.media[index + 1 :])
             moved._standing = revised(standing, replace(standing, media=media))
         return moved

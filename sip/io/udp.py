@@ -50,7 +50,7 @@ class UdpTransport:
     def send(self, data: bytes, flow: Flow) -> None:
         """Send a datagram; a destination that the kernel refuses is told to the hub."""
         try:
-            self._socket.sendto(data, (flow.remote.host, flow.remote.port))
+            self._socket.sendto(data, flow.remote)
         except BlockingIOError:
             self.counters["udp_dropped"] += 1
         except OSError as error:

@@ -341,7 +341,7 @@ def test_answer_keeps_number_and_order_of_lines() -> None:
 
 def test_answer_repeats_times_and_profile_of_the_offer() -> None:
     offer = replace(audio("8"), times=("1 2",))
-    offer = replace(offer, media=(replace(offer.media[0], profile="RTP/AVPF"),))
+    offer = replace(offer, media=(offer.media[0]._replace(profile="RTP/AVPF"),))
     told = to_a(offer, audio("8"))
     assert told.times == ("1 2",)
     assert told.media[0].profile == "RTP/AVPF"
