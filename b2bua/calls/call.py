@@ -10,6 +10,7 @@ from b2bua.calls.diversion import diverted_by
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.greeting import Greeting
+from b2bua.calls.history_info import replaced_by_others
 from b2bua.calls.hunt import Hunt
 from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
@@ -101,7 +102,8 @@ class Call(CallLife):
         plan, trunk = self._s.plan, self._caller.trunk
         if trunk is None:
             return set()
-        found = [plan.from_trunk(name, trunk) for name in diverted_by(self._c.request)]
+        names = diverted_by(self._c.request) | replaced_by_others(self._c.request)
+        found = [plan.from_trunk(name, trunk) for name in names]
         return {each.extension.number for each in found if isinstance(each, ToExtension)}
 
     def _routed(self) -> None:

@@ -14,15 +14,17 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.diversion import Diversion, diversion_headers
+from b2bua.calls.history_info import history_headers
 from b2bua.calls.party import Party
 from b2bua.calls.ringing import Branch, Ringing
 from b2bua.routing import ToTrunk
 from b2bua.trunks.identity import identity, wants_privacy
 from b2bua.trunks.trunk import Trunk
 from sip.address import Flow
+from sip.build import HeaderList
 from sip.events import InviteFailed
 from sip.locating import Destination
-from sip.message import Address
+from sip.message import URI, Address
 
 SILENCE_S: Final = 6.0
 "How long a server may say nothing at all where there is another one to ask."
@@ -148,11 +150,21 @@ class TrunkRinging(Ringing):
             body=body,
             now=conversation.now,
             caused_by=conversation.request,
-            headers=(*who.headers, *diversion_headers(self._diversions, self._names(), ours)),
+            headers=(*who.headers, *self._forwarded(trunk, branch.target, ours)),
             routes=trunk.routes(server.place),
             peer=trunk,
             silence_s=SILENCE_S if self._left else None,
         )
+
+    def _forwarded(self, trunk: Trunk, target: URI, host: str) -> HeaderList:
+        """Return who has sent the call on, as the trunk wants to be told."""
+        ways, names = trunk.settings.identity.forwarded, self._names()
+        headers: list[tuple[str, str]] = []
+        if "diversion" in ways:
+            headers += diversion_headers(self._diversions, names, host)
+        if "history-info" in ways:
+            headers += history_headers(self._diversions, names, host, target)
+        return headers
 
     def _names(self) -> dict[str, str]:
         trunk = self.party.trunk

@@ -17,7 +17,7 @@ from b2bua.dial_pattern import DialPattern, DialPatternError
 from b2bua.settings.dtmf import USUAL, Ways
 from b2bua.settings.media import LatchChoice
 from b2bua.settings.section import Section
-from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number, installed
+from b2bua.settings.values import TRANSPORTS, ExtensionNumber, Number, each_once, installed
 from b2bua.trunks.numbers import Form, NumberPlan
 from sip.address import HostPort, Transport, is_numeric
 from sip.errors import LocalProtocolError
@@ -195,6 +195,10 @@ class IdentityConfig(Section):
     "Never show a number, but in an emergency."
     anonymous_from: bool = True
     "Who withholds the number is anonymous in From; false: `Privacy: id` alone says so."
+    forwarded: Annotated[
+        tuple[Literal["diversion", "history-info"], ...], AfterValidator(each_once)
+    ] = ("diversion",)
+    "Headers that name the extensions which have sent a call on (RFC 5806, RFC 7044)."
 
 
 class TrunkConfig(Section):

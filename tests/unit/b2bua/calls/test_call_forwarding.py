@@ -220,9 +220,11 @@ async def test_a_call_that_we_sent_outside_and_that_comes_back_is_not_sent_again
         there = await caller.take(InviteOffered)
         (diversion,) = diversions(there)
         assert diversion == f"<sip:{DID}@192.0.2.100>;reason=unconditional"
-        back = caller.dial(DID, headers=(("Diversion", diversion),))
-        failed = await caller.take(InviteFailed)
-        assert (failed.usage, failed.code) == (back, 482)
+        history = f"<sip:{DID}@192.0.2.100>;index=1, <sip:170@192.0.2.1;cause=302>;index=1.1;mp=1"
+        for header in (("Diversion", diversion), ("History-Info", history)):
+            back = caller.dial(DID, headers=(header,))
+            failed = await caller.take(InviteFailed)
+            assert (failed.usage, failed.code) == (back, 482)
         caller.answer(there)
         await caller.take(InviteAnswered)
         caller.bye()

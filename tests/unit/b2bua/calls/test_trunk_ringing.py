@@ -464,6 +464,30 @@ async def test_who_has_sent_a_call_on_is_named_as_the_trunk_knows_it(tmp_path: P
         sent = await rung("102", provider, bob)
         expected = "<sip:4930123451@provider.example>;reason=unconditional"
         assert sent.headers["Diversion"] == expected
+        assert sent.headers.getlist("History-Info") == []
+
+
+@pytest.mark.parametrize("ways", [(), ("history-info",), ("diversion", "history-info")])
+@virtual
+async def test_it_is_told_in_the_headers_that_the_trunk_wants(
+    tmp_path: Path, ways: tuple[str, ...]
+) -> None:
+    names = ", ".join(f'"{way}"' for way in ways)
+    one = f'dids = {{ "030123451" = "102" }}\n[trunk.identity]\nforwarded = [{names}]\n'
+    forwards = Forwards(always=f"7{NUMBER}")
+    async with open_house(
+        tmp_path, replace(ALICE, forwards=forwards), BOB, toml=trunks(one)
+    ) as house:
+        _, provider, _ = await both(house)
+        sent = await rung("102", provider, house.phone("103"))
+        assert bool(sent.headers.getlist("Diversion")) == ("diversion" in ways)
+        history = sent.headers.getlist("History-Info")
+        if "history-info" in ways:
+            first, last = history
+            assert first == "<sip:030123451@192.0.2.100>;index=1"
+            assert last == f"<{sent.uri};cause=302>;index=1.1;mp=1"
+        else:
+            assert history == []
 
 
 # --- calls from there
