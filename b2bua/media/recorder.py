@@ -209,7 +209,7 @@ def return_memory() -> None:
     from the heap, which cost 80 KB more a recording. Without glibc nothing happens.
     """
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 128 << 10)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 80 << 10)
 
 
 def main() -> None:
