@@ -138,7 +138,7 @@ def _covered(recording: Recording) -> float:
     """
     if recording.paused_ns is not None or recording.result is not None:
         return float("inf")
-    frames = recording.progress.frames - DEFAULT_PRIMING_FRAMES
+    frames = recording.frames_written - DEFAULT_PRIMING_FRAMES
     return frames * FRAME_SAMPLES * RATE / recording.spec.sample_rate
 
 

@@ -236,7 +236,11 @@ class Recording:
     @property
     def undecoded(self) -> set[str]:
         """Return the codecs that came and are silence in the file."""
-        return self._undecoded.union(*(track.undecoded for track in self.tracks))
+        found = set(self._undecoded)
+        for track in self.tracks:
+            if track.undecoded:
+                found |= track.undecoded
+        return found
 
     def _miss(self, codecs: Collection[str]) -> None:
         self._undecoded.update(codecs)
@@ -357,6 +361,11 @@ class Recording:
             track.row, offset=state.offset, newest=state.newest, ssrc=state.ssrc
         )
         self.tracks.append(track)
+
+    @property
+    def frames_written(self) -> int:
+        """Return how many frames survive this process."""
+        return self._reached(self._writer.written_octets)[1]
 
     @property
     def progress(self) -> Progress:
