@@ -16,7 +16,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, MitschnittError, UsageError
 from cdr.errors import CdrError
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.own_reading import every_prompt, read
 from cdr.records import PromptInstalled
 from ivr.prompt_folder import Staged, stage
 from ivr.prompts import LANGUAGES, PromptError, PromptId, read_pcm
@@ -75,12 +75,11 @@ class PromptChanges:
     async def _commit(
         self, prompt_id: PromptId, language: str, request: InstallPrompt, actor: str
     ) -> int:
-        async with ReadOnly(self._folder.database) as database:
-            versions = [
-                row.version
-                for row in await database.prompts()
-                if (row.name, row.language) == (prompt_id, language)
-            ]
+        versions = [
+            row.version
+            for row in await asyncio.to_thread(read, self._folder.database, every_prompt())
+            if (row.name, row.language) == (prompt_id, language)
+        ]
         version = 1 + max(versions, default=0)
         await self._journal.execute(
             PromptInstalled(

@@ -12,7 +12,7 @@ from pathlib import Path
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.own_reading import open_calls, open_segments, read
 from cdr.records import CallEnded, Disposition, SegmentClosed
 from cdr.rows import CallRow, SegmentRow
 from recording.folder import Folder
@@ -27,9 +27,8 @@ MICROSECONDS = 1_000_000
 
 async def recover_after_crash(database: Path, recordings: Path, journal: Journal) -> None:
     """Finish what a server left that did not stop in order; does nothing after one that did."""
-    async with ReadOnly(database) as reader:
-        segments = await reader.open_segments()
-        calls = await reader.open_calls()
+    segments = await asyncio.to_thread(read, database, open_segments())
+    calls = await asyncio.to_thread(read, database, open_calls())
     results = await asyncio.to_thread(_recover_files, recordings, segments)
     found = {segments[r.segment_id].id: r for r in results if r.segment_id is not None}
     for result in results:

@@ -40,7 +40,7 @@ from b2bua.voice_book import VoiceBook
 from b2bua.web.child import WebPages, open_web
 from cdr.errors import CdrError
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.own_reading import every_extension, living_bindings, read
 from cdr.store import prepare
 from recording.folder import Folder
 from recording.storage import check as check_storage
@@ -155,10 +155,10 @@ class Service:
 
     async def _load(self, registrations: Registrations) -> None:
         """Read what calls must not wait for: extensions and registrations."""
-        async with ReadOnly(self._folder.database) as database:
-            self._directory.load(await database.extensions())
-            bindings = await database.bindings(wall_us())
-            registrations.restore(bindings, self._addresses.restored)
+        database = self._folder.database
+        self._directory.load(await asyncio.to_thread(read, database, every_extension()))
+        bindings = await asyncio.to_thread(read, database, living_bindings(wall_us()))
+        registrations.restore(bindings, self._addresses.restored)
 
     # --- parts
 

@@ -14,15 +14,16 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import SQLAlchemyError
 
+from cdr import own_reading
 from cdr.audit import HEAD_KEY, AuditReport, check_chain, parse_head
 from cdr.errors import StoreError
 from cdr.ledger import LedgerReport, check_ledger
+from cdr.own_reading import Query
 from cdr.rows import (
     AuditRow,
     BindingRow,
@@ -40,20 +41,20 @@ from cdr.rows import (
 )
 from cdr.schema import (
     audit,
-    bindings,
     calls,
     evidence,
-    extensions,
     meta,
     parties,
-    prompts,
     segments,
     sessions,
     tokens,
     users,
 )
-from cdr.store import database_url, reading_engine
+from cdr.store import database_url, reading_engine, words_of
 from cdr.usage import DAY_US, DayUsage, Stored
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 READ_TIMEOUT_S = 5.0
 
@@ -158,11 +159,8 @@ class ReadOnly:
 
     async def open_calls(self) -> tuple[CallRow, ...]:
         """Return the calls that were never closed, oldest first: after a crash, its victims."""
-        query = (
-            select(*columns(CallRow, calls)).where(calls.c.state == "open").order_by(calls.c.ledger)
-        )
         async with self._reading() as connection:
-            found = [value(CallRow, row) for row in await connection.execute(query)]
+            found = await _rows(connection, own_reading.open_calls())
             return tuple(await _completed(connection, found))
 
     async def evidence(self, call_id: str) -> tuple[EvidenceRow, ...]:
@@ -205,37 +203,21 @@ class ReadOnly:
 
     async def open_segments(self) -> tuple[SegmentRow, ...]:
         """Return the recordings that were never closed, oldest first."""
-        return await self._all(
-            SegmentRow,
-            segments,
-            lambda query: query.where(segments.c.state == "open").order_by(segments.c.started_at),
-        )
+        return await self._read(own_reading.open_segments())
 
     # --- what the server knows at its start
 
     async def extensions(self) -> tuple[ExtensionRow, ...]:
         """Return all extensions by number, with their HA1 values."""
-        return await self._all(
-            ExtensionRow, extensions, lambda query: query.order_by(extensions.c.number)
-        )
+        return await self._read(own_reading.every_extension())
 
     async def bindings(self, now: int) -> tuple[BindingRow, ...]:
         """Return the registrations that have not expired at `now`."""
-        return await self._all(
-            BindingRow,
-            bindings,
-            lambda query: query.where(bindings.c.expires_at > now).order_by(
-                bindings.c.aor, bindings.c.registered_at
-            ),
-        )
+        return await self._read(own_reading.living_bindings(now))
 
     async def prompts(self) -> tuple[PromptRow, ...]:
         """Return all versions of all announcements."""
-        return await self._all(
-            PromptRow,
-            prompts,
-            lambda query: query.order_by(prompts.c.name, prompts.c.language, prompts.c.version),
-        )
+        return await self._read(own_reading.every_prompt())
 
     async def tokens(self) -> tuple[TokenRow, ...]:
         """Return all API tokens, revoked ones too."""
@@ -336,7 +318,7 @@ class ReadOnly:
     # --- how
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def _reading(self) -> AsyncIterator["AsyncConnection"]:
         if self._path is not None and not self._path.is_file():
             # aiosqlite's thread outlives a connection that could not be opened by a moment,
             # and may then find the loop closed.
@@ -347,16 +329,21 @@ class ReadOnly:
         except TimeoutError as error:
             raise StoreError("reading the database took too long") from error
         except SQLAlchemyError as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"the database can't be read: {reason}") from error
+            raise StoreError(f"the database can't be read: {words_of(error)}") from error
 
     async def _all(self, kind: type[Value], table: Table, narrow: Narrowing) -> tuple[Value, ...]:
+        return await self._read(Query(kind, narrow(select(*columns(kind, table)))))
+
+    async def _read(self, query: Query[Value]) -> tuple[Value, ...]:
         async with self._reading() as connection:
-            found = await connection.execute(narrow(select(*columns(kind, table))))
-            return tuple(value(kind, row) for row in found)
+            return tuple(await _rows(connection, query))
 
 
-async def _completed(connection: AsyncConnection, found: Sequence[CallRow]) -> list[CallRow]:
+async def _rows(connection: "AsyncConnection", query: Query[Value]) -> list[Value]:
+    return [value(query.kind, row) for row in await connection.execute(query.select)]
+
+
+async def _completed(connection: "AsyncConnection", found: Sequence[CallRow]) -> list[CallRow]:
     """Return the calls with their segments and parties."""
     ids = [call.id for call in found]
     segment_query = (

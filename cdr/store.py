@@ -9,15 +9,17 @@ import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from cdr.errors import SchemaTooNewError, StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 BUSY_TIMEOUT_MS = 250
 "How long a writer waits for another process's lock before it says so; the journal tries again."
@@ -41,18 +43,41 @@ def writing_engine(database: str | Path) -> Engine:
     return engine
 
 
-def reading_engine(database: str | Path) -> AsyncEngine:
+def reading_engine(database: str | Path) -> "AsyncEngine":
     """Return an engine whose connections can't write."""
-    url = database_url(database)
-    if url.get_backend_name() != "sqlite" or url.database is None:
+    # Brings the object mapper along: see `cdr/own_reading.py`.
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - 7 MB
+
+    url = _read_only(database_url(database))
+    if url.get_backend_name() != "sqlite":
         return create_async_engine(url)
-    # A path may hold characters that mean something in a URI.
-    uri = Path(url.database).absolute().as_uri()
-    url = url.set(database=uri, query={"mode": "ro", "uri": "true"})
     engine = create_async_engine(url, pool_size=2, max_overflow=2)
     event.listen(engine.sync_engine, "connect", _on_reading_connect)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+def plain_reading_engine(database: str | Path) -> Engine:
+    """Return an engine whose connections can't write, for one short reading in a thread."""
+    url = _read_only(database_url(database))
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"), poolclass=NullPool)
+    event.listen(engine, "connect", _on_reading_connect)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _read_only(url: URL) -> URL:
+    """Return the URL that opens a file for reading; one of a server stays as it is."""
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return url
+    # A path may hold characters that mean something in a URI.
+    uri = Path(url.database).absolute().as_uri()
+    return url.set(database=uri, query={"mode": "ro", "uri": "true"})
+
+
+def words_of(error: SQLAlchemyError) -> object:
+    """Return the database's own words, without statement and values."""
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _on_writing_connect(connection: sqlite3.Connection, _record: object) -> None:
@@ -117,7 +142,7 @@ def prepare(database: str | Path, migrations: Path | None = None) -> bool:
         finally:
             engine.dispose()
     except (OSError, SQLAlchemyError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
+        reason = words_of(error) if isinstance(error, SQLAlchemyError) else error
         raise StoreError(f"{database}: {reason}") from error
 
 
