@@ -44,6 +44,8 @@ RATE = 300.0
 "Calls a second of virtual time, which says how many transactions are alive."
 ALL_EXPIRED_S = 64.0
 MEDIA = HostPort("127.0.0.1", 10_000)
+GC_THRESHOLD = (20_000, 20, 50)
+"As in `b2bua.server`."
 
 
 class Ports:
@@ -272,6 +274,8 @@ def play(calls: int, meter: CpuMeter | CallMeter) -> float:
 
 def measure(calls: int, rounds: int) -> report.Figures:
     """Round for round with new telephones and a new endpoint."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
     play(SIDE_BY_SIDE, CpuMeter())
     functions = play(SIDE_BY_SIDE, CallMeter())
     took = []

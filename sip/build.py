@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sip.address import HostPort
-from sip.errors import LocalProtocolError
+from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.headers import CANONICAL
 from sip.message import Request
 from sip.via import parse_top_via, stamp
@@ -187,7 +187,7 @@ def response(
     vias = received["Via"]
     lines = [
         f"SIP/2.0 {code} {clean(reason or REASONS.get(code, 'Unknown'))}",
-        f"{written['Via']}: {_stamped(vias[0], source)}",
+        f"{written['Via']}: {_stamped(request, source)}",
     ]
     if len(vias) > 1:
         lines += [f"{written['Via']}: {via}" for via in vias[1:]]
@@ -201,7 +201,13 @@ def response(
     return _finish(lines, body, content_type, length=written["Content-Length"])
 
 
-def _stamped(line: str, source: HostPort) -> str:
+def _stamped(request: Request, source: HostPort) -> str:
+    """Return the first Via line with the source in it; one that can't be read as it came."""
+    line = request.headers["Via"]
+    try:
+        return stamp(line, request.head.via, source)
+    except RemoteProtocolError:
+        pass  # another header is at fault, perhaps
     try:
         return stamp(line, parse_top_via(line), source)
     except ValueError:

@@ -9,7 +9,7 @@ from sip.build import OutgoingRequest, with_tag
 from sip.contact import read_contacts
 from sip.errors import RemoteProtocolError
 from sip.message import URI, Request, Response, parse_address
-from sip.name_addr import write_uri
+from sip.name_addr import MAX_KNOWN, write_uri
 from sip.via import first_value
 
 DialogId = tuple[str, str, str]
@@ -33,16 +33,21 @@ def contact_uri(message: Request | Response) -> URI | None:
 
     None where there is none; raises `RemoteProtocolError` where it can't be read.
     """
-    return _only_uri(tuple(message.headers.getlist("Contact")))
+    lines = message.headers.getlist("Contact")
+    if len(lines) == 1 and len(lines[0]) <= MAX_KNOWN:
+        return _known_uri(lines[0])
+    return _only_uri(*lines)
 
 
-@lru_cache(maxsize=1024)
-def _only_uri(lines: tuple[str, ...]) -> URI | None:
-    """Read the Contact lines of a message; a telephone has the same one in each of its calls."""
+def _only_uri(*lines: str) -> URI | None:
     contacts = list(read_contacts(list(lines)))
     if len(contacts) > 1:
         raise RemoteProtocolError(400, "Several Contacts")
     return contacts[0].uri if contacts else None
+
+
+_known_uri = lru_cache(maxsize=1024)(_only_uri)
+"A telephone has the same Contact in each of its calls."
 
 
 @dataclass(slots=True, kw_only=True)

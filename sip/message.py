@@ -26,7 +26,7 @@ from sipmessage import URI, Address, CSeq, MediaType, Parameters, Via
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.headers import CANONICAL, HeaderTable, canonical
-from sip.name_addr import parse_address, parse_uri, tag_of, user_of
+from sip.name_addr import MAX_KNOWN, parse_address, parse_uri, tag_of, user_of
 from sip.via import TopVia, parse_top_via
 
 __all__ = [
@@ -162,9 +162,10 @@ def parse(data: bytes) -> Request | Response:
     octets = len(data)
     data = data.lstrip(b"\r\n")
     lines, end, problem = usual_lines(data) or any_lines(data)
-    message, wrong_start = _start(lines[0])
+    start = _known_start(lines[0]) if len(lines[0]) <= MAX_KNOWN else _read_start(lines[0])
+    message = _new_message(start)
     message.octets = octets
-    problem = _read_headers(lines, message.headers, end) or wrong_start or problem
+    problem = _read_headers(lines, message.headers, end) or start[2] or problem
     if not problem:
         problem = _read_body(data, end, message) or _check(message)
     if problem:
@@ -214,14 +215,16 @@ def any_lines(data: bytes) -> Lines:
     return text.split("\n"), blank.end() if blank else len(data), problem
 
 
-def _start(line: str) -> tuple[Request | Response, Problem]:
+Start = tuple[str, URI, Problem] | tuple[int, str, Problem]
+"Method and Request-URI, or status code and phrase."
+
+
+def _read_start(line: str) -> Start:
     """Read the request line or status line (RFC 3261 sections 7.1 and 7.2)."""
     if line[:4].upper() == "SIP/":
-        return _status_line(line)
+        return _read_status_line(line)
     parts = line.split(" ")
     method = parts[0]
-    if len(parts) == 3 and method in _METHODS and parts[2] == "SIP/2.0":
-        return _request(method, parts[1])
     if _TOKEN.fullmatch(method) is None:
         raise RemoteProtocolError(400, "Not SIP")
     version = parts[-1] if len(parts) > 1 else ""
@@ -230,30 +233,35 @@ def _start(line: str) -> tuple[Request | Response, Problem]:
         # a version at all is something else.
         if not any(_VERSION.fullmatch(part) for part in parts):
             raise RemoteProtocolError(400, "Not SIP")
-        return Request(method, _NOWHERE), (400, "Bad Request Line")
+        return method, _NOWHERE, (400, "Bad Request Line")
     if version.upper() != "SIP/2.0":
-        return Request(method, _NOWHERE), (505, "Version Not Supported")
+        return method, _NOWHERE, (505, "Version Not Supported")
     if len(parts) != 3:
-        return Request(method, _NOWHERE), (400, "Bad Request Line")
-    return _request(method, parts[1])
-
-
-def _request(method: str, uri: str) -> tuple[Request, Problem]:
+        return method, _NOWHERE, (400, "Bad Request Line")
     try:
-        return Request(method, parse_uri(uri)), None
+        return method, parse_uri(parts[1]), None
     except RemoteProtocolError as error:
-        return Request(method, _NOWHERE), (error.status, error.reason)
+        return method, _NOWHERE, (error.status, error.reason)
 
 
-def _status_line(line: str) -> tuple[Response, Problem]:
+_known_start = lru_cache(maxsize=1024)(_read_start)
+
+
+def _read_status_line(line: str) -> tuple[int, str, Problem]:
     version, _, rest = line.partition(" ")
     code, _, phrase = rest.partition(" ")
     well_formed = (
         version.upper() == "SIP/2.0" and len(code) == 3 and code.isascii() and code.isdigit()
     )
     if not well_formed or not 100 <= int(code) <= 699:
-        return Response(0, phrase), (400, "Bad Status Line")
-    return Response(int(code), phrase), None
+        return 0, phrase, (400, "Bad Status Line")
+    return int(code), phrase, None
+
+
+def _new_message(start: Start) -> Request | Response:
+    if isinstance(start[0], str):
+        return Request(start[0], start[1])
+    return Response(start[0], start[1])
 
 
 def _read_headers(lines: list[str], headers: Headers, octets: int) -> Problem:

@@ -14,6 +14,9 @@ from sipmessage import URI, Address, Parameters
 
 from sip.errors import RemoteProtocolError
 
+MAX_KNOWN = 512
+"Characters of what is remembered: strangers choose what it is."
+
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -37,9 +40,12 @@ _HOST = re.compile(
 )
 
 
-@lru_cache(maxsize=1024)
 def parse_uri(text: str) -> URI:
     """Parse a Request-URI; raises `RemoteProtocolError` 416 for a foreign scheme, else 400."""
+    return _known_uri(text) if len(text) <= MAX_KNOWN else _parse_uri(text)
+
+
+def _parse_uri(text: str) -> URI:
     scheme, colon, rest = text.partition(":")
     if colon and _SCHEME.fullmatch(scheme):
         scheme = scheme.lower()
@@ -55,6 +61,9 @@ def parse_uri(text: str) -> URI:
     if uri.port is not None and uri.port > 0xFFFF:
         raise RemoteProtocolError(400, "Bad URI")
     return uri
+
+
+_known_uri = lru_cache(maxsize=1024)(_parse_uri)
 
 
 def _parse_any_host(text: str) -> URI:

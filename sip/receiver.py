@@ -62,13 +62,7 @@ class Receiver:
         """Take a datagram or a framed message."""
         core = self._core
         core.count("received")
-        if is_stun(data):
-            self._receive_stun(data, flow)
-            return
-        if is_keepalive(data):
-            core.count("keepalives")
-            if flow.reliable and data == b"\r\n\r\n":
-                core.outbox.append((b"\r\n", flow))
+        if data[:1] < b"A" and self._receive_life_sign(data, flow):
             return
         try:
             message = parse(data)
@@ -83,6 +77,18 @@ class Receiver:
             self._uac.receive_stray(message, now)
         ):
             core.count("stray_responses")
+
+    def _receive_life_sign(self, data: bytes, flow: Flow) -> bool:
+        """Take what is no message; false where it may be one after all."""
+        if is_stun(data):
+            self._receive_stun(data, flow)
+            return True
+        if not is_keepalive(data):
+            return False
+        self._core.count("keepalives")
+        if flow.reliable and data == b"\r\n\r\n":
+            self._core.outbox.append((b"\r\n", flow))
+        return True
 
     def _receive_stun(self, data: bytes, flow: Flow) -> None:
         """Answer a life sign, of those only who are registered: we are no mirror for others."""

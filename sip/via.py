@@ -112,10 +112,12 @@ def stamp(line: str, via: TopVia, source: HostPort) -> str:
     same_host = via.sent_by.rpartition(":")[0] == source.uri_host or via.sent_by == source.uri_host
     if not via.rport and same_host:
         return line
-    text = via.text
-    if "received" in text.lower():
+    text, lower = via.text, via.text.lower()
+    if "received" in lower:
         text = _RECEIVED.sub("", text)
-    if via.rport:
+    if via.rport and lower.count("rport") == 1 and (";rport;" in text or text.endswith(";rport")):
+        text = text.replace(";rport", f";rport={source.port}")
+    elif via.rport:
         text = _RPORT.sub(f";rport={source.port}", text, count=1)
     host = source.host.partition("%")[0]  # a zone means something to this machine only
     return f"{text};received={host}{line[len(via.text) :]}"

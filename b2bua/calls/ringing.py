@@ -38,7 +38,7 @@ from sip.events import (
     InviteProgressed,
     UsageEnded,
 )
-from sip.message import URI, Address
+from sip.message import URI, Address, parse_uri
 from sip.reason import q850_cause
 from sip.registrar import Binding
 from sip.secure_media import Srtp
@@ -124,7 +124,7 @@ class Ringing:
         if way.unkeyed:
             self._not_encrypted = way.unkeyed
             return
-        target = URI.parse(binding.contact)
+        target = parse_uri(binding.contact)
         self._invite(Branch(target=target, flow=binding.flow, way=way, device=device))
 
     @property
