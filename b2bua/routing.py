@@ -57,6 +57,13 @@ class ToRecordKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ToPickup:
+    """The code that fetches a call was dialled, and where that call rings."""
+
+    extension: Extension
+
+
+@dataclass(frozen=True, slots=True)
 class NoRoute:
     """Nobody can be reached under this number."""
 
@@ -68,7 +75,9 @@ OwnNumber = ToExtension | ToGroup
 
 Reachable = OwnNumber | ToTrunk
 
-Destination = Reachable | ToRecordKey | NoRoute
+OwnCode = ToRecordKey | ToPickup
+
+Destination = Reachable | OwnCode | NoRoute
 
 NOT_FOUND = NoRoute(404, "Not Found")
 FORBIDDEN = NoRoute(403, "Forbidden")
@@ -100,6 +109,10 @@ class DialPlan:
             return _anonymous(self.from_extension(dialled.removeprefix(withhold), caller))
         if dialled == self._config.codes.record:
             return ToRecordKey()
+        pickup = self._config.codes.pickup
+        if pickup and dialled.startswith(pickup):
+            rung = self._directory.get(dialled.removeprefix(pickup))
+            return NOT_FOUND if rung is None else ToPickup(rung)
         own = self.own(dialled)
         return own if own is not None else self._by_rule(dialled, caller)
 
@@ -132,7 +145,7 @@ class DialPlan:
     def forwarded(self, target: str, extension: Extension) -> Reachable | None:
         """Return where an extension sends its calls: where it could call, but for emergencies."""
         destination = self.from_extension(target, extension)
-        if isinstance(destination, NoRoute | ToRecordKey):
+        if isinstance(destination, NoRoute | OwnCode):
             return None
         emergency = isinstance(destination, ToTrunk) and destination.emergency
         return None if emergency else destination

@@ -14,7 +14,7 @@ from b2bua.calls.call_over import NOBODY, CallOver, not_encrypted
 from b2bua.calls.call_record import CallRecord
 from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
-from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, RecordKeyPressed
+from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, PickedUp, RecordKeyPressed
 from b2bua.calls.key_ways import KeyWays
 from b2bua.calls.lending import Lending
 from b2bua.calls.media_way import MediaWay
@@ -58,6 +58,8 @@ class Conversation:
         "The usage of the callee who answered."
         self.branches: set[int] = set()
         "Usages of those who are being rung."
+        self.fetching: set[int] = set()
+        "Usages of those who want to fetch the call."
         self.legs: list[MediaLeg] = []
         self.answered_a = False
         "The caller has got its 2xx."
@@ -86,7 +88,7 @@ class Conversation:
         self.takes_info = [allows_info(offered.request.headers.getlist("Allow")), False]
         self.renegotiation = Renegotiation(self)
         self.lending = Lending(self)
-        self._convertible = transcodable(services.config.media)
+        self.convertible = transcodable(services.config.media)
         self._inbox = Inbox(self.record.uniqueid, services.clock)
 
     # --- events
@@ -125,6 +127,16 @@ class Conversation:
             self.respond(event, 491)
         elif isinstance(event, RecordKeyPressed) and not event.done.done():
             event.done.set_result(Action.REFUSE)
+        elif isinstance(event, PickedUp):
+            self.turn_away(event, 480)
+
+    def turn_away(self, event: PickedUp, code: int) -> None:
+        """Refuse somebody who wants to fetch the call, unless that was done already."""
+        usage = event.offered.usage
+        if usage in self.fetching:
+            self.fetching.discard(usage)
+            self.services.endpoint.reject(usage, code, self.now)
+            self.kick()
 
     def respond(
         self,
@@ -315,7 +327,7 @@ class Conversation:
         for leg in (first, second):
             self.listen_to(leg)
         self.legs = [first, second]
-        bridge = self._bridge = Bridge(first, second, self._convertible, sides, closed=apart)
+        bridge = self._bridge = Bridge(first, second, self.convertible, sides, closed=apart)
         return bridge
 
     def listen_to(self, leg: MediaLeg) -> None:

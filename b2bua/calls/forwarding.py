@@ -3,10 +3,13 @@
 Offer, progress and answer pass through: the caller is answered when the wanted party is.
 """
 
+import contextlib
+
 from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.renegotiation import is_update
+from sip.errors import RemoteProtocolError
 from sip.events import InDialogReceived, InviteAnswered, InviteProgressed, RequestCompleted
 
 
@@ -98,6 +101,28 @@ class Forwarding:
         conversation.services.endpoint.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
+
+    def fetched(self) -> None:
+        """Answer the caller, for whoever has fetched the call.
+
+        What was promised can't be taken back; the caller is offered again what is true then.
+        """
+        conversation, bridge = self._c, self._c.bridge
+        was_told = bridge.sides[Side.A].stream is not None
+        body = b"" if self._promised else conversation.negotiate(self._answer_alone)
+        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.kick()
+        conversation.answered_a = True
+        with contextlib.suppress(RemoteProtocolError):
+            bridge.join()
+        if was_told:
+            conversation.renegotiation.correct(Side.A)
+
+    def _answer_alone(self) -> bytes:
+        if self._offer:
+            return self._c.bridge.answer_alone(Side.A, self._offer)
+        self._c.owed.add(Side.A)
+        return self._c.bridge.offer_to(Side.A)
 
     def _final_answer(self, answer: bytes) -> bytes:
         """Return what the 2xx for the caller says; nothing new where it was promised before."""

@@ -151,6 +151,13 @@ class Greeting:
         self._c.negotiate(lambda: self._c.bridge.take_answer(Side.B, body))
         self._c.hush(Side.A)
 
+    def fetched(self) -> None:
+        """Let the caller hear whoever has fetched the call."""
+        self._c.hush(Side.A)
+        with contextlib.suppress(RemoteProtocolError):
+            self._c.bridge.join()
+        self._c.refreshing.begin(Side.A)
+
     def _answer_of(self, answered: InviteAnswered) -> bytes:
         return answered.response.body or self._early.get(answered.usage, b"")
 

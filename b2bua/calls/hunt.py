@@ -6,7 +6,7 @@ from typing import Protocol
 from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.inbox import CallEvent
+from b2bua.calls.inbox import CallEvent, PickedUp
 from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Station, Step
 from b2bua.calls.trunk_ringing import TrunkRinging
@@ -33,6 +33,17 @@ class Front(Protocol):
 
     def accept(self, answered: InviteAnswered) -> None:
         """Let the caller and whoever answered agree; raises `CallOver`."""
+
+    def fetched(self) -> None:
+        """Let the caller hear whoever has fetched the call; raises `CallOver`."""
+
+
+def let_meet(front: Front, answered: InviteAnswered | PickedUp) -> None:
+    """Let the caller hear whoever has answered, or has fetched the call; raises `CallOver`."""
+    if isinstance(answered, PickedUp):
+        front.fetched()
+    else:
+        front.accept(answered)
 
 
 class Hunt:
@@ -73,7 +84,7 @@ class Hunt:
             except Unanswered as over:
                 self._ring(self._search.after(over), front, prepare)
             else:
-                front.accept(answered)
+                let_meet(front, answered)
                 return
 
     def _ring(self, step: Step, front: Front, prepare: Callable[[Step], bool]) -> None:

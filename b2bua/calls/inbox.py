@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from b2bua.calls.call_over import NOBODY, CutOff
+from b2bua.calls.party import Party
 from b2bua.media.leg import LegEvent
 from recording.controller import Action, Wish
-from sip.events import Event
+from sip.events import Event, InviteOffered
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -36,6 +37,16 @@ class RecordKeyPressed:
     wish: Wish
     done: "asyncio.Future[Action]"
     "What came of it, for whoever asked to say it."
+
+
+@dataclass(frozen=True, slots=True)
+class PickedUp:
+    """Somebody fetches the call while it rings at an extension."""
+
+    number: str
+    "The extension's."
+    taker: Party
+    offered: InviteOffered
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,9 @@ class OfferAgain:
 
 LineEvent = LineReturned | LineKept | LineEnded | Surrendered
 
-CallEvent = Event | LegEvent | LegLost | Shutdown | RecordKeyPressed | LineEvent | OfferAgain
+CallEvent = (
+    Event | LegEvent | LegLost | Shutdown | RecordKeyPressed | PickedUp | LineEvent | OfferAgain
+)
 
 
 class Attachable(Protocol):

@@ -15,7 +15,7 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.inbox import Attachable, CallEvent, Surrendered
+from b2bua.calls.inbox import Attachable, CallEvent, PickedUp, Surrendered
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
@@ -113,6 +113,12 @@ class CallLife(ABC):
         """Return whom an extension is having rung on its `usage`: nobody here."""
         return None
 
+    def fetch(self, event: PickedUp) -> None:
+        """Let somebody fetch the call, if it still rings there when this is read."""
+        self._c.attach(event.offered.usage)
+        self._c.fetching.add(event.offered.usage)
+        self._c.deliver(event)
+
     def deliver(self, event: CallEvent) -> None:
         """Put an event into the inbox."""
         self._c.deliver(event)
@@ -159,7 +165,8 @@ class CallLife(ABC):
             for leg in conversation.lending.staying_legs:
                 steps.callback(leg.release)
             steps.callback(self._s.kick)
-            for usage in (*conversation.lending.staying_usages, *conversation.branches):
+            ours = (*conversation.lending.staying_usages, *conversation.branches)
+            for usage in (*ours, *conversation.fetching):
                 steps.callback(endpoint.abandon, usage, now)
             if Side.A not in conversation.lent:
                 steps.callback(self._tell_caller, over, now)

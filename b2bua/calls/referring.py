@@ -25,7 +25,7 @@ from b2bua.calls.loan import Loan, Referral
 from b2bua.calls.party import Party
 from b2bua.calls.renegotiation import is_update
 from b2bua.calls.still_ringing import GivenUp
-from b2bua.routing import NoRoute, Reachable, ToRecordKey
+from b2bua.routing import Destination, NoRoute, OwnCode, Reachable
 from recording.controller import Action
 from sip.errors import RemoteProtocolError
 from sip.events import (
@@ -111,14 +111,14 @@ class Referring:
     def _destination(self, number: str, referrer: Party) -> Reachable | None:
         """Return where the referrer could have called; None where it could not."""
         plan = self._c.services.plan
-        found: Reachable | ToRecordKey | NoRoute
+        found: Destination
         if referrer.extension is not None:
             found = plan.from_extension(number, referrer.extension)
         elif referrer.trunk is not None and referrer.trunk.settings.may_transfer:
             found = plan.from_trunk(number, referrer.trunk)
         else:
             return None
-        return None if isinstance(found, ToRecordKey | NoRoute) else found
+        return None if isinstance(found, OwnCode | NoRoute) else found
 
     def _accept(self, event: InDialogReceived, refer: Refer) -> Referral | None:
         services = self._c.services

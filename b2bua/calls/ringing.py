@@ -23,9 +23,10 @@ from b2bua.calls.call_over import (
 )
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
-from b2bua.calls.inbox import CallEvent
+from b2bua.calls.inbox import CallEvent, PickedUp
 from b2bua.calls.media_way import MediaWay
 from b2bua.calls.party import Party
+from b2bua.calls.pickup import fetch
 from b2bua.trunks.trunk import ANONYMOUS
 from recording.reasons import ReasonKey
 from sip.address import Flow
@@ -295,11 +296,11 @@ async def first_answer(
     on_event: Callable[[CallEvent], None],
     *,
     patience_s: float,
-) -> InviteAnswered:
+) -> InviteAnswered | PickedUp:
     """Return the first answer of parties who were started; nobody rings any longer then.
 
-    Raises `CallOver` when there will be no answer. `on_event` gets what is neither an answer
-    nor an end.
+    Or who has fetched the call in their place. Raises `CallOver` when there will be no answer.
+    `on_event` gets what is neither an answer nor an end.
     """
     waiting = [ringing for ringing in ringings if ringing.rings]
     refusals = [ringing.not_started for ringing in ringings if not ringing.rings]
@@ -311,8 +312,7 @@ async def first_answer(
             match event:
                 case None:
                     raise no_answer(ReasonKey.NOT_ANSWERED, waiting[0].party.number)
-                case InviteAnswered() if ringing := _whose(waiting, event.usage):
-                    ringing.answered(event)
+                case InviteAnswered() | PickedUp() if _is_taken(conversation, waiting, event):
                     why = ELSEWHERE
                     return event
                 case InviteFailed() if ringing := _whose(waiting, event.usage):
@@ -332,6 +332,19 @@ async def first_answer(
     finally:
         for ringing in waiting:
             ringing.lose_patience(why)
+
+
+def _is_taken(
+    conversation: Conversation, waiting: Sequence[Ringing], event: InviteAnswered | PickedUp
+) -> bool:
+    """Take the answer of one who rings, or of whoever fetches the call where one rings."""
+    if isinstance(event, PickedUp):
+        rings = any(ringing.party.number == event.number for ringing in waiting)
+        return rings and fetch(conversation, event)
+    ringing = _whose(waiting, event.usage)
+    if ringing is not None:
+        ringing.answered(event)
+    return ringing is not None
 
 
 def _passed_on(event: InviteCancelled | UsageEnded) -> HeaderList:

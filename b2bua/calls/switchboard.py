@@ -13,7 +13,7 @@ from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
 from b2bua.calls.call_over import busy, nobody
 from b2bua.calls.exchange import Running, Talkable
-from b2bua.calls.inbox import Attachable, RecordKeyPressed, Shutdown
+from b2bua.calls.inbox import Attachable, PickedUp, RecordKeyPressed, Shutdown
 from b2bua.calls.joined_call import JoinedCall, TakenCall
 from b2bua.calls.lamps import Lamps
 from b2bua.calls.life import CallLife
@@ -27,7 +27,7 @@ from b2bua.calls.still_ringing import StillRinging
 from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
-from b2bua.routing import Destination, NoRoute, Reachable, ToRecordKey, ToTrunk
+from b2bua.routing import Destination, NoRoute, Reachable, ToPickup, ToRecordKey, ToTrunk
 from b2bua.trunks.arrival import caller_of, dialled_number
 from b2bua.trunks.trunk import Trunk
 from sip.binding import Binding
@@ -40,6 +40,9 @@ logger = logging.getLogger("b2bua.calls.switchboard")
 
 STOP_PATIENCE_S = 10.0
 "For calls to end and their recordings to get a name, after a stop was asked for."
+
+NOBODY_RINGS = 480
+"What somebody hears who wants to fetch a call where there is none."
 
 RETRY_AFTER = (("Retry-After", "10"),)
 
@@ -102,6 +105,9 @@ class Switchboard:
             self._take_over(event, event.replaces)
             return
         caller, destination = self._route(event)
+        if isinstance(destination, ToPickup):
+            self._fetch(event, caller, destination.extension.number)
+            return
         emergency = isinstance(destination, ToTrunk) and destination.emergency
         room = emergency or len(self) < services.config.media.max_calls
         if not self.accepting or not room or self._group is None:
@@ -146,6 +152,20 @@ class Switchboard:
             return taken
 
         call.surrender(usage, to=begin)
+
+    def _fetch(self, event: InviteOffered, taker: Party, number: str) -> None:
+        """Let an extension have the call that rings at another one, which it may watch."""
+        services = self._services
+        code = 403
+        if services.config.lamps.allows(taker.number, number) and self.accepting:
+            code = NOBODY_RINGS
+            for call in self._by_extension.get(number, ()):
+                rings = call.call_lamp(number) == "early" and not call.occupies(taker.number)
+                if rings and isinstance(call, CallLife):
+                    call.fetch(PickedUp(number, taker, event))
+                    return
+        services.endpoint.reject(event.usage, code, services.clock())
+        services.kick()
 
     def _route(self, event: InviteOffered) -> tuple[Party, Destination]:
         """Return who calls, and where that goes."""

@@ -8,7 +8,7 @@ the busy tone and the call is over.
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver, CutOff
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.hunt import Hunt
+from b2bua.calls.hunt import Hunt, let_meet
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
@@ -151,7 +151,7 @@ class RecallCall(LentCall):
             if over.side != "caller":
                 await waiting.say_busy()
             raise
-        waiting.accept(answered)
+        let_meet(waiting, answered)
         await self._talk()
 
 

@@ -38,6 +38,11 @@ class Waiting(Greeting):
         self._rings = False
         super().accept(answered)
 
+    def fetched(self) -> None:
+        """Let the party hear whoever has fetched the call."""
+        self._rings = False
+        super().fetched()
+
     async def say_busy(self) -> None:
         """Let the party hear the busy tone, as long as it likes to."""
         if self._c.legs:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from b2bua.settings.section import Section
 from ivr.prompts import PromptId
@@ -64,3 +64,12 @@ class CodesConfig(Section):
     "Starts and stops the recording."
     withhold_number: str = Field(default="*31#", pattern=r"^([*#][0-9*#]{0,7}[*#])?$")
     "Dialled before a number outside: it is not told who calls. Empty: no such code."
+    pickup: str = Field(default="*8", pattern=r"^([*#][0-9*#]{0,7})?$")
+    "Dialled before the number of an extension: its telephone's ringing call. Empty: no such code."
+
+    @model_validator(mode="after")
+    def _each_means_one_thing(self) -> "CodesConfig":
+        for name in ("record", "withhold_number"):
+            if self.pickup and getattr(self, name).startswith(self.pickup):
+                raise ValueError(f"{name} begins with the code of pickup")
+        return self

@@ -84,6 +84,38 @@ async def test_a_did_rings_a_group_and_the_recording_is_of_whoever_answers(tmp_p
         assert first(heard, audio.NETWORK_HZ) < first(heard, CARL)
 
 
+@pytest.mark.peer("baresip", "linphonec", "ffmpeg")
+async def test_a_call_that_rings_elsewhere_is_fetched(tmp_path: Path) -> None:
+    """The caller was asked before 101 rang; 102 fetches the call, and is in the file."""
+    port = ports.take(2)
+    async with (
+        server(trunk_settings(port), AUTOMATIC, short=True) as under_test,
+        baresip(under_test.setup(under_test.extension("101"), voice(BOB))) as bob,
+        linphone(under_test.setup(under_test.extension("102"), voice(CARL))) as carl,
+        outside_baresip(tmp_path, voice(ALICE), port=port) as outside,
+    ):
+        await outside.dial(dialled(under_test.sip))
+        await outside.hears()
+        await talk(0.6)
+        await outside.digit("1")
+        await bob.ringing()
+        await talk(0.6)
+        await carl.dial("*8101")
+        await carl.established()
+        await bob.closed()
+        await talk(2.5)
+        await end(outside, carl)
+        row = await under_test.the_call()
+        assert (row["dst"], row["outcome"]) == ("101", "recorded"), row
+        pcm = audio.decode(under_test.recording(row))
+        last = audio.seconds(pcm) - 0.3
+        assert_speaks(pcm, ALICE, 0.4, last)
+        assert_speaks(pcm, CARL, 0.4, last)
+        assert_unheard(pcm, BOB)
+        heard = outside.heard()
+        assert first(heard, audio.NETWORK_HZ) < first(heard, CARL)
+
+
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_declined_call_goes_outside_and_the_policy_with_it(tmp_path: Path) -> None:
     """102 records only what goes outside: this call, since 103 sends it there."""

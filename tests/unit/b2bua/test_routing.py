@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.config import parse
 from b2bua.directory import Directory
-from b2bua.routing import DialPlan, NoRoute, ToExtension, ToGroup, ToRecordKey, ToTrunk
+from b2bua.routing import DialPlan, NoRoute, ToExtension, ToGroup, ToPickup, ToRecordKey, ToTrunk
 from b2bua.trunks.trunk import Trunks
 from tests.unit.b2bua.calls.call_rig import extension
 
@@ -55,6 +55,8 @@ def reached(dialled: str, caller: str = "101", toml: str = TOML) -> str:
     match plan(toml).from_extension(dialled, extension(caller)):
         case ToExtension(found):
             return f"extension {found.number}"
+        case ToPickup(found):
+            return f"pickup at {found.number}"
         case ToGroup():
             return "group"
         case ToTrunk() as trunk:
@@ -129,6 +131,23 @@ def test_the_code_is_the_configured_one_or_none() -> None:
     toml = '[codes]\nwithhold_number = "*67*"\n' + TOML
     assert reached("*67*0800123", toml=toml) == "anonymous first 800123"
     assert reached("*31#0800123", toml='[codes]\nwithhold_number = ""\n' + TOML) == "404"
+
+
+@pytest.mark.parametrize(
+    ("dialled", "where"),
+    [
+        ("*8102", "pickup at 102"),
+        ("*80301", "pickup at 0301"),
+        ("*8", "404"),
+        ("*8999", "404"),
+        ("*8*1", "404"),
+        ("*80800123", "404"),
+        ("*8112", "pickup at 112"),
+    ],
+)
+def test_the_code_of_pickup_is_for_own_numbers(dialled: str, where: str) -> None:
+    assert reached(dialled) == where
+    assert plan().forwarded(dialled, DIALLING) is None
 
 
 # --- the order
