@@ -1,4 +1,8 @@
-"""Ports that rest: late packets of the call before must not reach the next one."""
+"""Ports that rest: late packets of the call before must not reach the next one.
+
+A media worker lends none that rests. What it freed before it died, the signalling process knows,
+and gives such a port back.
+"""
 
 from typing import Final
 
@@ -7,7 +11,7 @@ COOLING_S: Final = 2.0
 
 
 class CoolingPorts:
-    """The ports that were freed lately. Times are seconds of the loop's clock."""
+    """The ports that were freed lately. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}

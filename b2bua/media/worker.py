@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from b2bua.media.channel import ChannelError, ChildChannel
+from b2bua.media.cooling import CoolingPorts
 from b2bua.media.messages import (
     AllocateLeg,
     Bridge,
@@ -105,6 +106,7 @@ class Worker:
         self._transcoders = Transcoders()
         self._voice = Voice(loop, self._legs, tell=channel.send, on_error=self._leg_failed)
         self._refused = 0
+        self._cooling = CoolingPorts()
         # The rings outlive this process, and the totals must not.
         self._ring_base = [(r.lost_packets, r.gaps, r.marks_lost) for r in rings]
 
@@ -141,7 +143,7 @@ class Worker:
     def _dispatch(self, message: ToMediaWorker, now: int) -> None:
         match message:
             case AllocateLeg(leg_id, host):
-                self._allocate(leg_id, host)
+                self._allocate(leg_id, host, now)
             case SetRemote():
                 self._set_remote(message, now)
             case Bridge(leg_a, leg_b, a_to_b, b_to_a):
@@ -199,12 +201,12 @@ class Worker:
             raise UnknownError(f"there is no recorder {recorder}")
         return self._rings[recorder]
 
-    def _allocate(self, leg_id: int, host: str) -> None:
+    def _allocate(self, leg_id: int, host: str, now: int) -> None:
         if leg_id in self._legs:
             self._channel.post(LegRefused(leg_id, f"leg {leg_id} exists already"))
             return
         try:
-            pair = self._ports.bind(host)
+            pair = self._ports.bind(host, rests=lambda port: self._cooling.holds(port, now / 1e9))
         except NoPortsError as error:
             self._refused += 1
             self._channel.post(LegRefused(leg_id, str(error)))
@@ -235,6 +237,7 @@ class Worker:
         # The joined leg's figures settle only when the two are parted.
         peer = leg.joined
         leg.release()
+        self._cooling.add(leg.port, now / 1e9)
         self._tally.forget(leg)
         if peer is not None:
             self._tally.count(peer)

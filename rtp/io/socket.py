@@ -87,10 +87,17 @@ class PortRange:
     def _first(self) -> int:
         return self.low + (self.low & 1)
 
-    def bind(self, host: str, choose: Callable[[int], int] = secrets.randbelow) -> PortPair:
+    def bind(
+        self,
+        host: str,
+        choose: Callable[[int], int] = secrets.randbelow,
+        *,
+        rests: Callable[[int], bool] = lambda _port: False,
+    ) -> PortPair:
         """Bind a random pair at the numeric address `host`; raises `NoPortsError`.
 
-        `*`: at every address of both families.
+        `*`: at every address of both families. `rests`: tells whether a port is not to be taken
+        yet.
 
         Binding is the allocation: a pair that is taken, by us or by anyone else, gives way
         to the next one. `choose` must not be predictable, for then an attacker who knows
@@ -102,12 +109,14 @@ class PortRange:
         tries = min(self.pairs, MAX_TRIES)
         for step in range(tries):
             port = self.pair((start + step) % self.pairs)
+            if rests(port):
+                continue
             try:
                 return _bind_pair(host, port)
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise NoPortsError(f"{host}: {error.strerror}") from error
-        raise NoPortsError(f"{tries} of {self.pairs} port pairs tried, all in use")
+        raise NoPortsError(f"{tries} of {self.pairs} port pairs tried, all in use or cooling off")
 
 
 def _bind_pair(host: str, port: int) -> PortPair:

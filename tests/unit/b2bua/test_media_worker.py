@@ -460,6 +460,23 @@ def test_a_full_range_and_a_silent_leg_are_told() -> None:
         end(worker)
 
 
+def test_a_freed_port_is_not_lent_again_at_once() -> None:
+    probe = start()
+    port = probe.leg(1)
+    end(probe)
+    worker = start(ports=f"{port}-{port + 3}")
+    try:
+        first = worker.leg(1)
+        worker.send(ReleaseLeg(1))
+        worker.expect(LegReleased)
+        second = worker.leg(2)
+        assert second != first
+        worker.send(AllocateLeg(3, HOST))
+        assert "cooling off" in worker.expect(LegRefused).reason
+    finally:
+        end(worker)
+
+
 def test_interrupt_and_termination_are_the_parents_business(worker: Worker) -> None:
     alice, port_a, bob, _ = worker.call()
     worker.process.send_signal(signal.SIGINT)

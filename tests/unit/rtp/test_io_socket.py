@@ -75,6 +75,16 @@ def test_a_taken_port_gives_way_to_the_next_pair(taken: int) -> None:
     assert next_one.port > pair.port
 
 
+def test_a_port_that_rests_gives_way_to_the_next_pair() -> None:
+    first = WIDE.bind("127.0.0.1", choose=lambda _: 0)
+    first.close()
+    pair = WIDE.bind("127.0.0.1", choose=lambda _: 0, rests=lambda port: port == first.port)
+    pair.close()
+    assert pair.port > first.port
+    with pytest.raises(NoPortsError, match="in use or cooling off"):
+        WIDE.bind("127.0.0.1", rests=lambda _: True)
+
+
 def test_a_full_range_is_refused_in_words() -> None:
     first = WIDE.bind("127.0.0.1")
     try:
