@@ -8,8 +8,8 @@ output rate is always set. The Xing/Info tag is off in `lameenc`: it could only 
 at the end.
 
 `encode` and `flush` release the interpreter lock; one encoder must be used by one thread
-at a time. An encoder costs 0.39 MB and 0.7 ms to create, 0.42 ms CPU per second of audio
-at quality 7.
+at a time. An encoder takes 85 KB and 0.7 ms to create, 0.45 ms CPU per second of audio at
+quality 7.
 """
 
 import lameenc
@@ -21,6 +21,10 @@ from recording.splice import FRAME_SAMPLES, self_contained
 ENCODER_DELAY_SAMPLES = 1_105
 """The decoded file begins with this many samples of delay: sample n of the input is sample
 n + 1,105 of what a decoder gives (LAME's 576 + a decoder's 529), whatever the sample rate."""
+
+AT_ONCE_SAMPLES = 2 * FRAME_SAMPLES
+"""LAME keeps a buffer for as much as it was ever given at once, eight octets a sample: a second
+would be 64 KB for each encoder."""
 
 __all__ = ["ENCODER_DELAY_SAMPLES", "FRAME_SAMPLES", "Encoder"]
 
@@ -66,7 +70,9 @@ class Encoder:
         if not len(pcm):
             return b""
         self._fed = True
-        self._held += self._lame.encode(pcm.astype("<i2", copy=False).tobytes())
+        for begin in range(0, len(pcm), AT_ONCE_SAMPLES):
+            piece = pcm[begin : begin + AT_ONCE_SAMPLES]
+            self._held += self._lame.encode(piece.astype("<i2", copy=False).tobytes())
         return self._whole_frames(last=False)
 
     def flush(self) -> bytes:
