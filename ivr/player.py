@@ -39,6 +39,7 @@ class Player:
     __slots__ = (
         "_due",
         "_filler",
+        "_frame_s",
         "_number",
         "_octets",
         "_offset_ts",
@@ -55,6 +56,7 @@ class Player:
         """`filler`: the octet of silence that makes the last packet a whole one."""
         self._parts = [part for part in parts if part.octets]
         self._size = ptime_ms * SAMPLES_PER_MS
+        self._frame_s = ptime_ms / 1000
         self._filler = bytes([filler])
         self._due = start_at
         self._number = 0
@@ -90,15 +92,15 @@ class Player:
         while self._due <= now and not self.finished:
             frames.append(Frame(self._next_payload(), self._offset_ts))
             self._offset_ts += self._size
-            self._due += self._size / (1000 * SAMPLES_PER_MS)
+            self._due += self._frame_s
         return frames
 
     def _skip(self, late_s: float) -> None:
         """Move the schedule, by whole frames, to where the caller is."""
-        frames = int(late_s * 1000 * SAMPLES_PER_MS / self._size)
+        frames = int(late_s / self._frame_s)
         if self._offset_ts:
             self._offset_ts += frames * self._size
-        self._due += frames * self._size / (1000 * SAMPLES_PER_MS)
+        self._due += frames * self._frame_s
 
     def _next_payload(self) -> bytes:
         start, end = self._position, self._position + self._size

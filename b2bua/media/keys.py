@@ -92,13 +92,13 @@ class Keys:
         self._tell = tell
         self._listeners: dict[int, _Listener] = {}
         self._sendings: dict[int, _Sending] = {}
+        self._waiting: set[int] = set()
+        "Legs whose keys may become a star code: few, so a tick need not ask all of them."
 
     @property
     def active(self) -> bool:
         """Whether ticks are needed."""
-        return bool(self._sendings) or any(
-            listener.pad.next_timeout() is not None for listener in self._listeners.values()
-        )
+        return bool(self._sendings) or bool(self._waiting)
 
     def waits_for(self, leg_id: int) -> bool:
         """Tell whether a leg needs ticks."""
@@ -154,14 +154,14 @@ class Keys:
 
     def legs(self) -> list[int]:
         """Return the legs that `tick` may have something to do for."""
-        waiting = (i for i, one in self._listeners.items() if one.pad.next_timeout() is not None)
-        return [*self._sendings, *waiting]
+        return [*self._sendings, *self._waiting]
 
     def tick(self, leg_id: int, now: int) -> None:
         """Do what is due for one leg."""
         listener = self._listeners.get(leg_id)
         if listener is not None:
             self._replay(listener, listener.pad.handle_timeout(now / 1e9), now)
+            self._note(listener)
         sending = self._sendings.get(leg_id)
         if sending is None:
             return
@@ -213,6 +213,7 @@ class Keys:
         peer = listener.leg.joined
         replaying = peer is not None and peer.leg_id in self._sendings
         ruling = listener.pad.press(key, press.way, press.at, replaying=replaying)
+        self._note(listener)
         if ruling is None:
             return False  # the same press has come in another way
         listener.heard_in_band = press.way is Way.IN_BAND
@@ -237,6 +238,13 @@ class Keys:
         if passes and (press.way is not Way.RFC4733 or self._event_route(listener) is None):
             self._due(listener, key)
         return passes
+
+    def _note(self, listener: _Listener) -> None:
+        """Note whether the listener's pad waits for more keys."""
+        if listener.pad.next_timeout() is None:
+            self._waiting.discard(listener.leg.leg_id)
+        else:
+            self._waiting.add(listener.leg.leg_id)
 
     def _replay(self, listener: _Listener, keys: str, now: int) -> None:
         """Send to the joined party what was withheld from it."""
@@ -278,6 +286,7 @@ class Keys:
         listener = self._listeners.pop(leg_id, None)
         if listener is not None:
             self._replay(listener, listener.pad.flush(), now)
+            self._waiting.discard(leg_id)
             listener.leg.relay.listen((), None)
             listener.leg.relay.overhear((), None)
             listener.leg.wire()

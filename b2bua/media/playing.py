@@ -39,9 +39,13 @@ class _Run:
     speaker: Speaker
     payload_type: int
     base_ts: int
+    ticks: int
+    "Of the timestamp, for each sample of the sound."
     kept: bool
     encode: Encode | None
     "None: the sound is what is sent."
+    tick_at: float
+    "When a tick has something to do, s."
     started: bool = False
 
 
@@ -79,8 +83,10 @@ class Playing:
             speaker,
             message.payload_type,
             speaker.timestamp_at(now),
+            speaker.clock_rate // SAMPLE_RATE,
             message.kept,
             encode,
+            tick_at=now / 1e9,
         )
 
     def stop(self, leg_id: int, now: int, play_id: int | None = None) -> None:
@@ -94,9 +100,10 @@ class Playing:
         run = self._runs.get(leg_id)
         return None if run is None else (run.play_id, run.player.played_ms)
 
-    def legs(self) -> list[int]:
-        """Return the legs that something is played to."""
-        return list(self._runs)
+    def legs(self, now: int) -> list[int]:
+        """Return the legs that `tick` has something to do for: of each, every other tick."""
+        now_s = now / 1e9
+        return [leg_id for leg_id, run in self._runs.items() if run.tick_at <= now_s]
 
     def tick(self, leg_id: int, now: int) -> None:
         """Send what is due to one leg."""
@@ -104,21 +111,23 @@ class Playing:
         now_s = now / 1e9
         for octets, offset in run.player.due(now_s + SLACK_S):
             payload = octets if run.encode is None else run.encode(octets)
-            ticks = run.speaker.clock_rate // SAMPLE_RATE
             run.speaker.say(
                 payload,
                 run.payload_type,
-                run.base_ts + offset * ticks,
+                run.base_ts + offset * run.ticks,
                 marker=not run.started,
-                length_ts=len(octets) * ticks if run.kept else 0,
+                length_ts=len(octets) * run.ticks if run.kept else 0,
             )
             if not run.started:
                 run.started = True
                 self._tell(PlayStarted(leg_id, run.play_id, now_s))
         # No slack here: the next source's timestamp is that of its time, and not to lie inside
         # of our last packet.
-        if run.player.finished and now_s >= run.player.over_at:
+        finished, over_at = run.player.finished, run.player.over_at
+        if finished and now_s >= over_at:
             self._finish(leg_id, run, now, completed=True)
+        else:
+            run.tick_at = over_at if finished else over_at - SLACK_S
 
     def _finish(self, leg_id: int, run: _Run, now: int, *, completed: bool) -> None:
         del self._runs[leg_id]

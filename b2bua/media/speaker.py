@@ -70,25 +70,25 @@ class Speaker:
 
         `length_ts`: of a sound that may be recorded; 0 for keys, and for what is not to be kept.
         """
-        stream = self._stream
-        stream.sequence = stream.sequence + 1 & 0xFFFF
+        leg, stream = self._leg, self._stream
+        sequence = stream.sequence = stream.sequence + 1 & 0xFFFF
         word = marker << 7 | payload_type
-        header = HEADER.pack(0x80, word, stream.sequence, timestamp & WRAP, stream.ssrc)
+        packet = HEADER.pack(0x80, word, sequence, timestamp & WRAP, stream.ssrc) + payload
         # The next source must go on behind the newest timestamp; an event's is an old one.
         samples = timestamp - self._base_ts
         sent_ns = self._base_ns + samples * 1_000_000_000 // self.clock_rate
         if sent_ns >= stream.sent_ns:
             stream.timestamp, stream.sent_ns = timestamp & WRAP, sent_ns
-        packet = header + payload
-        tap = self._taps.get(self._leg.leg_id)
-        if tap is not None and length_ts:
+        tap = self._taps.get(leg.leg_id) if length_ts else None
+        if tap is not None:
             # As a telephone's packet would: when its last sample has been spoken.
             spoken_ns = sent_ns + length_ts * 1_000_000_000 // self.clock_rate
-            tap(packet, len(packet), self._leg.leg_id | OUR_VOICE, spoken_ns)
+            tap(packet, len(packet), leg.leg_id | OUR_VOICE, spoken_ns)
+        send = leg.send
         try:
-            self._leg.send(memoryview(packet))
+            send(memoryview(packet))
         except OSError:
-            self._leg.relay.drops.unsent += 1
+            leg.relay.drops.unsent += 1
         else:
             stream.packets += 1
             stream.octets += len(payload)

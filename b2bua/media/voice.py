@@ -85,7 +85,7 @@ class Voice:
 
     def _tick(self, now: int) -> None:
         for turn, leg_ids in (
-            (self._playing, self._playing.legs()),
+            (self._playing, self._playing.legs(now)),
             (self._keys, self._keys.legs()),
         ):
             for leg_id in leg_ids:

@@ -71,7 +71,6 @@ class Leg:
         "_pair",
         "_peer",
         "_recvfrom_into",
-        "_send",
         "_signalled",
         "_signalling",
         "_silence_from",
@@ -82,6 +81,7 @@ class Leg:
         "leg_id",
         "relay",
         "rtcp",
+        "send",
     )
 
     def __init__(
@@ -110,7 +110,8 @@ class Leg:
         self._state = State.UNREAD
         self._heard = False
         self._bare_send: Send = nowhere
-        self._send: Send = nowhere
+        self.send: Send = nowhere
+        "What sends to this leg's party, as it is found at present."
         self._silence_from = 0
         self._silence_told = False
         self._speaking = False
@@ -218,7 +219,7 @@ class Leg:
         if self._speaking:
             source.relay.stop_forwarding()
         else:
-            source.relay.forward_to(self._outgoing, self._send)
+            source.relay.forward_to(self._outgoing, self.send)
         source.wire()
 
     def speak(self) -> OutgoingStream:
@@ -236,11 +237,6 @@ class Leg:
         self._speaking = False
         if self._peer is not None:
             self.take_over(self._peer)
-
-    @property
-    def send(self) -> Send:
-        """What sends to this leg's party, as it is found at present."""
-        return self._send
 
     def tap(self, sink: Sink | None) -> None:
         """Hand each good packet to `sink` as well."""
@@ -414,7 +410,7 @@ class Leg:
     def _use_send(self, send: Send) -> None:
         """Let the joined leg send with `send` from now on."""
         self._bare_send = send
-        self._send = send if self._lock is None else self._lock.sealer.sending(send)
+        self.send = send if self._lock is None else self._lock.sealer.sending(send)
         if self._peer is not None:
             self.take_over(self._peer)
 
