@@ -7,8 +7,9 @@ dictionaries until its machine ends; all timers are in the one heap of the endpo
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from typing import get_args
 
-from sip.address import Flow
+from sip.address import Flow, Transport
 from sip.build import OutgoingRequest
 from sip.large_requests import PATIENCE_S, LargeRequests
 from sip.message import URI, Request, Response
@@ -131,9 +132,11 @@ class TransactionLayer:
         self._heap = heap
         self._outbox = outbox
         self._count = on_count
-        self._rules = {
-            reliable: timer_rules(timers, reliable=reliable) for reliable in (False, True)
+        self._rules: dict[Transport, dict[Action, TimerRule | None]] = {
+            transport: _rules_of(timers, reliable=transport != "UDP")
+            for transport in get_args(Transport)
         }
+        "What starts a timer; None: not over this transport."
         self._ids = count(1)
         self.large = LargeRequests()
         self._server: dict[ServerKey, ServerTransaction] = {}
@@ -290,8 +293,11 @@ class TransactionLayer:
         # a transaction that has ended.
         if transaction.state is State.TERMINATED:
             self._remove(transaction)
+        rules = self._rules[transaction.flow.transport]
         for action in actions:
-            if action is Action.SEND:
+            if action in rules:
+                self._start(transaction, rules[action], now)
+            elif action is Action.SEND:
                 transaction.kept = data
                 self._outbox.append((data, transaction.flow))
             elif action is Action.RESEND:
@@ -299,17 +305,15 @@ class TransactionLayer:
             elif action is Action.STOP:
                 self._stop(transaction)
             elif isinstance(transaction, ServerTransaction):
-                self._serve(transaction, action, now)
+                self._serve(action)
             else:
                 self._use(transaction, action, response, now)
 
-    def _serve(self, transaction: ServerTransaction, action: Action, now: float) -> None:
+    def _serve(self, action: Action) -> None:
         if action is Action.TIMED_OUT:
             self._count("acks_missing")
         elif action is Action.UNREACHABLE:
             self._count("transport_errors")
-        elif action is not Action.PASS:
-            self._start(transaction, action, now)
 
     def _use(
         self,
@@ -330,8 +334,6 @@ class TransactionLayer:
         elif action is Action.UNREACHABLE:
             self._count("transport_errors")
             transaction.report(transaction, None, 503, now)
-        else:
-            self._start(transaction, action, now)
 
     def _resend(self, transaction: ServerTransaction | ClientTransaction) -> None:
         if transaction.kept:
@@ -339,12 +341,11 @@ class TransactionLayer:
             self._outbox.append((transaction.kept, transaction.flow))
 
     def _start(
-        self, transaction: ServerTransaction | ClientTransaction, action: Action, now: float
+        self, transaction: ServerTransaction | ClientTransaction, rule: TimerRule | None, now: float
     ) -> None:
-        rule = self._rules[transaction.flow.reliable][action]
-        if rule.unreliable_only and transaction.flow.reliable:
+        if rule is None:
             return
-        seconds = _interval(transaction, rule)
+        seconds = _next_interval(transaction, rule) if rule.backoff else rule.seconds
         fire = partial(self._fire, transaction, rule.fires)
         transaction.timers[rule.fires] = self._heap.start(now + seconds, fire)
 
@@ -369,9 +370,12 @@ class TransactionLayer:
             del self._merge[transaction.merge_key]
 
 
-def _interval(transaction: _Running, rule: TimerRule) -> float:
-    if not rule.backoff:
-        return rule.seconds
+def _rules_of(timers: Timers, *, reliable: bool) -> dict[Action, TimerRule | None]:
+    rules = timer_rules(timers, reliable=reliable).items()
+    return {action: None if rule.unreliable_only and reliable else rule for action, rule in rules}
+
+
+def _next_interval(transaction: _Running, rule: TimerRule) -> float:
     last = transaction.intervals.get(rule.fires)
     seconds = rule.seconds if last is None else min(2 * last, rule.limit)
     transaction.intervals[rule.fires] = seconds
