@@ -126,7 +126,7 @@ def audio_index(session: SessionDescription) -> int:
     unusable = ""
     for index, media in enumerate(session.media):
         if media.kind == "audio" and media.port:
-            if media.profile.upper() in USABLE_PROFILES:
+            if media.profile in USABLE_PROFILES or media.profile.upper() in USABLE_PROFILES:
                 return index
             unusable = unusable or media.profile
     if not unusable:

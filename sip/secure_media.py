@@ -68,6 +68,9 @@ def read_media(session: SessionDescription, wanted: Srtp) -> ReadMedia:
     Raises `SrtpRequired` where it must not be plain RTP and is, `NoUsableKey` where it must be
     SRTP and can't, and another `SdpError` where there is no line that we could use.
     """
+    if wanted is Srtp.OFF and len(session.media) == 1 and _is_plain(session.media[0]):
+        # As nearly all are: it stays as it is, with what is known of it.
+        return ReadMedia(session=session, index=0, profile=session.media[0].profile, crypto=())
     lines = [(index, m) for index, m in enumerate(session.media) if m.kind == "audio" and m.port]
     secure = [] if wanted is Srtp.OFF else [each for each in lines if _keys(each[1])]
     plain = [each for each in lines if each[1].profile.upper() in USABLE_PROFILES]
@@ -141,9 +144,6 @@ def _first_audio(session: SessionDescription) -> int:
 
 def _read(session: SessionDescription, index: int, crypto: tuple[Crypto, ...]) -> ReadMedia:
     profile = session.media[index].profile
-    if len(session.media) == 1 and _is_plain(session.media[0]):
-        # As it is, with what is known of it.
-        return ReadMedia(session=session, index=index, profile=profile, crypto=crypto)
     media = tuple(
         _plain_line(each)
         if place == index
@@ -158,8 +158,10 @@ def _read(session: SessionDescription, index: int, crypto: tuple[Crypto, ...]) -
 
 
 def _is_plain(media: MediaDescription) -> bool:
-    named = [each.name for each in media.attributes]
-    return media.profile.upper() in USABLE_PROFILES and "crypto" not in named
+    """Tell whether a line is for RTP, in use, and without a word of SRTP."""
+    if media.kind != "audio" or not media.port or media.profile.upper() not in USABLE_PROFILES:
+        return False
+    return "crypto" not in [each.name for each in media.attributes]
 
 
 def _plain_line(media: MediaDescription) -> MediaDescription:

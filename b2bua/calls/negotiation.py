@@ -343,6 +343,8 @@ class Negotiation(Agreed):
         is none, since nearly everybody has it, and all others only when it has refused: some
         answer with what they like best instead of what stands first.
         """
+        if not self._convertible:
+            return ()
         offered = audio_stream(source).payloads
         if not any(among(each, self._convertible) for each in offered):
             return ()
