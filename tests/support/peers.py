@@ -21,7 +21,6 @@ DEBIAN_PACKAGES = {
     "linphonec": "linphone-cli",
     "openssl": "openssl",
     "sipp": "sip-tester",
-    "sipsak": "sipsak",
     "systemd-analyze": "systemd",
 }
 "Program or library -> Debian package, as `scripts/peers` installs them."
