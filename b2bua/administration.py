@@ -42,18 +42,15 @@ from cdr.account_records import (
     UserRemoved,
 )
 from cdr.errors import CdrError
-from cdr.journal import Journal
-from cdr.records import (
-    AuditEntry,
-    Change,
+from cdr.extension_records import (
     Credentials,
     ExtensionAdded,
     ExtensionChanged,
     ExtensionRemoved,
     OptIn,
-    TokenAdded,
-    TokenRevoked,
 )
+from cdr.journal import Journal
+from cdr.records import AuditEntry, Change, TokenAdded, TokenRevoked
 from cdr.unchanged import UNCHANGED, Unchanged
 from sip.digest import ha1
 from sip.secure_media import Srtp

@@ -8,19 +8,14 @@ from sqlalchemy import Connection, delete, insert, select, update
 from cdr.account_changes import apply_account_change
 from cdr.account_records import AccountChange
 from cdr.errors import AlreadyExistsError, NotFoundError
-from cdr.records import (
-    AuditEntry,
-    Change,
+from cdr.extension_records import (
     Credentials,
     ExtensionAdded,
     ExtensionChanged,
     ExtensionRemoved,
     OptIn,
-    Param,
-    PromptInstalled,
-    TokenAdded,
-    TokenRevoked,
 )
+from cdr.records import AuditEntry, Change, Param, PromptInstalled, TokenAdded, TokenRevoked
 from cdr.rows import ExtensionRow, columns, value
 from cdr.schema import extensions, prompts, tokens
 from cdr.unchanged import UNCHANGED, Unchanged

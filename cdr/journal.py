@@ -25,7 +25,8 @@ from typing import Self, TypeVar, overload
 from sqlalchemy.exc import SQLAlchemyError
 
 from cdr.errors import CdrError, JournalClosedError, StoreError
-from cdr.records import Change, Event, ExtensionUpsert
+from cdr.extension_records import ExtensionUpsert
+from cdr.records import Change, Event
 from cdr.rows import ExtensionRow
 from cdr.store import writing_engine
 from cdr.writer import Answer, Writer, is_transient

@@ -1,5 +1,6 @@
 """Records of calls, with the values that a test does not care about."""
 
+from cdr.extension_records import Credentials, ExtensionAdded, OptIn
 from cdr.journal import Journal
 from cdr.records import (
     AuditEntry,
@@ -7,10 +8,7 @@ from cdr.records import (
     CallAnswered,
     CallEnded,
     CallOpened,
-    Credentials,
     EvidenceStored,
-    ExtensionAdded,
-    OptIn,
     PartyJoined,
     PartyLeft,
     SegmentClosed,

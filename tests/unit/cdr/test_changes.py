@@ -4,18 +4,10 @@ from dataclasses import replace
 import pytest
 
 from cdr.errors import AlreadyExistsError, CdrError, InvalidChangeError, NotFoundError
+from cdr.extension_records import Credentials, ExtensionChanged, ExtensionRemoved, OptIn
 from cdr.journal import Journal
 from cdr.queries import ReadOnly
-from cdr.records import (
-    Change,
-    Credentials,
-    ExtensionChanged,
-    ExtensionRemoved,
-    OptIn,
-    PromptInstalled,
-    TokenAdded,
-    TokenRevoked,
-)
+from cdr.records import Change, PromptInstalled, TokenAdded, TokenRevoked
 from tests.unit.cdr.samples import AT, added, audited
 
 LATER = AT + 1

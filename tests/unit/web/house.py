@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from b2bua.web.ports import FolderRecordings, FolderStorage, ReasonSentences
 from cdr.account_records import Role, SessionTouched, UserAdded
 from cdr.errors import CdrError
+from cdr.extension_records import ExtensionChanged, OptIn
 from cdr.journal import Journal, JournalSettings
 from cdr.queries import ReadOnly
 from cdr.records import (
@@ -22,8 +23,6 @@ from cdr.records import (
     CallEnded,
     CallOpened,
     Change,
-    ExtensionChanged,
-    OptIn,
     PartyJoined,
     SegmentClosed,
     SegmentOpened,

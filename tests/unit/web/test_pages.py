@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from cdr.records import BindingStored, Credentials, ExtensionAdded, OptIn, SegmentOpened
+from cdr.extension_records import Credentials, ExtensionAdded, OptIn
+from cdr.records import BindingStored, SegmentOpened
 from cdr.usage import DAY_US
 from recording.storage import StorageState
 from tests.unit.web.house import AT, SECOND, House, call_opened, relative_path

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cdr.records import Credentials, ExtensionAdded
+from cdr.extension_records import Credentials, ExtensionAdded
 from tests.unit.web.house import AT, PASSWORD, House, call_opened
 
 PAYLOADS = [
