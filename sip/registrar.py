@@ -3,18 +3,12 @@
 The caller has verified who asks and that the address of record is his. A REGISTER is applied
 as a whole or not at all.
 
-Where phones made us choose:
+Which registrations are of one telephone says `sip/devices.py`. Where phones made us choose besides:
 
 - **Order.** A CSeq that is not above that of the same Call-ID is refused as a late arrival, as
   RFC 3261 wants. But a phone that starts anew may use its old Call-ID with a CSeq from 1
   (pyVoIP: always). So it passes if it looks like a start (another From-tag, a CSeq of at most
   10), or if the binding is older than a request can be late (64*T1).
-- **Same device.** A new Contact with the same `+sip.instance` and `reg-id` replaces the old one
-  (RFC 5626, section 6; here also where both lack a `reg-id`). So does one of another Call-ID
-  from the same socket whose Contact is the same but for its parameters: a phone that started
-  anew. Another user or another instance is another account of the phone, and stands beside it.
-- **Flows.** A device that keeps several flows (RFC 5626) is rung over one of them, the one that
-  it refreshed last. Where that one has failed, which a proxy says by 430, the next one serves.
 - **Path** (RFC 3327). It is stored, and calls to the device have it as their Route. A device that
   does not say that it knows of it is taken all the same, unless `require_path_support`: few
   telephones say so, and the proxy in front of them has to put it there.
@@ -42,8 +36,9 @@ from sip.binding import (
     read_register,
     same_contact,
 )
+from sip.devices import device_of, successor
 from sip.errors import RemoteProtocolError
-from sip.message import URI, Request, parse_uri
+from sip.message import Request, parse_uri
 
 __all__ = ["Binding", "BindingChange", "RegisterResult", "Registrar"]
 
@@ -163,7 +158,7 @@ class Registrar:
         """
         pairs = [(old.flow, new.flow) for old, new in draft.moves if old.path is None]
         for binding in draft.touched:
-            lost = self._lost.pop(_device(binding), None)
+            lost = self._lost.pop(device_of(binding), None)
             if lost is not None:
                 pairs.append((lost, binding.flow))
         for old, new in dict.fromkeys(pairs):
@@ -235,7 +230,7 @@ class Registrar:
             return
         if len(self._lost) >= MAX_LOST:
             del self._lost[next(iter(self._lost))]
-        self._lost[_device(lost)] = lost.flow
+        self._lost[device_of(lost)] = lost.flow
 
     def flows(self) -> set[Flow]:
         """Return the flows of all bindings."""
@@ -294,7 +289,7 @@ class Registrar:
     def _make_room(self, draft: _Draft) -> None:
         """Let go what the same devices left behind, then what is beyond the limit."""
         for binding in list(draft.standing):
-            new = None if binding in draft.touched else _successor(binding, draft.touched)
+            new = None if binding in draft.touched else successor(binding, draft.touched)
             if new is not None:
                 draft.moves.append((binding, new))
                 draft.drop(binding, "replaced")
@@ -344,53 +339,8 @@ def _check_order(old: Binding, wish: RegisterWish, now: float) -> None:
         raise RemoteProtocolError(500, "CSeq Out Of Order")
 
 
-def _successor(old: Binding, new: list[Binding]) -> Binding | None:
-    """Return what the device of a binding has registered instead."""
-    found = (each for each in new if _same_instance(old, each) or _same_socket(old, each))
-    return next(found, None)
-
-
-def _device(binding: Binding) -> tuple[str, str]:
-    """Return what is the same about a device when it comes again."""
-    return binding.aor, binding.instance or binding.contact
-
-
-def _same_instance(old: Binding, new: Binding) -> bool:
-    return old.instance is not None and (old.instance, old.reg_id) == (new.instance, new.reg_id)
-
-
-def _same_socket(old: Binding, new: Binding) -> bool:
-    """Tell whether a phone that restarted wrote other parameters into its Contact.
-
-    Behind a proxy (Path) the source is the proxy's for every phone, so it proves nothing.
-    """
-    if old.call_id == new.call_id or old.path is not None or new.path is not None:
-        return False
-    if old.instance is not None and new.instance is not None:
-        return False
-    source = (old.flow.transport, old.flow.remote) == (new.flow.transport, new.flow.remote)
-    before, after = parse_uri(old.contact), parse_uri(new.contact)
-    return source and _address(before) == _address(after)
-
-
-def _address(uri: URI) -> tuple[str | None, str, int | None]:
-    return uri.user, uri.host.lower(), uri.port
-
-
 def _supported(request: Request) -> frozenset[str]:
     return option_tags(request, "Supported") | option_tags(request, "Require")
-
-
-def first_flows(bindings: Iterable[Binding]) -> tuple[tuple[Binding, ...], ...]:
-    """Put the flows of each device together, in the order in which to try them.
-
-    `bindings` in the order of `Registrar.bindings`. See :rfc:`5626#section-7`.
-    """
-    devices: dict[object, list[Binding]] = {}
-    for binding in bindings:
-        several = binding.instance is not None and binding.reg_id is not None
-        devices.setdefault(binding.instance if several else binding.contact, []).append(binding)
-    return tuple(tuple(flows) for flows in devices.values())
 
 
 def _report(wish: RegisterWish, draft: _Draft, now: float) -> Headers:

@@ -11,8 +11,8 @@ from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Station, Step
 from b2bua.calls.trunk_ringing import TrunkRinging
 from b2bua.routing import ToTrunk
+from sip.devices import first_flows
 from sip.events import InviteAnswered
-from sip.registrar import first_flows
 
 
 class Front(Protocol):

@@ -19,8 +19,8 @@ from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
 from b2bua.calls.waiting import Waiting
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
+from sip.devices import first_flows
 from sip.message import Request
-from sip.registrar import first_flows
 
 RECALL_S = 20.0
 "How long a referrer who has hung up is rung again."

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from sip.address import Flow, HostPort
 from sip.binding import Binding, same_contact
+from sip.devices import first_flows
 from sip.message import URI, Request, parse
-from sip.registrar import LATE_S, RegisterResult, Registrar, first_flows
+from sip.registrar import LATE_S, RegisterResult, Registrar
 
 SERVER = HostPort("192.0.2.1", 5060)
 AOR = "101"
