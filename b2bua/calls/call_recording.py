@@ -8,19 +8,17 @@ have their names.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_record import CallRecord, Verdict
+from b2bua.calls.call_segment import Segment
 from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
 from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
-from b2bua.media.leg import MediaLeg
-from b2bua.media.members import OpenRecording
-from b2bua.media.messages import RecordingClosed
+from b2bua.calls.party_permits import PartyPermits
 from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import MediaPlane
 from b2bua.settings.recording import RecordingConfig
@@ -40,33 +38,6 @@ RESULT_PATIENCE_S = 90.0
 disk that stands still for a minute costs no sample (`recording.writer`), so it costs no outcome."""
 
 
-@dataclass(eq=False, slots=True)
-class _Segment:
-    """One start and stop."""
-
-    segment_id: str
-    open: OpenRecording
-    formats: list[tuple[StreamFormat, ...]]
-    "What each side may send, as the recorder knows it."
-    spec: RecordingSpec | None = None
-    tapped: dict[Side, MediaLeg] = field(default_factory=dict)
-    "Sides that are in it, with their legs; the others are silence."
-    stopped: bool = False
-    result: RecordingClosed | None = None
-
-    def let_nobody_in(self) -> None:
-        """Keep what the sides say out of the ring from here on."""
-        for leg in self.tapped.values():
-            leg.close_tap()
-        self.tapped.clear()
-
-    @property
-    def playable_s(self) -> float:
-        """Seconds of a file that plays."""
-        result = self.result
-        return result.duration_s if result is not None and result.relative_path else 0.0
-
-
 class CallRecording:
     """What one call records; segments come one after the other."""
 
@@ -83,21 +54,17 @@ class CallRecording:
         """`on_change` is told when a segment begins and when it ends."""
         self._plane = plane
         self._record = record
-        self._evidence = evidence
+        self._permits = PartyPermits(evidence)
         self._folder = folder
         self._settings = settings
         self.on_change = on_change
         self._minimum_s = settings.min_duration_s
-        self._parties: tuple[Party, Party] | None = None
         self._decided_on: object = None
         "The facts of the newest decision: it is the same until one of them is another."
-        self._agreements: dict[Side, Agreement] = {}
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._failure: Reason | None = None
         self._refused: Reason | None = None
         self._blocked: Reason | None = None
-        self.carries_on = False
-        "It began before the call was transferred here: who has not agreed is silence in it."
         self.decision: Decision | None = None
         self.fax = False
         "Machines talk to each other: nobody is asked, nothing is recorded."
@@ -115,7 +82,7 @@ class CallRecording:
         """Settle whether this call may be recorded, and how that begins."""
         facts = direction, parties, emergency, self.fax, outside_has_keys
         if self.decision is None or facts != self._decided_on:
-            self._parties, self._decided_on = parties, facts
+            self._permits.parties, self._decided_on = parties, facts
             self.decision = decide(
                 direction,
                 _own(parties),
@@ -145,26 +112,26 @@ class CallRecording:
             outside_agreed=self.agreed,
             outside_can_be_asked=outside_has_keys,
         )
-        self.carries_on = self.decision is not usual
+        self._permits.carried_on = self.decision is not usual
         return self.decision
 
     def agree(self, side: Side, agreement: Agreement) -> None:
         """Take over an outside party's yes."""
-        self._agreements[side] = agreement
+        self._permits.agreements[side] = agreement
         self._refused = None
 
     def agreement(self, side: Side) -> Agreement | None:
         """Return an outside party's yes, if it has given one."""
-        return self._agreements.get(side)
+        return self._permits.agreements.get(side)
 
     def carry(self, side: Side, agreement: Agreement, earlier: str) -> None:
         """Take over the yes that a party gave in an `earlier` call (its `uniqueid`)."""
-        self.agree(side, self._evidence.carried(side, agreement, earlier))
+        self.agree(side, self._permits.evidence.carried(side, agreement, earlier))
 
     @property
     def agreed(self) -> bool:
         """Whether an outside party has said yes."""
-        return bool(self._agreements)
+        return bool(self._permits.agreements)
 
     def refuse(self, reason: Reason) -> None:
         """Note that an outside party was asked and did not agree."""
@@ -201,7 +168,7 @@ class CallRecording:
             self._failure = refused[0]
             return False
         try:
-            permits = self._permits()
+            permits = self._permits.of_all()
         except EvidenceError as error:
             # Fail closed: without evidence there is no permit.
             logger.error("nothing recorded", extra={"reason": str(error)})
@@ -227,7 +194,7 @@ class CallRecording:
         if not self.running:
             return
         try:
-            permits = self._permits(without=self._segments[-1].tapped)
+            permits = self._permits.of_all(without=self._segments[-1].tapped)
         except EvidenceError as error:
             logger.error("not resumed", extra={"reason": str(error)})
             self._failure = because(ReasonKey.NO_EVIDENCE)
@@ -257,7 +224,7 @@ class CallRecording:
         self.on_change()
 
     def _let_us_in(
-        self, negotiation: Negotiation, permit: RecordingPermit, segment: _Segment
+        self, negotiation: Negotiation, permit: RecordingPermit, segment: Segment
     ) -> None:
         """Let what we say to a party who is recorded into the file as well."""
         assert segment.spec is not None
@@ -274,41 +241,11 @@ class CallRecording:
             ),
         )
 
-    def _permits(self, *, without: Collection[Side] = ()) -> dict[Side, RecordingPermit]:
-        """Return the permit of each party who may be heard; raises `EvidenceError`.
-
-        Both have to, where the recording is this call's own. One that goes on from another call
-        begins with whoever has agreed.
-        """
-        sides = [side for side in Side if side not in without]
-        if self.carries_on:
-            sides = [side for side in sides if self._has_agreed(side)]
-            if not sides and not without:
-                raise EvidenceError("nobody has agreed")
-        return {side: self._permit(side) for side in sides}
-
-    def _has_agreed(self, side: Side) -> bool:
-        assert self._parties is not None
-        extension = self._parties[side].extension
-        if extension is not None:
-            return extension.opt_in_at is not None
-        return side in self._agreements
-
-    def _permit(self, side: Side) -> RecordingPermit:
-        """Return the permit of one party; raises `EvidenceError`."""
-        assert self._parties is not None
-        extension = self._parties[side].extension
-        if extension is not None:
-            return self._evidence.opt_in(side, extension)
-        if side not in self._agreements:
-            raise EvidenceError("the outside party has not agreed")
-        return self._evidence.agreed(side, self._agreements[side])
-
     def _open(
         self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
     ) -> None:
-        assert self._parties is not None
-        caller, callee = self._parties
+        assert self._permits.parties is not None
+        caller, callee = self._permits.parties
         number = len(self._segments) + 1
         path = recording_path(
             datetime.now().astimezone(),
@@ -318,7 +255,7 @@ class CallRecording:
             segment=number,
         )
         opened = self._plane.new_recording(bridge.legs[Side.A], path)
-        segment = _Segment(new_id(self._record.now_us()), opened, formats)
+        segment = Segment(new_id(self._record.now_us()), opened, formats)
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
         spec = segment.spec = RecordingSpec(
@@ -365,7 +302,7 @@ class CallRecording:
         if self.running:
             self._failure = because(ReasonKey.MEDIA_WORKER_DIED)
 
-    def _finished(self, segment: _Segment) -> None:
+    def _finished(self, segment: Segment) -> None:
         """Write down a file that has its name; one that is too short waits for the call's end.
 
         Once: whoever waits for the result may read it before the future's callback has run.
@@ -374,18 +311,12 @@ class CallRecording:
             return
         segment.result = segment.open.result.result()
         self.on_change()
-        if not self._is_short(segment):
+        if not segment.is_short(self._minimum_s):
             self._close(segment, playable=segment.playable_s > 0)
 
-    def _close(self, segment: _Segment, *, playable: bool) -> None:
+    def _close(self, segment: Segment, *, playable: bool) -> None:
         assert segment.result is not None
         self._record.segment_closed(segment.segment_id, segment.result, playable=playable)
-
-    def _is_short(self, segment: _Segment) -> bool:
-        result = segment.result
-        return (
-            result is not None and result.failure is None and (segment.playable_s < self._minimum_s)
-        )
 
     # --- what became of it
 
@@ -393,13 +324,15 @@ class CallRecording:
         """Wait for the files and name the one outcome of the call."""
         for segment in self._segments:
             await self._result(segment)
-        kept = [s for s in self._segments if s.playable_s > 0 and not self._is_short(s)]
+        kept = [s for s in self._segments if s.playable_s > 0 and not s.is_short(self._minimum_s)]
         for segment in self._segments:
-            if self._is_short(segment):
+            if segment.is_short(self._minimum_s):
                 await asyncio.to_thread(self._remove, segment)
                 self._close(segment, playable=False)
         recorded_s = sum(s.playable_s for s in kept)
-        short_s = max((s.playable_s for s in self._segments if self._is_short(s)), default=0.0)
+        short_s = max(
+            (s.playable_s for s in self._segments if s.is_short(self._minimum_s)), default=0.0
+        )
         conclusion = conclude(
             Facts(
                 connected=connected,
@@ -421,7 +354,7 @@ class CallRecording:
             recordingfile=path or "",
         )
 
-    async def _result(self, segment: _Segment) -> None:
+    async def _result(self, segment: Segment) -> None:
         try:
             async with asyncio.timeout(RESULT_PATIENCE_S):
                 await asyncio.shield(segment.open.result)
@@ -443,7 +376,7 @@ class CallRecording:
         decision = self.decision
         return decision.reason if decision is not None and decision.outcome is outcome else None
 
-    def _remove(self, segment: _Segment) -> None:
+    def _remove(self, segment: Segment) -> None:
         """Remove a recording below the configured minimum."""
         if segment.result is not None and segment.result.relative_path is not None:
             (self._folder / segment.result.relative_path).unlink(missing_ok=True)
