@@ -214,19 +214,16 @@ async def test_a_recording_below_the_minimum_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ports", [0, 1])
-def test_without_ports_for_both_sides_nobody_rings(tmp_path: Path, ports: int) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            house.plane.ports = ports
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            assert (await alice.take(InviteFailed)).code == 503
-            await house.over()
-            assert bob.untold == []
-            assert house.plane.ports == ports
-
-    run()
+@virtual
+async def test_without_ports_for_both_sides_nobody_rings(tmp_path: Path, ports: int) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        house.plane.ports = ports
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        assert (await alice.take(InviteFailed)).code == 503
+        await house.over()
+        assert bob.untold == []
+        assert house.plane.ports == ports
 
 
 @virtual

@@ -79,17 +79,14 @@ async def test_without_an_answer_the_next_one_rings_in_its_place(tmp_path: Path)
 
 
 @pytest.mark.parametrize("code", [486, 600, 603])
-def test_busy_or_declined(tmp_path: Path, code: int) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, forwarding(busy="104"), CARL) as house:
-            alice, bob, carl = house.phone("102"), house.phone("103"), house.phone("104")
-            alice.dial("103")
-            bob.reject(await bob.take(InviteOffered), code)
-            offered = await answers(house, alice, carl)
-            assert diversions(offered) == ["<sip:103@192.0.2.100>;reason=user-busy"]
-
-    run()
+@virtual
+async def test_busy_or_declined(tmp_path: Path, code: int) -> None:
+    async with open_house(tmp_path, ALICE, forwarding(busy="104"), CARL) as house:
+        alice, bob, carl = house.phone("102"), house.phone("103"), house.phone("104")
+        alice.dial("103")
+        bob.reject(await bob.take(InviteOffered), code)
+        offered = await answers(house, alice, carl)
+        assert diversions(offered) == ["<sip:103@192.0.2.100>;reason=user-busy"]
 
 
 @virtual
@@ -368,16 +365,13 @@ async def test_a_telephone_may_say_itself_where_its_calls_go(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "contact", ["<sip:evil@203.0.113.9>", "<sip:0112@192.0.2.100>", "<sip:103@x>", "rubbish", ""]
 )
-def test_but_no_further_than_it_could_call(tmp_path: Path, contact: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob, outside = house.phone("102"), house.phone("103"), house.outside()
-            alice.dial("103")
-            headers = (("Contact", contact),) if contact else ()
-            bob.reject(await bob.take(InviteOffered), 302, headers)
-            assert (await alice.take(InviteFailed)).code == 500
-            await house.over()
-            assert outside.untold == bob.untold == []
-
-    run()
+@virtual
+async def test_but_no_further_than_it_could_call(tmp_path: Path, contact: str) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob, outside = house.phone("102"), house.phone("103"), house.outside()
+        alice.dial("103")
+        headers = (("Contact", contact),) if contact else ()
+        bob.reject(await bob.take(InviteOffered), 302, headers)
+        assert (await alice.take(InviteFailed)).code == 500
+        await house.over()
+        assert outside.untold == bob.untold == []

@@ -44,22 +44,19 @@ async def one_call(house: House, alice: Phone, bob: Phone, *, answered: bool) ->
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_a_call_goes_without_the_garbage_collector(tmp_path: Path, *, answered: bool) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            # What is remembered of telephones, by the first call, stays.
+@virtual
+async def test_a_call_goes_without_the_garbage_collector(tmp_path: Path, *, answered: bool) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        # What is remembered of telephones, by the first call, stays.
+        await one_call(house, alice, bob, answered=answered)
+        gc.collect()
+        before = of_calls()
+        gc.disable()
+        try:
             await one_call(house, alice, bob, answered=answered)
-            gc.collect()
-            before = of_calls()
-            gc.disable()
-            try:
-                await one_call(house, alice, bob, answered=answered)
-                after = of_calls()
-            finally:
-                gc.enable()
-            assert len(house.recordings) == 2 * answered
-            assert after - before == Counter()
-
-    run()
+            after = of_calls()
+        finally:
+            gc.enable()
+        assert len(house.recordings) == 2 * answered
+        assert after - before == Counter()

@@ -99,31 +99,28 @@ def test_who_is_busy_or_away_is_passed_over(tmp_path: Path, ring: str) -> None:
 
 
 @pytest.mark.parametrize("ring", ["all", "in_turn"])
-def test_the_caller_is_told_what_became_of_it(tmp_path: Path, ring: str) -> None:
-    @virtual
-    async def run() -> None:
-        toml = "[sip]\nring_timeout_s = 20\n" + group(ring)
-        async with open_house(tmp_path, ALICE, BOB, CARL, extension("105"), toml=toml) as house:
-            caller = house.phone("105")
-            caller.dial("600")  # nobody is there
-            assert (await caller.take(InviteFailed)).code == 480
-            phones = three(house)
-            caller.dial("600")  # all of them are busy
-            for phone in phones:
-                phone.reject(await phone.take(InviteOffered), 486)
-            assert (await caller.take(InviteFailed)).code == 486
-            caller.dial("600")  # one is busy, the others don't answer
-            phones[0].reject(await phones[0].take(InviteOffered), 486)
-            for phone in phones[1:]:
-                await phone.take(InviteOffered)
-                if ring == "in_turn":
-                    await phone.take(InviteCancelled)
-            assert (await caller.take(InviteFailed)).code == 480
-            row = await house.over(3)
-            assert (row.disposition, row.outcome_reason) == ("NO ANSWER", "not_answered")
-            assert row.duration == 20
-
-    run()
+@virtual
+async def test_the_caller_is_told_what_became_of_it(tmp_path: Path, ring: str) -> None:
+    toml = "[sip]\nring_timeout_s = 20\n" + group(ring)
+    async with open_house(tmp_path, ALICE, BOB, CARL, extension("105"), toml=toml) as house:
+        caller = house.phone("105")
+        caller.dial("600")  # nobody is there
+        assert (await caller.take(InviteFailed)).code == 480
+        phones = three(house)
+        caller.dial("600")  # all of them are busy
+        for phone in phones:
+            phone.reject(await phone.take(InviteOffered), 486)
+        assert (await caller.take(InviteFailed)).code == 486
+        caller.dial("600")  # one is busy, the others don't answer
+        phones[0].reject(await phones[0].take(InviteOffered), 486)
+        for phone in phones[1:]:
+            await phone.take(InviteOffered)
+            if ring == "in_turn":
+                await phone.take(InviteCancelled)
+        assert (await caller.take(InviteFailed)).code == 480
+        row = await house.over(3)
+        assert (row.disposition, row.outcome_reason) == ("NO ANSWER", "not_answered")
+        assert row.duration == 20
 
 
 @virtual
@@ -229,25 +226,22 @@ async def test_where_all_of_them_record_the_caller_is_asked_before_they_ring(
 
 
 @pytest.mark.parametrize(("who", "outcome"), [("103", "recorded"), ("104", "not_wanted")])
-def test_where_some_record_the_caller_is_asked_when_one_of_those_has_answered(
+@virtual
+async def test_where_some_record_the_caller_is_asked_when_one_of_those_has_answered(
     tmp_path: Path, who: str, outcome: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        bob, never = extension("103", "automatic"), extension("104", "never", opted_in=False)
-        async with open_house(tmp_path, ALICE, bob, never, toml=group()) as house:
-            caller, phones = house.outside(), three(house)
-            caller.dial("600")
-            offers = {phone.number: await phone.take(InviteOffered) for phone in phones}
-            answering = next(phone for phone in phones if phone.number == who)
-            answering.answer(offers[who])
-            await caller.take(InviteAnswered)
-            await asyncio.sleep(6)
-            house.plane.press(A, "1")
-            await asyncio.sleep(5)
-            assert house.plane.heard(A) == (["de/consent"] if outcome == "recorded" else [])
-            caller.bye()
-            await answering.take(UsageEnded)
-            assert (await house.over()).outcome == outcome
-
-    run()
+    bob, never = extension("103", "automatic"), extension("104", "never", opted_in=False)
+    async with open_house(tmp_path, ALICE, bob, never, toml=group()) as house:
+        caller, phones = house.outside(), three(house)
+        caller.dial("600")
+        offers = {phone.number: await phone.take(InviteOffered) for phone in phones}
+        answering = next(phone for phone in phones if phone.number == who)
+        answering.answer(offers[who])
+        await caller.take(InviteAnswered)
+        await asyncio.sleep(6)
+        house.plane.press(A, "1")
+        await asyncio.sleep(5)
+        assert house.plane.heard(A) == (["de/consent"] if outcome == "recorded" else [])
+        caller.bye()
+        await answering.take(UsageEnded)
+        assert (await house.over()).outcome == outcome

@@ -61,29 +61,26 @@ async def changes(
     ("spelling", "answered"),
     [("sendonly", "recvonly"), ("inactive", "inactive"), ("0.0.0.0", "recvonly")],  # noqa: S104
 )
-def test_the_held_party_hears_it_until_the_call_is_resumed(
+@virtual
+async def test_the_held_party_hears_it_until_the_call_is_resumed(
     tmp_path: Path, spelling: str, answered: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            await house.connect(alice, "103", bob)
-            assert not house.plane.hears(B)
-            told = await changes(alice, bob, held(alice, spelling, 2))
-            assert told == ("sendonly", answered)
-            assert house.plane.heard(B) == [MUSIC]
-            assert house.plane.hears(B)
-            await asyncio.sleep(100)  # it loops
-            assert house.plane.hears(B)
-            assert await changes(alice, bob, sdp(alice.host, version=3)) == ("sendrecv", "sendrecv")
-            assert not house.plane.hears(B)
-            assert house.joined
-            assert house.plane.heard(A) == []
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        assert not house.plane.hears(B)
+        told = await changes(alice, bob, held(alice, spelling, 2))
+        assert told == ("sendonly", answered)
+        assert house.plane.heard(B) == [MUSIC]
+        assert house.plane.hears(B)
+        await asyncio.sleep(100)  # it loops
+        assert house.plane.hears(B)
+        assert await changes(alice, bob, sdp(alice.host, version=3)) == ("sendrecv", "sendrecv")
+        assert not house.plane.hears(B)
+        assert house.joined
+        assert house.plane.heard(A) == []
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @virtual
@@ -197,21 +194,18 @@ async def test_somebody_outside_hears_it_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["trunk", "everywhere"])
-def test_but_not_where_it_is_off(tmp_path: Path, where: str) -> None:
-    @virtual
-    async def run() -> None:
-        toml = "[music]\non_hold = false\n" if where == "everywhere" else ""
-        async with open_house(
-            tmp_path, ALICE, toml=toml, trunk="hold_music = false" if where == "trunk" else ""
-        ) as house:
-            alice, outside = await outgoing(house)
-            told = await changes(alice, outside, held(alice, "inactive", 2))
-            assert told == ("inactive", "inactive")
-            assert house.plane.heard(B) == []
-            alice.bye()
-            await outside.take(UsageEnded)
-
-    run()
+@virtual
+async def test_but_not_where_it_is_off(tmp_path: Path, where: str) -> None:
+    toml = "[music]\non_hold = false\n" if where == "everywhere" else ""
+    async with open_house(
+        tmp_path, ALICE, toml=toml, trunk="hold_music = false" if where == "trunk" else ""
+    ) as house:
+        alice, outside = await outgoing(house)
+        told = await changes(alice, outside, held(alice, "inactive", 2))
+        assert told == ("inactive", "inactive")
+        assert house.plane.heard(B) == []
+        alice.bye()
+        await outside.take(UsageEnded)
 
 
 @virtual
@@ -293,26 +287,23 @@ async def test_the_end_of_the_talk_is_the_end_of_the_music(tmp_path: Path) -> No
         ("announcements = true", 4, False, True),
     ],
 )
-def test_music_and_announcements_are_kept_each_where_wanted(
+@virtual
+async def test_music_and_announcements_are_kept_each_where_wanted(
     tmp_path: Path, *, settings: str, taps: int, music: bool, beep: bool
 ) -> None:
-    @virtual
-    async def run() -> None:
-        recorded = extension("102", "automatic")
-        toml = f"[recording]\n{settings}\n"
-        async with open_house(tmp_path, recorded, BOB, toml=toml) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            await house.connect(alice, "103", bob)
-            assert len(house.plane.of(OpenTap)) == taps
-            await changes(alice, bob, held(alice, "sendonly", 2))
-            house.plane.dial_code(A)
-            await asyncio.sleep(3)
-            kept = {play.parts[0].sound: play.kept for play in house.plane.of(Play)}
-            assert kept == {MUSIC: music, "tone/two-beeps": beep}
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+    recorded = extension("102", "automatic")
+    toml = f"[recording]\n{settings}\n"
+    async with open_house(tmp_path, recorded, BOB, toml=toml) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        assert len(house.plane.of(OpenTap)) == taps
+        await changes(alice, bob, held(alice, "sendonly", 2))
+        house.plane.dial_code(A)
+        await asyncio.sleep(3)
+        kept = {play.parts[0].sound: play.kept for play in house.plane.of(Play)}
+        assert kept == {MUSIC: music, "tone/two-beeps": beep}
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @virtual

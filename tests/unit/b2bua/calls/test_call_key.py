@@ -305,24 +305,23 @@ async def test_the_other_side_agrees(tmp_path: Path) -> None:
         ("", "consent-timed-out", "refused_by_silence"),
     ],
 )
-def test_the_other_side_does_not_agree(tmp_path: Path, key: str, said: str, reason: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE) as house:
-            alice, outside = await question(house)
-            if key:
-                house.plane.press(B, key)
-            await asyncio.sleep(20)
-            assert house.plane.heard(B)[1:] == [f"de/{said}"]
-            assert house.plane.heard(A)[1:] == [TWO_BEEPS]
-            assert house.joined
-            assert not house.plane.hears(A)
-            assert not house.plane.hears(B)
-            row = await ended(house, alice, outside)
-            assert not house.plane.recorded
-            assert (row.outcome, row.outcome_reason) == ("refused", reason)
-
-    run()
+@virtual
+async def test_the_other_side_does_not_agree(
+    tmp_path: Path, key: str, said: str, reason: str
+) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await question(house)
+        if key:
+            house.plane.press(B, key)
+        await asyncio.sleep(20)
+        assert house.plane.heard(B)[1:] == [f"de/{said}"]
+        assert house.plane.heard(A)[1:] == [TWO_BEEPS]
+        assert house.joined
+        assert not house.plane.hears(A)
+        assert not house.plane.hears(B)
+        row = await ended(house, alice, outside)
+        assert not house.plane.recorded
+        assert (row.outcome, row.outcome_reason) == ("refused", reason)
 
 
 @virtual
@@ -664,17 +663,14 @@ async def test_a_refused_reinvite_is_told_and_changes_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n"])
-def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, body: bytes) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = await internal(house)
-            alice.reinvite(body)
-            assert (await alice.take(RequestCompleted)).code == 488
-            assert bob.untold == []
-            await ended(house, alice, bob)
-
-    run()
+@virtual
+async def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, body: bytes) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(body)
+        assert (await alice.take(RequestCompleted)).code == 488
+        assert bob.untold == []
+        await ended(house, alice, bob)
 
 
 @virtual
@@ -792,34 +788,31 @@ async def test_after_a_yes_that_could_not_be_used_the_key_asks_nobody_again(
 
 
 @pytest.mark.parametrize("number", ["110", "112", "0110", "0112"])
-def test_an_emergency_call_is_never_asked_about_and_never_recorded(
+@virtual
+async def test_an_emergency_call_is_never_asked_about_and_never_recorded(
     tmp_path: Path, number: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, RECORDING) as house:
-            alice, outside = house.phone("102"), house.outside()
-            alice.dial(number)
-            offered = await outside.take(InviteOffered)
-            assert offered.request.uri.user == number[-3:]
-            outside.answer(offered)
-            await alice.take(InviteAnswered)
-            await asyncio.sleep(1)
-            assert house.plane.of(CollectDigits) == []
-            house.plane.dial_code(A)
-            assert await alice.request("INFO", ("Record", "on")) == 403
-            for key in "*1":
-                alice.info_key(key)
-                await alice.take(RequestCompleted)
-            await asyncio.sleep(20)
-            assert "".join(m.keys for m in house.plane.of(SendDigits)) == "*1"
-            row = await ended(house, alice, outside)
-            assert not house.plane.recorded
-            assert house.plane.heard(B) == []
-            assert house.evidence == []
-            assert (row.outcome, row.outcome_reason) == ("blocked", "emergency")
-
-    run()
+    async with open_house(tmp_path, RECORDING) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial(number)
+        offered = await outside.take(InviteOffered)
+        assert offered.request.uri.user == number[-3:]
+        outside.answer(offered)
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(1)
+        assert house.plane.of(CollectDigits) == []
+        house.plane.dial_code(A)
+        assert await alice.request("INFO", ("Record", "on")) == 403
+        for key in "*1":
+            alice.info_key(key)
+            await alice.take(RequestCompleted)
+        await asyncio.sleep(20)
+        assert "".join(m.keys for m in house.plane.of(SendDigits)) == "*1"
+        row = await ended(house, alice, outside)
+        assert not house.plane.recorded
+        assert house.plane.heard(B) == []
+        assert house.evidence == []
+        assert (row.outcome, row.outcome_reason) == ("blocked", "emergency")
 
 
 # --- the star code dialled as a call of its own

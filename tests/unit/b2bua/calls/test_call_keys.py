@@ -222,21 +222,18 @@ async def test_a_caller_of_a_trunk_without_tones_can_not_be_asked(tmp_path: Path
 
 
 @pytest.mark.parametrize("order", [(Way.RFC4733, Way.INFO), (Way.INFO, Way.RFC4733)])
-def test_an_answer_in_two_ways_is_one_answer(tmp_path: Path, order: tuple[Way, Way]) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK) as house:
-            caller, clerk = await asked(house, formats="8 0 101", info=True)
-            await asyncio.sleep(5)
-            for way in order:
-                house.plane.press(A, "1", way)
-            clerk.answer(await clerk.take(InviteOffered))
-            await asyncio.sleep(3)
-            assert house.evidence == [("consent", "granted"), ("opt_in", "granted")]
-            assert sent(house, B) == []
-            await over(house, caller, clerk)
-
-    run()
+@virtual
+async def test_an_answer_in_two_ways_is_one_answer(tmp_path: Path, order: tuple[Way, Way]) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk = await asked(house, formats="8 0 101", info=True)
+        await asyncio.sleep(5)
+        for way in order:
+            house.plane.press(A, "1", way)
+        clerk.answer(await clerk.take(InviteOffered))
+        await asyncio.sleep(3)
+        assert house.evidence == [("consent", "granted"), ("opt_in", "granted")]
+        assert sent(house, B) == []
+        await over(house, caller, clerk)
 
 
 @virtual

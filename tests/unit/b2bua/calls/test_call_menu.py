@@ -145,21 +145,18 @@ async def transfer(_house: House, caller: Phone) -> None:
         (transfer, ("refused", "transfer"), "consent-refused", "refused_by_leaving"),
     ],
 )
-def test_whatever_else_happens_is_a_no_and_the_call_goes_on(
+@virtual
+async def test_whatever_else_happens_is_a_no_and_the_call_goes_on(
     tmp_path: Path, act: Act, stored: tuple[str, str | None], said: str, reason: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK) as house:
-            caller, clerk = await asked(house)
-            await act(house, caller)
-            outcome = await talked_unrecorded(house, caller, clerk)
-            assert outcome == f"refused {reason}"
-            assert house.plane.heard(A) == ["de/consent", f"de/{said}", "tone/ringing"]
-            (row,) = house.journal.of(EvidenceStored)
-            assert (row.decision, row.note) == stored
-
-    run()
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk = await asked(house)
+        await act(house, caller)
+        outcome = await talked_unrecorded(house, caller, clerk)
+        assert outcome == f"refused {reason}"
+        assert house.plane.heard(A) == ["de/consent", f"de/{said}", "tone/ringing"]
+        (row,) = house.journal.of(EvidenceStored)
+        assert (row.decision, row.note) == stored
 
 
 @virtual
@@ -314,19 +311,16 @@ def test_the_question_begins_when_the_ear_is_open(
 
 
 @pytest.mark.parametrize("law", ["8", "0"])
-def test_who_has_no_keys_is_not_asked_and_not_recorded(tmp_path: Path, law: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK) as house:
-            caller, clerk = house.outside(info=False), house.phone("101")
-            caller.dial(DID, sdp(TRUNK_HOST, formats=law))
-            await caller.take(InviteAnswered)
-            outcome = await talked_unrecorded(house, caller, clerk)
-            assert outcome == "blocked no_key"
-            assert house.plane.heard(A) == ["tone/ringing"]
-            assert house.evidence == []
-
-    run()
+@virtual
+async def test_who_has_no_keys_is_not_asked_and_not_recorded(tmp_path: Path, law: str) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk = house.outside(info=False), house.phone("101")
+        caller.dial(DID, sdp(TRUNK_HOST, formats=law))
+        await caller.take(InviteAnswered)
+        outcome = await talked_unrecorded(house, caller, clerk)
+        assert outcome == "blocked no_key"
+        assert house.plane.heard(A) == ["tone/ringing"]
+        assert house.evidence == []
 
 
 @virtual
@@ -361,20 +355,17 @@ async def test_a_caller_without_an_offer_gets_ours_and_is_asked(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense", sdp(TRUNK_HOST, formats="9")])
-def test_an_answer_that_can_not_be_used_ends_the_call(tmp_path: Path, answer: bytes) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK) as house:
-            caller, clerk = house.outside(), house.phone("101")
-            caller.dial(DID, b"")
-            await caller.take(InviteAnswered)
-            caller.ack(answer)
-            await caller.take(UsageEnded)
-            row = await house.over()
-            assert (row.disposition, row.outcome) == ("FAILED", "not_connected")
-            assert clerk.untold == []
-
-    run()
+@virtual
+async def test_an_answer_that_can_not_be_used_ends_the_call(tmp_path: Path, answer: bytes) -> None:
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk = house.outside(), house.phone("101")
+        caller.dial(DID, b"")
+        await caller.take(InviteAnswered)
+        caller.ack(answer)
+        await caller.take(UsageEnded)
+        row = await house.over()
+        assert (row.disposition, row.outcome) == ("FAILED", "not_connected")
+        assert clerk.untold == []
 
 
 @virtual

@@ -255,44 +255,41 @@ async def test_an_update_passes_as_reinvite_to_who_does_not(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("spelling", ["sendonly", "inactive", "0.0.0.0"])  # noqa: S104
 @pytest.mark.parametrize("by", ["caller", "callee"])
-def test_a_hold_in_any_spelling_and_its_end_by_a_late_offer(
+@virtual
+async def test_a_hold_in_any_spelling_and_its_end_by_a_late_offer(
     tmp_path: Path, spelling: str, by: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = await internal(house)
-            one, other = (alice, bob) if by == "caller" else (bob, alice)
-            if spelling == "0.0.0.0":  # noqa: S104
-                plain = sdp(one.host, version=2)
-                hold = plain.replace(b"c=IN IP4 " + one.host.encode(), b"c=IN IP4 0.0.0.0")
-            else:
-                hold = sdp(one.host, direction=spelling, version=2)
-            one.reinvite(hold)
-            held = await other.take(ReinviteReceived)
-            told = direction(held.request.body)
-            # It hears music, so it is told to listen.
-            assert told == "sendonly"
-            other.accept(held, body=sdp(other.host, direction="recvonly"))
-            back = "inactive" if spelling == "inactive" else "recvonly"
-            assert direction((await done(one)).body) == back
-            (call,) = house.switchboard._calls
-            assert call.is_held_by(one.number)  # type: ignore[attr-defined]  # a `Talkable`
-            assert not call.is_held_by(other.number)  # type: ignore[attr-defined]
-            one.reinvite(b"")
-            late = await done(one)
-            assert direction(late.body) == "sendrecv"
-            one.ack(sdp(one.host, version=3))
-            resumed = await other.take(ReinviteReceived)
-            assert direction(resumed.request.body) == "sendrecv"
-            other.accept(resumed)
-            await asyncio.sleep(1)
-            assert house.switchboard._calls
-            assert not call.is_held_by(one.number)  # type: ignore[attr-defined]
-            assert one.untold == other.untold == []
-            await ended(house, alice, bob)
-
-    run()
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        one, other = (alice, bob) if by == "caller" else (bob, alice)
+        if spelling == "0.0.0.0":  # noqa: S104
+            plain = sdp(one.host, version=2)
+            hold = plain.replace(b"c=IN IP4 " + one.host.encode(), b"c=IN IP4 0.0.0.0")
+        else:
+            hold = sdp(one.host, direction=spelling, version=2)
+        one.reinvite(hold)
+        held = await other.take(ReinviteReceived)
+        told = direction(held.request.body)
+        # It hears music, so it is told to listen.
+        assert told == "sendonly"
+        other.accept(held, body=sdp(other.host, direction="recvonly"))
+        back = "inactive" if spelling == "inactive" else "recvonly"
+        assert direction((await done(one)).body) == back
+        (call,) = house.switchboard._calls
+        assert call.is_held_by(one.number)  # type: ignore[attr-defined]  # a `Talkable`
+        assert not call.is_held_by(other.number)  # type: ignore[attr-defined]
+        one.reinvite(b"")
+        late = await done(one)
+        assert direction(late.body) == "sendrecv"
+        one.ack(sdp(one.host, version=3))
+        resumed = await other.take(ReinviteReceived)
+        assert direction(resumed.request.body) == "sendrecv"
+        other.accept(resumed)
+        await asyncio.sleep(1)
+        assert house.switchboard._calls
+        assert not call.is_held_by(one.number)  # type: ignore[attr-defined]
+        assert one.untold == other.untold == []
+        await ended(house, alice, bob)
 
 
 @virtual
@@ -312,34 +309,31 @@ async def test_a_late_offer_does_not_end_the_hold_of_the_other_side(tmp_path: Pa
 
 @pytest.mark.parametrize("music", MUSIC)
 @pytest.mark.parametrize("hold", ["inactive", "sendonly"])
-def test_who_holds_by_the_answer_to_a_late_offer_gets_no_news_of_it(
+@virtual
+async def test_who_holds_by_the_answer_to_a_late_offer_gets_no_news_of_it(
     tmp_path: Path, hold: str, *, music: bool
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, toml=MUSIC[music]) as house:
-            alice, bob = await internal(house)
-            alice.reinvite(b"")
-            await done(alice)
-            alice.ack(sdp(alice.host, direction=hold, version=2))
-            held = await bob.take(ReinviteReceived)
-            told = direction(held.request.body)
-            assert told == ("sendonly" if music else hold)
-            back = "inactive" if told == "inactive" else "recvonly"
-            bob.accept(held, body=sdp(bob.host, direction=back))
-            await asyncio.sleep(10)
-            assert alice.untold == bob.untold == []
-            alice.reinvite(b"")
-            assert direction((await done(alice)).body) == "sendrecv"
-            alice.ack(sdp(alice.host, version=3))
-            resumed = await bob.take(ReinviteReceived)
-            assert direction(resumed.request.body) == "sendrecv"
-            bob.accept(resumed)
-            await asyncio.sleep(10)
-            assert alice.untold == bob.untold == []
-            await ended(house, alice, bob)
-
-    run()
+    async with open_house(tmp_path, ALICE, BOB, toml=MUSIC[music]) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(b"")
+        await done(alice)
+        alice.ack(sdp(alice.host, direction=hold, version=2))
+        held = await bob.take(ReinviteReceived)
+        told = direction(held.request.body)
+        assert told == ("sendonly" if music else hold)
+        back = "inactive" if told == "inactive" else "recvonly"
+        bob.accept(held, body=sdp(bob.host, direction=back))
+        await asyncio.sleep(10)
+        assert alice.untold == bob.untold == []
+        alice.reinvite(b"")
+        assert direction((await done(alice)).body) == "sendrecv"
+        alice.ack(sdp(alice.host, version=3))
+        resumed = await bob.take(ReinviteReceived)
+        assert direction(resumed.request.body) == "sendrecv"
+        bob.accept(resumed)
+        await asyncio.sleep(10)
+        assert alice.untold == bob.untold == []
+        await ended(house, alice, bob)
 
 
 @virtual

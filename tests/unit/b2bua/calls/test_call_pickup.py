@@ -39,144 +39,129 @@ async def lost(phone: Phone) -> str:
     return (await phone.take(InviteCancelled)).reason
 
 
-def test_the_call_goes_to_whoever_dials_the_code(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = await ringing(house)
-            carol.dial("*8103")
-            await carol.take(InviteAnswered)
-            await alice.take(InviteAnswered)
-            assert "Call completed elsewhere" in await lost(bob)
-            await asyncio.sleep(1)
-            assert joined(house) == {1, 2}
-            assert len(house.switchboard) == 1
-            assert (house.switchboard.is_busy("103"), house.switchboard.is_busy("104")) == (
-                False,
-                True,
-            )
-            carol.bye()
-            await alice.take(UsageEnded)
-            row = await house.over()
-            assert (row.disposition, row.billsec) == ("ANSWERED", 1)
-            parties = [(each.side, each.number) for each in house.journal.of(PartyJoined)]
-            assert parties == [(0, "102"), (1, "104")]
-            assert house.plane.lent == {}
-
-    run()
+@virtual
+async def test_the_call_goes_to_whoever_dials_the_code(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = await ringing(house)
+        carol.dial("*8103")
+        await carol.take(InviteAnswered)
+        await alice.take(InviteAnswered)
+        assert "Call completed elsewhere" in await lost(bob)
+        await asyncio.sleep(1)
+        assert joined(house) == {1, 2}
+        assert len(house.switchboard) == 1
+        assert (house.switchboard.is_busy("103"), house.switchboard.is_busy("104")) == (
+            False,
+            True,
+        )
+        carol.bye()
+        await alice.take(UsageEnded)
+        row = await house.over()
+        assert (row.disposition, row.billsec) == ("ANSWERED", 1)
+        parties = [(each.side, each.number) for each in house.journal.of(PartyJoined)]
+        assert parties == [(0, "102"), (1, "104")]
+        assert house.plane.lent == {}
 
 
 @pytest.mark.parametrize(
     ("mode", "outcome"), [("automatic", "recorded"), ("off", "not_wanted"), ("never", "not_wanted")]
 )
-def test_the_recording_is_a_matter_of_whoever_fetches_it(
+@virtual
+async def test_the_recording_is_a_matter_of_whoever_fetches_it(
     tmp_path: Path, mode: str, outcome: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        clerk, carol = extension("101", "automatic"), extension("104", mode)
-        async with open_house(tmp_path, clerk, carol) as house:
-            caller, phone, fetcher = house.outside(), house.phone("101"), house.phone("104")
-            caller.dial(DID)
-            await caller.take(InviteAnswered)
-            await asyncio.sleep(6)
-            house.plane.press(A, "1")
-            await phone.take(InviteOffered)
-            await asyncio.sleep(1)
-            assert house.plane.hears(A)
-            fetcher.dial("*8101")
-            await fetcher.take(InviteAnswered)
-            await lost(phone)
-            await asyncio.sleep(5)
-            assert joined(house) == {1, 2}
-            assert not house.plane.hears(A)
-            caller.bye()
-            await fetcher.take(UsageEnded)
-            assert (await house.over()).outcome == outcome
-
-    run()
+    clerk, carol = extension("101", "automatic"), extension("104", mode)
+    async with open_house(tmp_path, clerk, carol) as house:
+        caller, phone, fetcher = house.outside(), house.phone("101"), house.phone("104")
+        caller.dial(DID)
+        await caller.take(InviteAnswered)
+        await asyncio.sleep(6)
+        house.plane.press(A, "1")
+        await phone.take(InviteOffered)
+        await asyncio.sleep(1)
+        assert house.plane.hears(A)
+        fetcher.dial("*8101")
+        await fetcher.take(InviteAnswered)
+        await lost(phone)
+        await asyncio.sleep(5)
+        assert joined(house) == {1, 2}
+        assert not house.plane.hears(A)
+        caller.bye()
+        await fetcher.take(UsageEnded)
+        assert (await house.over()).outcome == outcome
 
 
-def test_a_caller_without_an_offer_answers_ours(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = await ringing(house, b"")
-            carol.dial("*8103")
-            await carol.take(InviteAnswered)
-            answered = await alice.take(InviteAnswered)
-            assert answered.response.body
-            alice.ack()
-            await lost(bob)
-            await asyncio.sleep(1)
-            assert joined(house) == {1, 2}
-            alice.bye()
-            await carol.take(UsageEnded)
-            await house.over()
-
-    run()
+@virtual
+async def test_a_caller_without_an_offer_answers_ours(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = await ringing(house, b"")
+        carol.dial("*8103")
+        await carol.take(InviteAnswered)
+        answered = await alice.take(InviteAnswered)
+        assert answered.response.body
+        alice.ack()
+        await lost(bob)
+        await asyncio.sleep(1)
+        assert joined(house) == {1, 2}
+        alice.bye()
+        await carol.take(UsageEnded)
+        await house.over()
 
 
-def test_a_caller_who_has_heard_early_media_is_told_the_truth(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = (house.phone(number) for number in ("102", "103", "104"))
-            alice.dial("103", sdp(alice.host, formats="9 8 101"))
-            offered = await bob.take(InviteOffered)
-            bob.ring(offered, 183, sdp(bob.host, formats="9 101"))
-            await asyncio.sleep(1)
-            carol.dial("*8103", sdp(carol.host, formats="8"))
-            await carol.take(InviteAnswered)
-            await alice.take(InviteAnswered)
-            await lost(bob)
-            again = await alice.take(ReinviteReceived)
-            alice.accept(again)
-            await asyncio.sleep(1)
-            assert joined(house) == {1, 2}
-            alice.bye()
-            await carol.take(UsageEnded)
-            await house.over()
-
-    run()
+@virtual
+async def test_a_caller_who_has_heard_early_media_is_told_the_truth(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = (house.phone(number) for number in ("102", "103", "104"))
+        alice.dial("103", sdp(alice.host, formats="9 8 101"))
+        offered = await bob.take(InviteOffered)
+        bob.ring(offered, 183, sdp(bob.host, formats="9 101"))
+        await asyncio.sleep(1)
+        carol.dial("*8103", sdp(carol.host, formats="8"))
+        await carol.take(InviteAnswered)
+        await alice.take(InviteAnswered)
+        await lost(bob)
+        again = await alice.take(ReinviteReceived)
+        alice.accept(again)
+        await asyncio.sleep(1)
+        assert joined(house) == {1, 2}
+        alice.bye()
+        await carol.take(UsageEnded)
+        await house.over()
 
 
 @pytest.mark.parametrize("attended", [False, True])
-def test_a_transferred_party_is_fetched_too(tmp_path: Path, *, attended: bool) -> None:
-    @virtual
-    async def run() -> None:
-        people = (ALICE, BOB, CAROL, extension("105"))
-        async with open_house(tmp_path, *people) as house:
-            alice, bob, carol, dave = (house.phone(each.number) for each in people)
-            await house.connect(alice, "103", bob)
-            first = bob.usage
-            if attended:
-                bob.dial("104")
-                carol.ring(await carol.take(InviteOffered))
-                await asyncio.sleep(1)
-                for leg_id in (3, 4):
-                    house.plane.lent[leg_id].worker = 1
-                await refer(house, bob, to(dialog_of(bob, bob.usage)), usage=first)
-                assert await told(house, bob) == "100 Trying"
-                await bob.take(InviteFailed)
-            else:
-                await refer(house, bob, "<sip:104@192.0.2.100>")
-                await carol.take(InviteOffered)
+@virtual
+async def test_a_transferred_party_is_fetched_too(tmp_path: Path, *, attended: bool) -> None:
+    people = (ALICE, BOB, CAROL, extension("105"))
+    async with open_house(tmp_path, *people) as house:
+        alice, bob, carol, dave = (house.phone(each.number) for each in people)
+        await house.connect(alice, "103", bob)
+        first = bob.usage
+        if attended:
+            bob.dial("104")
+            carol.ring(await carol.take(InviteOffered))
             await asyncio.sleep(1)
-            dave.dial("*8104")
-            await dave.take(InviteAnswered)
-            await lost(carol)
-            if attended:
-                await accept_reinvite(dave)
-            await asyncio.sleep(1)
-            assert len(joined(house)) == 2
-            assert set(house.plane.lent) == joined(house)
-            dave.bye()
-            await alice.take(UsageEnded)
-            await house.over(3 if attended else 2)
-            assert house.plane.lent == {}
-
-    run()
+            for leg_id in (3, 4):
+                house.plane.lent[leg_id].worker = 1
+            await refer(house, bob, to(dialog_of(bob, bob.usage)), usage=first)
+            assert await told(house, bob) == "100 Trying"
+            await bob.take(InviteFailed)
+        else:
+            await refer(house, bob, "<sip:104@192.0.2.100>")
+            await carol.take(InviteOffered)
+        await asyncio.sleep(1)
+        dave.dial("*8104")
+        await dave.take(InviteAnswered)
+        await lost(carol)
+        if attended:
+            await accept_reinvite(dave)
+        await asyncio.sleep(1)
+        assert len(joined(house)) == 2
+        assert set(house.plane.lent) == joined(house)
+        dave.bye()
+        await alice.take(UsageEnded)
+        await house.over(3 if attended else 2)
+        assert house.plane.lent == {}
 
 
 @pytest.mark.parametrize(
@@ -193,81 +178,69 @@ def test_a_transferred_party_is_fetched_too(tmp_path: Path, *, attended: bool) -
         ("*8103", '[codes]\npickup = "**"\n', 404),
     ],
 )
-def test_where_there_is_nothing_to_fetch_it_goes_on_ringing(
+@virtual
+async def test_where_there_is_nothing_to_fetch_it_goes_on_ringing(
     tmp_path: Path, dialled: str, toml: str, code: int
 ) -> None:
-    @virtual
-    async def run() -> None:
-        people = (ALICE, BOB, CAROL, extension("105"))
-        async with open_house(tmp_path, *people, toml=toml) as house:
-            alice, bob, carol = await ringing(house)
-            carol.dial(dialled)
-            assert (await carol.take(InviteFailed)).code == code
-            assert bob.untold == []
-            alice.cancel()
-            await lost(bob)
-            await house.over()
-
-    run()
+    people = (ALICE, BOB, CAROL, extension("105"))
+    async with open_house(tmp_path, *people, toml=toml) as house:
+        alice, bob, carol = await ringing(house)
+        carol.dial(dialled)
+        assert (await carol.take(InviteFailed)).code == code
+        assert bob.untold == []
+        alice.cancel()
+        await lost(bob)
+        await house.over()
 
 
-def test_nobody_fetches_its_own_call_or_one_that_was_answered(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = (house.phone(number) for number in ("102", "103", "104"))
-            mobile = house.phone("102", host="192.0.2.77", registered=False)
-            alice.dial("103")
-            offered = await bob.take(InviteOffered)
-            mobile.dial("*8103")
-            assert (await mobile.take(InviteFailed)).code == 480
-            bob.answer(offered)
-            carol.dial("*8103")
-            assert (await carol.take(InviteFailed)).code == 480
-            await alice.take(InviteAnswered)
-            await asyncio.sleep(1)
-            carol.dial("*8103")
-            assert (await carol.take(InviteFailed)).code == 480
-            assert joined(house) == {1, 2}
-            alice.bye()
-            await bob.take(UsageEnded)
-            await house.over()
-            assert len(house.journal.of(CallOpened)) == 1
-
-    run()
+@virtual
+async def test_nobody_fetches_its_own_call_or_one_that_was_answered(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = (house.phone(number) for number in ("102", "103", "104"))
+        mobile = house.phone("102", host="192.0.2.77", registered=False)
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        mobile.dial("*8103")
+        assert (await mobile.take(InviteFailed)).code == 480
+        bob.answer(offered)
+        carol.dial("*8103")
+        assert (await carol.take(InviteFailed)).code == 480
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(1)
+        carol.dial("*8103")
+        assert (await carol.take(InviteFailed)).code == 480
+        assert joined(house) == {1, 2}
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over()
+        assert len(house.journal.of(CallOpened)) == 1
 
 
-def test_a_caller_who_leaves_in_that_moment_leaves_nothing_behind(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = await ringing(house)
-            alice.cancel()
-            carol.dial("*8103")
-            assert (await carol.take(InviteFailed)).code >= 480
-            await lost(bob)
-            await house.over()
-            assert house.plane.lent == {}
-            assert len(house.switchboard) == 0
-
-    run()
+@virtual
+async def test_a_caller_who_leaves_in_that_moment_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = await ringing(house)
+        alice.cancel()
+        carol.dial("*8103")
+        assert (await carol.take(InviteFailed)).code >= 480
+        await lost(bob)
+        await house.over()
+        assert house.plane.lent == {}
+        assert len(house.switchboard) == 0
 
 
-def test_who_shares_no_codec_is_refused_and_it_rings_on(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = await ringing(house)
-            for body in (sdp(carol.host, formats="18"), b""):
-                carol.dial("*8103", body)
-                assert (await carol.take(InviteFailed)).code == 488
-            assert bob.untold == []
-            carol.dial("*8103")
-            await carol.take(InviteAnswered)
-            await lost(bob)
-            await alice.take(InviteAnswered)
-            alice.bye()
-            await carol.take(UsageEnded)
-            await house.over()
-
-    run()
+@virtual
+async def test_who_shares_no_codec_is_refused_and_it_rings_on(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = await ringing(house)
+        for body in (sdp(carol.host, formats="18"), b""):
+            carol.dial("*8103", body)
+            assert (await carol.take(InviteFailed)).code == 488
+        assert bob.untold == []
+        carol.dial("*8103")
+        await carol.take(InviteAnswered)
+        await lost(bob)
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await carol.take(UsageEnded)
+        await house.over()

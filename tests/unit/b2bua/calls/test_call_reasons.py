@@ -55,20 +55,17 @@ async def test_who_was_not_quick_enough_has_missed_no_call(tmp_path: Path) -> No
         ("", ""),
     ],
 )
-def test_a_caller_who_gives_up_may_say_why(tmp_path: Path, said: str, told: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            await bob.take(InviteOffered)
-            reason = (("Reason", said),) if said else ()
-            alice.endpoint.cancel(alice.usage, house.now, reason)
-            house.kick()
-            assert (await bob.take(InviteCancelled)).reason == told
-            await house.over()
-
-    run()
+@virtual
+async def test_a_caller_who_gives_up_may_say_why(tmp_path: Path, said: str, told: str) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        await bob.take(InviteOffered)
+        reason = (("Reason", said),) if said else ()
+        alice.endpoint.cancel(alice.usage, house.now, reason)
+        house.kick()
+        assert (await bob.take(InviteCancelled)).reason == told
+        await house.over()
 
 
 # --- why a call ends, in the words of the telephone network
@@ -104,19 +101,16 @@ async def test_a_caller_who_hangs_up_is_told_nothing(tmp_path: Path) -> None:
     ("code", "said", "told"),
     [(404, "Q.850;cause=1", 1), (404, "", 31), (486, "Q.850;cause=34", 17)],
 )
-def test_what_the_network_says_of_a_number_is_passed_on(
+@virtual
+async def test_what_the_network_says_of_a_number_is_passed_on(
     tmp_path: Path, code: int, said: str, told: int
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE) as house:
-            alice, outside = house.phone("102"), house.outside()
-            alice.dial("0301234")
-            reason = (("Reason", said),) if said else ()
-            outside.reject(await outside.take(InviteOffered), code, reason)
-            failed = await alice.take(InviteFailed)
-            assert failed.response is not None
-            assert failed.response.headers["Reason"] == f"Q.850;cause={told}"
-            assert (await house.over()).hangup_cause == told
-
-    run()
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial("0301234")
+        reason = (("Reason", said),) if said else ()
+        outside.reject(await outside.take(InviteOffered), code, reason)
+        failed = await alice.take(InviteFailed)
+        assert failed.response is not None
+        assert failed.response.headers["Reason"] == f"Q.850;cause={told}"
+        assert (await house.over()).hangup_cause == told

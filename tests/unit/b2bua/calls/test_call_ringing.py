@@ -63,28 +63,25 @@ async def agreed(house: House) -> tuple[Phone, Phone, InviteOffered]:
         (488, "tone/busy", 31, ("FAILED", "rejected")),
     ],
 )
-def test_a_greeted_caller_hears_why_nobody_answers(
+@virtual
+async def test_a_greeted_caller_hears_why_nobody_answers(
     tmp_path: Path, code: int, said: str, cause: int, row: tuple[str, str]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK) as house:
-            caller, clerk, offered = await agreed(house)
-            clerk.reject(offered, code)
-            if code == 488:  # asked once more, with all codecs that we can transcode
-                clerk.reject(await clerk.take(InviteOffered), code)
-            began = house.now
-            ended = await caller.take(UsageEnded)
-            assert house.plane.heard(A)[2:] == [said]
-            assert house.now - began == pytest.approx(5.0 if said == "tone/busy" else 3.1, abs=0.1)
-            assert ended.request is not None
-            assert ended.request.headers.get("Reason") == f"Q.850;cause={cause}"
-            told = await house.over()
-            assert (told.disposition, told.outcome_reason) == row
-            assert (told.outcome, told.hangup_cause) == ("not_connected", cause)
-            assert not house.plane.recorded
-
-    run()
+    async with open_house(tmp_path, CLERK) as house:
+        caller, clerk, offered = await agreed(house)
+        clerk.reject(offered, code)
+        if code == 488:  # asked once more, with all codecs that we can transcode
+            clerk.reject(await clerk.take(InviteOffered), code)
+        began = house.now
+        ended = await caller.take(UsageEnded)
+        assert house.plane.heard(A)[2:] == [said]
+        assert house.now - began == pytest.approx(5.0 if said == "tone/busy" else 3.1, abs=0.1)
+        assert ended.request is not None
+        assert ended.request.headers.get("Reason") == f"Q.850;cause={cause}"
+        told = await house.over()
+        assert (told.disposition, told.outcome_reason) == row
+        assert (told.outcome, told.hangup_cause) == ("not_connected", cause)
+        assert not house.plane.recorded
 
 
 @virtual
@@ -311,22 +308,19 @@ async def test_a_caller_who_cancels_leaves_nobody_ringing(tmp_path: Path) -> Non
         (415, 415, 31, ("FAILED", "rejected")),
     ],
 )
-def test_the_caller_is_told_as_the_callee_said(
+@virtual
+async def test_the_caller_is_told_as_the_callee_said(
     tmp_path: Path, code: int, told: int, cause: int, row: tuple[str, str]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            bob.reject(await bob.take(InviteOffered), code)
-            assert (await alice.take(InviteFailed)).code == told
-            ended = await house.over()
-            assert (ended.disposition, ended.outcome_reason) == row
-            assert (ended.outcome, ended.hangup_cause) == ("not_connected", cause)
-            assert house.plane.of(Play) == []
-
-    run()
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.reject(await bob.take(InviteOffered), code)
+        assert (await alice.take(InviteFailed)).code == told
+        ended = await house.over()
+        assert (ended.disposition, ended.outcome_reason) == row
+        assert (ended.outcome, ended.hangup_cause) == ("not_connected", cause)
+        assert house.plane.of(Play) == []
 
 
 @virtual
@@ -345,19 +339,16 @@ async def test_nobody_answers_in_time(tmp_path: Path) -> None:
     ("dialled", "code", "reason"),
     [("103", 480, "unreachable"), ("999", 404, "unreachable"), ("00490", 404, "unreachable")],
 )
-def test_a_number_behind_which_there_is_nobody(
+@virtual
+async def test_a_number_behind_which_there_is_nobody(
     tmp_path: Path, dialled: str, code: int, reason: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice = house.phone("102")
-            alice.dial(dialled)
-            assert (await alice.take(InviteFailed)).code == code
-            row = await house.over()
-            assert (row.outcome, row.outcome_reason) == ("not_connected", reason)
-
-    run()
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice = house.phone("102")
+        alice.dial(dialled)
+        assert (await alice.take(InviteFailed)).code == code
+        row = await house.over()
+        assert (row.outcome, row.outcome_reason) == ("not_connected", reason)
 
 
 @virtual

@@ -92,133 +92,122 @@ async def answer(phone: Phone, offered: InviteOffered, suite: str = CM_80) -> tu
     return theirs, mine
 
 
-def test_both_sides_have_keys_of_their_own(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.REQUIRED), own("103", Srtp.OPTIONAL)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            weak, strong = fresh(1, CM_32), fresh(7, CM_80)
-            alice.dial("103", secure(alice.host, weak, strong))
-            offered = await bob.take(InviteOffered)
-            profile, lines = said(offered.request.body)
-            assert (profile, {each.suite for each in lines.values()}) == (
-                "RTP/SAVP",
-                set(sdes.OFFERED),
-            )
-            to_bob, from_bob = await answer(bob, offered, GCM)
-            answered = await alice.take(InviteAnswered)
-            profile, told = said(answered.response.body)
-            assert (profile, list(told)) == ("RTP/SAVP", [7])
-            assert_keys(keys(house, A), told[7], strong)
-            assert_keys(keys(house, B), to_bob, from_bob)
-            secrets = [strong, told[7], to_bob, from_bob]
-            assert len({each.inline.key for each in secrets}) == 4
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_both_sides_have_keys_of_their_own(tmp_path: Path) -> None:
+    people = own("102", Srtp.REQUIRED), own("103", Srtp.OPTIONAL)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        weak, strong = fresh(1, CM_32), fresh(7, CM_80)
+        alice.dial("103", secure(alice.host, weak, strong))
+        offered = await bob.take(InviteOffered)
+        profile, lines = said(offered.request.body)
+        assert (profile, {each.suite for each in lines.values()}) == (
+            "RTP/SAVP",
+            set(sdes.OFFERED),
+        )
+        to_bob, from_bob = await answer(bob, offered, GCM)
+        answered = await alice.take(InviteAnswered)
+        profile, told = said(answered.response.body)
+        assert (profile, list(told)) == ("RTP/SAVP", [7])
+        assert_keys(keys(house, A), told[7], strong)
+        assert_keys(keys(house, B), to_bob, from_bob)
+        secrets = [strong, told[7], to_bob, from_bob]
+        assert len({each.inline.key for each in secrets}) == 4
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
-def test_best_effort_is_answered_as_it_was_spelt(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.OPTIONAL), own("103")
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            mine = fresh(1, CM_80)
-            alice.dial("103", secure(alice.host, mine, profile="RTP/AVP"))
-            offered = await bob.take(InviteOffered)
-            assert said(offered.request.body) == ("RTP/AVP", {})
-            bob.answer(offered)
-            answered = await alice.take(InviteAnswered)
-            profile, told = said(answered.response.body)
-            assert (profile, list(told)) == ("RTP/AVP", [1])
-            assert_keys(keys(house, A), told[1], mine)
-            assert keys(house, B) is None
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_best_effort_is_answered_as_it_was_spelt(tmp_path: Path) -> None:
+    people = own("102", Srtp.OPTIONAL), own("103")
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        mine = fresh(1, CM_80)
+        alice.dial("103", secure(alice.host, mine, profile="RTP/AVP"))
+        offered = await bob.take(InviteOffered)
+        assert said(offered.request.body) == ("RTP/AVP", {})
+        bob.answer(offered)
+        answered = await alice.take(InviteAnswered)
+        profile, told = said(answered.response.body)
+        assert (profile, list(told)) == ("RTP/AVP", [1])
+        assert_keys(keys(house, A), told[1], mine)
+        assert keys(house, B) is None
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize("code", [488, 415, 606])
-def test_a_phone_that_need_not_is_offered_plain_rtp_when_it_refuses(
+@virtual
+async def test_a_phone_that_need_not_is_offered_plain_rtp_when_it_refuses(
     tmp_path: Path, code: int
 ) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102"), own("103", Srtp.OPTIONAL)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            offered = await bob.take(InviteOffered)
-            assert said(offered.request.body)[0] == "RTP/SAVP"
-            bob.reject(offered, code)
-            offered = await bob.take(InviteOffered)
-            assert said(offered.request.body) == ("RTP/AVP", {})
-            bob.answer(offered)
-            await alice.take(InviteAnswered)
-            await asyncio.sleep(0.01)
-            assert house.joined
-            assert (keys(house, A), keys(house, B)) == (None, None)
-            # And it may come back to SRTP, since that is wanted of it.
-            mine = fresh(3, CM_80)
-            request = bob.reinvite(secure(bob.host, mine, version=2))
-            alice.accept(await alice.take(ReinviteReceived))
-            completed = await bob.take(RequestCompleted)
-            assert (completed.request_id, completed.code) == (request, 200)
-            assert completed.response is not None
-            profile, told = said(completed.response.body)
-            assert profile == "RTP/SAVP"
-            assert_keys(keys(house, B), told[3], mine)
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+    people = own("102"), own("103", Srtp.OPTIONAL)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        assert said(offered.request.body)[0] == "RTP/SAVP"
+        bob.reject(offered, code)
+        offered = await bob.take(InviteOffered)
+        assert said(offered.request.body) == ("RTP/AVP", {})
+        bob.answer(offered)
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(0.01)
+        assert house.joined
+        assert (keys(house, A), keys(house, B)) == (None, None)
+        # And it may come back to SRTP, since that is wanted of it.
+        mine = fresh(3, CM_80)
+        request = bob.reinvite(secure(bob.host, mine, version=2))
+        alice.accept(await alice.take(ReinviteReceived))
+        completed = await bob.take(RequestCompleted)
+        assert (completed.request_id, completed.code) == (request, 200)
+        assert completed.response is not None
+        profile, told = said(completed.response.body)
+        assert profile == "RTP/SAVP"
+        assert_keys(keys(house, B), told[3], mine)
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
-def test_a_phone_that_repeats_the_profile_without_a_key_gets_plain_rtp(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102"), own("103", Srtp.OPTIONAL)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            bob.answer(await bob.take(InviteOffered), secure(bob.host))
-            await alice.take(InviteAnswered)
-            assert keys(house, B) is None
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_a_phone_that_repeats_the_profile_without_a_key_gets_plain_rtp(
+    tmp_path: Path,
+) -> None:
+    people = own("102"), own("103", Srtp.OPTIONAL)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.answer(await bob.take(InviteOffered), secure(bob.host))
+        await alice.take(InviteAnswered)
+        assert keys(house, B) is None
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize("code", [488, 200])
-def test_where_it_is_required_a_phone_without_it_gets_no_call(tmp_path: Path, code: int) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102"), own("103", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            offered = await bob.take(InviteOffered)
-            assert said(offered.request.body)[0] == "RTP/SAVP"
-            if code == 200:
-                bob.answer(offered)
-            else:
-                bob.reject(offered, code)
-            failed = await alice.take(InviteFailed)
-            assert failed.code == 488
-            assert failed.response is not None
-            assert "SRTP is required" in failed.response.headers["Warning"]
-            row = await house.over()
-            assert (row.disposition, row.outcome_reason) == ("FAILED", "no_srtp")
-            assert house.plane.of(SetRemote) == []
-            if code == 200:
-                await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_where_it_is_required_a_phone_without_it_gets_no_call(
+    tmp_path: Path, code: int
+) -> None:
+    people = own("102"), own("103", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        offered = await bob.take(InviteOffered)
+        assert said(offered.request.body)[0] == "RTP/SAVP"
+        if code == 200:
+            bob.answer(offered)
+        else:
+            bob.reject(offered, code)
+        failed = await alice.take(InviteFailed)
+        assert failed.code == 488
+        assert failed.response is not None
+        assert "SRTP is required" in failed.response.headers["Warning"]
+        row = await house.over()
+        assert (row.disposition, row.outcome_reason) == ("FAILED", "no_srtp")
+        assert house.plane.of(SetRemote) == []
+        if code == 200:
+            await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize(
@@ -230,89 +219,77 @@ def test_where_it_is_required_a_phone_without_it_gets_no_call(tmp_path: Path, co
         (Srtp.OPTIONAL, secure("192.0.2.1")),
     ],
 )
-def test_a_caller_without_it_is_refused(tmp_path: Path, srtp: Srtp, body: bytes) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", srtp), own("103")
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103", body)
-            failed = await alice.take(InviteFailed)
-            assert failed.code == 488
-            assert failed.response is not None
-            assert "SRTP" in failed.response.headers["Warning"]
-            row = await house.over()
-            assert (row.disposition, row.outcome_reason) == ("FAILED", "no_srtp")
-            assert bob.untold == []
-
-    run()
+@virtual
+async def test_a_caller_without_it_is_refused(tmp_path: Path, srtp: Srtp, body: bytes) -> None:
+    people = own("102", srtp), own("103")
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", body)
+        failed = await alice.take(InviteFailed)
+        assert failed.code == 488
+        assert failed.response is not None
+        assert "SRTP" in failed.response.headers["Warning"]
+        row = await house.over()
+        assert (row.disposition, row.outcome_reason) == ("FAILED", "no_srtp")
+        assert bob.untold == []
 
 
-def test_off_means_plain_rtp_or_nothing(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        toml = WITHOUT_TLS + 'srtp = "optional"\n'
-        async with open_house(tmp_path, own("102", Srtp.OFF), own("103"), toml=toml) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103", secure(alice.host, fresh(1, CM_80)))
-            assert (await alice.take(InviteFailed)).code == 488
-            alice.dial("103", secure(alice.host, fresh(1, CM_80), profile="RTP/AVP"))
-            await answer(bob, await bob.take(InviteOffered))  # optional by default
-            answered = await alice.take(InviteAnswered)
-            assert said(answered.response.body) == ("RTP/AVP", {})
-            assert keys(house, A + 2) is None
-            assert keys(house, B + 2) is not None
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_off_means_plain_rtp_or_nothing(tmp_path: Path) -> None:
+    toml = WITHOUT_TLS + 'srtp = "optional"\n'
+    async with open_house(tmp_path, own("102", Srtp.OFF), own("103"), toml=toml) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", secure(alice.host, fresh(1, CM_80)))
+        assert (await alice.take(InviteFailed)).code == 488
+        alice.dial("103", secure(alice.host, fresh(1, CM_80), profile="RTP/AVP"))
+        await answer(bob, await bob.take(InviteOffered))  # optional by default
+        answered = await alice.take(InviteAnswered)
+        assert said(answered.response.body) == ("RTP/AVP", {})
+        assert keys(house, A + 2) is None
+        assert keys(house, B + 2) is not None
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 # --- keys need TLS
 
 
-def test_no_key_goes_over_udp(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.OPTIONAL), own("103", Srtp.OPTIONAL), own("104", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people) as house:
-            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
-            alice.dial("103", secure(alice.host, fresh(1, CM_80), profile="RTP/AVP"))
-            offered = await bob.take(InviteOffered)
-            assert said(offered.request.body) == ("RTP/AVP", {})
-            bob.answer(offered)
-            answered = await alice.take(InviteAnswered)
-            assert said(answered.response.body) == ("RTP/AVP", {})
-            alice.bye()
-            await bob.take(UsageEnded)
-            await alice.take(RequestCompleted)
-            for caller, number in ((alice, "104"), (carol, "103")):
-                caller.dial(number, secure(caller.host, fresh(1, CM_80), profile="RTP/AVP"))
-                failed = await caller.take(InviteFailed)
-                assert failed.code == 488
-                assert failed.response is not None
-                assert "TLS" in failed.response.headers["Warning"]
-            assert (carol.untold, bob.untold) == ([], [])
-            row = await house.over(3)
-            assert row.outcome_reason == "no_srtp"
-
-    run()
+@virtual
+async def test_no_key_goes_over_udp(tmp_path: Path) -> None:
+    people = own("102", Srtp.OPTIONAL), own("103", Srtp.OPTIONAL), own("104", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people) as house:
+        alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+        alice.dial("103", secure(alice.host, fresh(1, CM_80), profile="RTP/AVP"))
+        offered = await bob.take(InviteOffered)
+        assert said(offered.request.body) == ("RTP/AVP", {})
+        bob.answer(offered)
+        answered = await alice.take(InviteAnswered)
+        assert said(answered.response.body) == ("RTP/AVP", {})
+        alice.bye()
+        await bob.take(UsageEnded)
+        await alice.take(RequestCompleted)
+        for caller, number in ((alice, "104"), (carol, "103")):
+            caller.dial(number, secure(caller.host, fresh(1, CM_80), profile="RTP/AVP"))
+            failed = await caller.take(InviteFailed)
+            assert failed.code == 488
+            assert failed.response is not None
+            assert "TLS" in failed.response.headers["Warning"]
+        assert (carol.untold, bob.untold) == ([], [])
+        row = await house.over(3)
+        assert row.outcome_reason == "no_srtp"
 
 
-def test_an_emergency_call_never_fails_for_it(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, own("102", Srtp.REQUIRED)) as house:
-            alice, outside = house.phone("102"), house.outside()
-            alice.dial("112")
-            offered = await outside.take(InviteOffered)
-            assert said(offered.request.body) == ("RTP/AVP", {})
-            outside.answer(offered)
-            await alice.take(InviteAnswered)
-            alice.bye()
-            await outside.take(UsageEnded)
-
-    run()
+@virtual
+async def test_an_emergency_call_never_fails_for_it(tmp_path: Path) -> None:
+    async with open_house(tmp_path, own("102", Srtp.REQUIRED)) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial("112")
+        offered = await outside.take(InviteOffered)
+        assert said(offered.request.body) == ("RTP/AVP", {})
+        outside.answer(offered)
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await outside.take(UsageEnded)
 
 
 @pytest.mark.parametrize("srtp", [Srtp.OPTIONAL, Srtp.REQUIRED])
@@ -353,347 +330,306 @@ async def secured(house: House) -> tuple[Phone, Phone, tuple[Crypto, Crypto], by
     return alice, bob, lines, offered.request.body
 
 
-def test_a_hold_of_the_other_side_keeps_keys_and_tags(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102"), own("103", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob, (ours, theirs), before = await secured(house)
-            for turn, direction in ((2, "sendonly"), (3, "sendrecv")):
-                alice.reinvite(sdp(alice.host, direction=direction, version=turn))
-                event = await bob.take(ReinviteReceived)
-                body = event.request.body
-                assert said(body) == ("RTP/SAVP", {ours.tag: ours})
-                assert version(body) > version(before)
-                before = body
-                bob.accept(event, body=secure(bob.host, theirs, version=turn))
-                await alice.take(RequestCompleted)
-                assert_keys(keys(house, B), ours, theirs)
-            assert len(house.remotes(B)) == 1
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_a_hold_of_the_other_side_keeps_keys_and_tags(tmp_path: Path) -> None:
+    people = own("102"), own("103", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob, (ours, theirs), before = await secured(house)
+        for turn, direction in ((2, "sendonly"), (3, "sendrecv")):
+            alice.reinvite(sdp(alice.host, direction=direction, version=turn))
+            event = await bob.take(ReinviteReceived)
+            body = event.request.body
+            assert said(body) == ("RTP/SAVP", {ours.tag: ours})
+            assert version(body) > version(before)
+            before = body
+            bob.accept(event, body=secure(bob.host, theirs, version=turn))
+            await alice.take(RequestCompleted)
+            assert_keys(keys(house, B), ours, theirs)
+        assert len(house.remotes(B)) == 1
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
-def test_what_is_plain_stays_plain_until_the_phone_asks(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.OPTIONAL), own("103", Srtp.OPTIONAL)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103")
-            bob.answer(await bob.take(InviteOffered))
-            await alice.take(InviteAnswered)
-            await asyncio.sleep(0.01)
-            for phone, other in ((alice, bob), (bob, alice)):
-                phone.reinvite(sdp(phone.host, direction="sendonly", version=2))
-                event = await other.take(ReinviteReceived)
-                assert said(event.request.body) == ("RTP/AVP", {})
-                other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
-                await phone.take(RequestCompleted)
-            assert (keys(house, A), keys(house, B)) == (None, None)
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_what_is_plain_stays_plain_until_the_phone_asks(tmp_path: Path) -> None:
+    people = own("102", Srtp.OPTIONAL), own("103", Srtp.OPTIONAL)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103")
+        bob.answer(await bob.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(0.01)
+        for phone, other in ((alice, bob), (bob, alice)):
+            phone.reinvite(sdp(phone.host, direction="sendonly", version=2))
+            event = await other.take(ReinviteReceived)
+            assert said(event.request.body) == ("RTP/AVP", {})
+            other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
+            await phone.take(RequestCompleted)
+        assert (keys(house, A), keys(house, B)) == (None, None)
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
-def test_a_new_key_of_a_phone_and_a_refresh(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102"), own("103", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob, (ours, _), _ = await secured(house)
-            new = [fresh(5, GCM), fresh(6, CM_80)]
-            offer = secure(bob.host, *new, version=2)
-            bob.reinvite(offer)
-            alice.accept(await alice.take(ReinviteReceived))
-            completed = await bob.take(RequestCompleted)
-            assert completed.response is not None
-            told = said(completed.response.body)
-            # The suite stays, and with it our key: its counter goes on.
-            assert told == ("RTP/SAVP", {6: replace(ours, tag=6)})
-            assert_keys(keys(house, B), ours, new[1])
-            remotes = len(house.remotes(B))
-            bob.reinvite(offer)
-            completed = await bob.take(RequestCompleted)
-            assert completed.response is not None
-            assert said(completed.response.body) == told
-            assert len(house.remotes(B)) == remotes
-            assert alice.untold == []
-            bob.reinvite(secure(bob.host, new[0], version=3))
-            alice.accept(await alice.take(ReinviteReceived))
-            completed = await bob.take(RequestCompleted)
-            assert completed.response is not None
-            _, lines = said(completed.response.body)
-            assert_keys(keys(house, B), lines[5], new[0])
-            assert lines[5].suite == GCM
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_a_new_key_of_a_phone_and_a_refresh(tmp_path: Path) -> None:
+    people = own("102"), own("103", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob, (ours, _), _ = await secured(house)
+        new = [fresh(5, GCM), fresh(6, CM_80)]
+        offer = secure(bob.host, *new, version=2)
+        bob.reinvite(offer)
+        alice.accept(await alice.take(ReinviteReceived))
+        completed = await bob.take(RequestCompleted)
+        assert completed.response is not None
+        told = said(completed.response.body)
+        # The suite stays, and with it our key: its counter goes on.
+        assert told == ("RTP/SAVP", {6: replace(ours, tag=6)})
+        assert_keys(keys(house, B), ours, new[1])
+        remotes = len(house.remotes(B))
+        bob.reinvite(offer)
+        completed = await bob.take(RequestCompleted)
+        assert completed.response is not None
+        assert said(completed.response.body) == told
+        assert len(house.remotes(B)) == remotes
+        assert alice.untold == []
+        bob.reinvite(secure(bob.host, new[0], version=3))
+        alice.accept(await alice.take(ReinviteReceived))
+        completed = await bob.take(RequestCompleted)
+        assert completed.response is not None
+        _, lines = said(completed.response.body)
+        assert_keys(keys(house, B), lines[5], new[0])
+        assert lines[5].suite == GCM
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize(("srtp", "code"), [(Srtp.REQUIRED, 488), (Srtp.OPTIONAL, 200)])
-def test_a_call_becomes_plain_only_where_it_may(tmp_path: Path, srtp: Srtp, code: int) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, own("102"), own("103", srtp), toml=WITHOUT_TLS) as house:
-            alice, bob, lines, _ = await secured(house)
-            bob.reinvite(sdp(bob.host, version=2))
-            if code == 200:
-                alice.accept(await alice.take(ReinviteReceived))
-            assert (await bob.take(RequestCompleted)).code == code
-            if code == 200:
-                assert keys(house, B) is None
-            else:
-                assert_keys(keys(house, B), *lines)
-            alice.bye()
+@virtual
+async def test_a_call_becomes_plain_only_where_it_may(
+    tmp_path: Path, srtp: Srtp, code: int
+) -> None:
+    async with open_house(tmp_path, own("102"), own("103", srtp), toml=WITHOUT_TLS) as house:
+        alice, bob, lines, _ = await secured(house)
+        bob.reinvite(sdp(bob.host, version=2))
+        if code == 200:
+            alice.accept(await alice.take(ReinviteReceived))
+        assert (await bob.take(RequestCompleted)).code == code
+        if code == 200:
+            assert keys(house, B) is None
+        else:
+            assert_keys(keys(house, B), *lines)
+        alice.bye()
+        await bob.take(UsageEnded)
+
+
+@virtual
+async def test_an_answer_must_take_a_line_that_was_offered(tmp_path: Path) -> None:
+    async with open_house(
+        tmp_path, own("102"), own("103", Srtp.OPTIONAL), toml=WITHOUT_TLS
+    ) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        for mine in (fresh(999, CM_80), fresh(1, CM_32)):
+            alice.dial("103")
+            bob.answer(await bob.take(InviteOffered), secure(bob.host, mine))
+            assert (await alice.take(InviteFailed)).code == 488
             await bob.take(UsageEnded)
-
-    run()
-
-
-def test_an_answer_must_take_a_line_that_was_offered(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(
-            tmp_path, own("102"), own("103", Srtp.OPTIONAL), toml=WITHOUT_TLS
-        ) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            for mine in (fresh(999, CM_80), fresh(1, CM_32)):
-                alice.dial("103")
-                bob.answer(await bob.take(InviteOffered), secure(bob.host, mine))
-                assert (await alice.take(InviteFailed)).code == 488
-                await bob.take(UsageEnded)
-            assert (await house.over(2)).outcome_reason == "no_srtp"
-            assert house.plane.of(SetRemote) == []
-
-    run()
+        assert (await house.over(2)).outcome_reason == "no_srtp"
+        assert house.plane.of(SetRemote) == []
 
 
 # --- ringing several, early media, no offer
 
 
-def test_each_who_rings_has_keys_of_its_own(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(
-            tmp_path, own("102"), own("103", Srtp.OPTIONAL), toml=WITHOUT_TLS
-        ) as house:
-            alice, desk, mobile = house.phone("102"), house.phone("103"), house.phone("103")
-            alice.dial("103")
-            offers = [await phone.take(InviteOffered) for phone in (desk, mobile)]
-            lines = [said(each.request.body)[1] for each in offers]
-            assert lines[0].keys().isdisjoint(lines[1])
-            every = [each.inline.key for some in lines for each in some.values()]
-            assert len(set(every)) == len(every)
-            ours, theirs = await answer(desk, offers[0])
-            await alice.take(InviteAnswered)
-            assert_keys(keys(house, B), ours, theirs)
-            # What is said to it later goes on from what it was told.
-            alice.reinvite(sdp(alice.host, direction="sendonly", version=2))
-            event = await desk.take(ReinviteReceived)
-            assert said(event.request.body)[1] == {ours.tag: ours}
-            assert version(event.request.body) > version(offers[0].request.body)
-            desk.accept(event, body=secure(desk.host, theirs, direction="recvonly", version=2))
-            await alice.take(RequestCompleted)
-            alice.bye()
-            await desk.take(UsageEnded)
-
-    run()
+@virtual
+async def test_each_who_rings_has_keys_of_its_own(tmp_path: Path) -> None:
+    async with open_house(
+        tmp_path, own("102"), own("103", Srtp.OPTIONAL), toml=WITHOUT_TLS
+    ) as house:
+        alice, desk, mobile = house.phone("102"), house.phone("103"), house.phone("103")
+        alice.dial("103")
+        offers = [await phone.take(InviteOffered) for phone in (desk, mobile)]
+        lines = [said(each.request.body)[1] for each in offers]
+        assert lines[0].keys().isdisjoint(lines[1])
+        every = [each.inline.key for some in lines for each in some.values()]
+        assert len(set(every)) == len(every)
+        ours, theirs = await answer(desk, offers[0])
+        await alice.take(InviteAnswered)
+        assert_keys(keys(house, B), ours, theirs)
+        # What is said to it later goes on from what it was told.
+        alice.reinvite(sdp(alice.host, direction="sendonly", version=2))
+        event = await desk.take(ReinviteReceived)
+        assert said(event.request.body)[1] == {ours.tag: ours}
+        assert version(event.request.body) > version(offers[0].request.body)
+        desk.accept(event, body=secure(desk.host, theirs, direction="recvonly", version=2))
+        await alice.take(RequestCompleted)
+        alice.bye()
+        await desk.take(UsageEnded)
 
 
-def test_members_of_a_group_are_offered_what_each_can(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        toml = WITHOUT_TLS + '[[group]]\nnumber = "800"\nmembers = ["103", "104"]\n'
-        people = own("102"), own("103", Srtp.REQUIRED), own("104", Srtp.OFF)
-        async with open_house(tmp_path, *people, toml=toml) as house:
-            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
-            alice.dial("800")
-            first, second = await bob.take(InviteOffered), await carol.take(InviteOffered)
-            assert said(first.request.body)[0] == "RTP/SAVP"
-            assert said(second.request.body) == ("RTP/AVP", {})
-            lines = await answer(bob, first)
-            await alice.take(InviteAnswered)
-            assert_keys(keys(house, B), *lines)
-            alice.bye()
-            await bob.take(UsageEnded)
-
-    run()
+@virtual
+async def test_members_of_a_group_are_offered_what_each_can(tmp_path: Path) -> None:
+    toml = WITHOUT_TLS + '[[group]]\nnumber = "800"\nmembers = ["103", "104"]\n'
+    people = own("102"), own("103", Srtp.REQUIRED), own("104", Srtp.OFF)
+    async with open_house(tmp_path, *people, toml=toml) as house:
+        alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+        alice.dial("800")
+        first, second = await bob.take(InviteOffered), await carol.take(InviteOffered)
+        assert said(first.request.body)[0] == "RTP/SAVP"
+        assert said(second.request.body) == ("RTP/AVP", {})
+        lines = await answer(bob, first)
+        await alice.take(InviteAnswered)
+        assert_keys(keys(house, B), *lines)
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize("ring", ["all", "in_turn"])
 @pytest.mark.parametrize("keyed", [False, True])
-def test_a_member_that_can_not_encrypt_and_must_leaves_the_call_to_the_others(
+@virtual
+async def test_a_member_that_can_not_encrypt_and_must_leaves_the_call_to_the_others(
     tmp_path: Path, ring: str, *, keyed: bool
 ) -> None:
-    @virtual
-    async def run() -> None:
-        group = f'[[group]]\nnumber = "800"\nmembers = ["103", "104"]\nring = "{ring}"\n'
-        people = own("102"), own("103", Srtp.REQUIRED), own("104", Srtp.OFF)
-        async with open_house(
-            tmp_path, *people, toml=(WITHOUT_TLS if keyed else "") + group
-        ) as house:
-            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
-            alice.dial("800")
-            if keyed:
-                offered = await bob.take(InviteOffered)
-                assert said(offered.request.body)[0] == "RTP/SAVP"
-                bob.reject(offered, 488)
-            carol.answer(await carol.take(InviteOffered))
-            await alice.take(InviteAnswered)
-            assert keys(house, B) is None
-            assert bob.untold == []
-            alice.bye()
-            await carol.take(UsageEnded)
-
-    run()
-
-
-def test_early_media_is_encrypted_as_the_answer_is(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.REQUIRED), own("103", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103", secure(alice.host, fresh(1, CM_80)))
+    group = f'[[group]]\nnumber = "800"\nmembers = ["103", "104"]\nring = "{ring}"\n'
+    people = own("102"), own("103", Srtp.REQUIRED), own("104", Srtp.OFF)
+    async with open_house(tmp_path, *people, toml=(WITHOUT_TLS if keyed else "") + group) as house:
+        alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+        alice.dial("800")
+        if keyed:
             offered = await bob.take(InviteOffered)
-            _, lines = said(offered.request.body)
-            mine = fresh(min(lines), lines[min(lines)].suite)
-            early = secure(bob.host, mine)
-            bob.ring(offered, 183, early)
-            progress = await alice.take(InviteProgressed)
-            assert_keys(keys(house, B), lines[mine.tag], mine)
-            bob.answer(offered, early)
-            answered = await alice.take(InviteAnswered)
-            assert progress.response.body == answered.response.body
-            assert (len(house.remotes(A)), len(house.remotes(B))) == (1, 1)
-            alice.bye()
-            await bob.take(UsageEnded)
+            assert said(offered.request.body)[0] == "RTP/SAVP"
+            bob.reject(offered, 488)
+        carol.answer(await carol.take(InviteOffered))
+        await alice.take(InviteAnswered)
+        assert keys(house, B) is None
+        assert bob.untold == []
+        alice.bye()
+        await carol.take(UsageEnded)
 
-    run()
+
+@virtual
+async def test_early_media_is_encrypted_as_the_answer_is(tmp_path: Path) -> None:
+    people = own("102", Srtp.REQUIRED), own("103", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", secure(alice.host, fresh(1, CM_80)))
+        offered = await bob.take(InviteOffered)
+        _, lines = said(offered.request.body)
+        mine = fresh(min(lines), lines[min(lines)].suite)
+        early = secure(bob.host, mine)
+        bob.ring(offered, 183, early)
+        progress = await alice.take(InviteProgressed)
+        assert_keys(keys(house, B), lines[mine.tag], mine)
+        bob.answer(offered, early)
+        answered = await alice.take(InviteAnswered)
+        assert progress.response.body == answered.response.body
+        assert (len(house.remotes(A)), len(house.remotes(B))) == (1, 1)
+        alice.bye()
+        await bob.take(UsageEnded)
 
 
 @pytest.mark.parametrize(
     ("srtp", "profile"), [(Srtp.REQUIRED, "RTP/SAVP"), (Srtp.OPTIONAL, "RTP/AVP")]
 )
 @pytest.mark.parametrize("takes", [True, False])
-def test_a_caller_who_makes_no_offer_gets_one_with_keys(
+@virtual
+async def test_a_caller_who_makes_no_offer_gets_one_with_keys(
     tmp_path: Path, srtp: Srtp, profile: str, *, takes: bool
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, own("102", srtp), own("103"), toml=WITHOUT_TLS) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            alice.dial("103", b"")
-            bob.answer(await bob.take(InviteOffered))
-            answered = await alice.take(InviteAnswered)
-            spelt, lines = said(answered.response.body)
-            assert (spelt, len(lines)) == (profile, len(sdes.OFFERED))
-            ours = next(each for each in lines.values() if each.suite == CM_80)
-            mine = fresh(ours.tag, CM_80)
-            alice.ack(secure(alice.host, mine, profile=profile) if takes else sdp(alice.host))
-            await asyncio.sleep(0.01)
-            if takes:
-                assert_keys(keys(house, A), ours, mine)
-            elif srtp is Srtp.OPTIONAL:
-                assert keys(house, A) is None
-            else:
-                await alice.take(UsageEnded)
-                await bob.take(UsageEnded)
-                return
-            alice.bye()
+    async with open_house(tmp_path, own("102", srtp), own("103"), toml=WITHOUT_TLS) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        alice.dial("103", b"")
+        bob.answer(await bob.take(InviteOffered))
+        answered = await alice.take(InviteAnswered)
+        spelt, lines = said(answered.response.body)
+        assert (spelt, len(lines)) == (profile, len(sdes.OFFERED))
+        ours = next(each for each in lines.values() if each.suite == CM_80)
+        mine = fresh(ours.tag, CM_80)
+        alice.ack(secure(alice.host, mine, profile=profile) if takes else sdp(alice.host))
+        await asyncio.sleep(0.01)
+        if takes:
+            assert_keys(keys(house, A), ours, mine)
+        elif srtp is Srtp.OPTIONAL:
+            assert keys(house, A) is None
+        else:
+            await alice.take(UsageEnded)
             await bob.take(UsageEnded)
+            return
+        alice.bye()
+        await bob.take(UsageEnded)
 
-    run()
 
-
-def test_a_trunk_and_a_caller_who_is_asked_first(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        clerk_is = own("101", Srtp.REQUIRED, mode="automatic")
-        async with open_house(
-            tmp_path, clerk_is, toml=WITHOUT_TLS, trunk='srtp = "required"'
-        ) as house:
-            caller, clerk = house.outside(), house.phone("101")
-            mine = fresh(1, CM_80)
-            caller.dial(DID, secure(TRUNK_HOST, mine))
-            answered = await caller.take(InviteAnswered)
-            profile, told = said(answered.response.body)
-            assert profile == "RTP/SAVP"
-            assert_keys(keys(house, A), told[1], mine)
-            await asyncio.sleep(6)
-            house.plane.press(A, "1")
-            lines = await answer(clerk, await clerk.take(InviteOffered))
-            await asyncio.sleep(0.01)
-            assert_keys(keys(house, B), *lines)
-            caller.bye()
-            await clerk.take(UsageEnded)
-
-    run()
+@virtual
+async def test_a_trunk_and_a_caller_who_is_asked_first(tmp_path: Path) -> None:
+    clerk_is = own("101", Srtp.REQUIRED, mode="automatic")
+    async with open_house(tmp_path, clerk_is, toml=WITHOUT_TLS, trunk='srtp = "required"') as house:
+        caller, clerk = house.outside(), house.phone("101")
+        mine = fresh(1, CM_80)
+        caller.dial(DID, secure(TRUNK_HOST, mine))
+        answered = await caller.take(InviteAnswered)
+        profile, told = said(answered.response.body)
+        assert profile == "RTP/SAVP"
+        assert_keys(keys(house, A), told[1], mine)
+        await asyncio.sleep(6)
+        house.plane.press(A, "1")
+        lines = await answer(clerk, await clerk.take(InviteOffered))
+        await asyncio.sleep(0.01)
+        assert_keys(keys(house, B), *lines)
+        caller.bye()
+        await clerk.take(UsageEnded)
 
 
 @pytest.mark.parametrize("srtp", ["required", "optional"])
-def test_a_trunk_that_refuses_srtp(tmp_path: Path, srtp: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(
-            tmp_path, own("102"), toml=WITHOUT_TLS, trunk=f'srtp = "{srtp}"'
-        ) as house:
-            alice, outside = house.phone("102"), house.outside()
-            alice.dial("0493098765")
-            offered = await outside.take(InviteOffered)
-            assert said(offered.request.body)[0] == "RTP/SAVP"
-            outside.reject(offered, 488)
-            if srtp == "required":
-                assert (await alice.take(InviteFailed)).code == 488
-                assert (await house.over()).outcome_reason == "no_srtp"
-                return
-            offered = await outside.take(InviteOffered)
-            assert said(offered.request.body) == ("RTP/AVP", {})
-            outside.answer(offered)
-            await alice.take(InviteAnswered)
-            alice.bye()
-            await outside.take(UsageEnded)
-
-    run()
+@virtual
+async def test_a_trunk_that_refuses_srtp(tmp_path: Path, srtp: str) -> None:
+    async with open_house(
+        tmp_path, own("102"), toml=WITHOUT_TLS, trunk=f'srtp = "{srtp}"'
+    ) as house:
+        alice, outside = house.phone("102"), house.outside()
+        alice.dial("0493098765")
+        offered = await outside.take(InviteOffered)
+        assert said(offered.request.body)[0] == "RTP/SAVP"
+        outside.reject(offered, 488)
+        if srtp == "required":
+            assert (await alice.take(InviteFailed)).code == 488
+            assert (await house.over()).outcome_reason == "no_srtp"
+            return
+        offered = await outside.take(InviteOffered)
+        assert said(offered.request.body) == ("RTP/AVP", {})
+        outside.answer(offered)
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await outside.take(UsageEnded)
 
 
-def test_a_transferred_party_keeps_its_keys(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        people = own("102", Srtp.REQUIRED), own("103"), own("104", Srtp.REQUIRED)
-        async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
-            alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
-            mine = fresh(1, CM_80)
-            alice.dial("103", secure(alice.host, mine))
-            bob.answer(await bob.take(InviteOffered))
-            answered = await alice.take(InviteAnswered)
-            _, told = said(answered.response.body)
-            await asyncio.sleep(0.01)
-            assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
-            offered = await carol.take(InviteOffered)
-            to_carol, from_carol = await answer(carol, offered)
-            await asyncio.sleep(1)
-            last = house.plane.of(Bridge)[-1]
-            assert {last.leg_a, last.leg_b} == {A, 3}
-            assert_keys(keys(house, A), told[1], mine)
-            assert_keys(keys(house, 3), to_carol, from_carol)
-            # And is offered them again by whoever is there now.
-            carol.reinvite(secure(carol.host, from_carol, direction="sendonly", version=2))
-            event = await alice.take(ReinviteReceived)
-            assert said(event.request.body) == ("RTP/SAVP", {1: told[1]})
-            alice.accept(event, body=secure(alice.host, mine, direction="recvonly", version=2))
-            await carol.take(RequestCompleted)
-            assert_keys(keys(house, A), told[1], mine)
-            alice.bye()
-            await carol.take(UsageEnded)
-            await house.over(2)
-
-    run()
+@virtual
+async def test_a_transferred_party_keeps_its_keys(tmp_path: Path) -> None:
+    people = own("102", Srtp.REQUIRED), own("103"), own("104", Srtp.REQUIRED)
+    async with open_house(tmp_path, *people, toml=WITHOUT_TLS) as house:
+        alice, bob, carol = (house.phone(each) for each in ("102", "103", "104"))
+        mine = fresh(1, CM_80)
+        alice.dial("103", secure(alice.host, mine))
+        bob.answer(await bob.take(InviteOffered))
+        answered = await alice.take(InviteAnswered)
+        _, told = said(answered.response.body)
+        await asyncio.sleep(0.01)
+        assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
+        offered = await carol.take(InviteOffered)
+        to_carol, from_carol = await answer(carol, offered)
+        await asyncio.sleep(1)
+        last = house.plane.of(Bridge)[-1]
+        assert {last.leg_a, last.leg_b} == {A, 3}
+        assert_keys(keys(house, A), told[1], mine)
+        assert_keys(keys(house, 3), to_carol, from_carol)
+        # And is offered them again by whoever is there now.
+        carol.reinvite(secure(carol.host, from_carol, direction="sendonly", version=2))
+        event = await alice.take(ReinviteReceived)
+        assert said(event.request.body) == ("RTP/SAVP", {1: told[1]})
+        alice.accept(event, body=secure(alice.host, mine, direction="recvonly", version=2))
+        await carol.take(RequestCompleted)
+        assert_keys(keys(house, A), told[1], mine)
+        alice.bye()
+        await carol.take(UsageEnded)
+        await house.over(2)
 
 
 def test_a_leg_elsewhere_begins_with_a_new_key_of_ours() -> None:

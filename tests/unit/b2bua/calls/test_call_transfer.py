@@ -1,6 +1,8 @@
 """Blind transfers: who hears what, who comes back, and what becomes of row and recording."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import (
     DID,
+    SERVER,
     House,
     Phone,
     extension,
@@ -80,6 +83,21 @@ async def hold(phone: Phone, other: Phone) -> None:
     await asyncio.sleep(0.01)
 
 
+@contextlib.asynccontextmanager
+async def three(folder: Path) -> AsyncIterator[tuple[House, Phone, Phone, Phone]]:
+    """A house in which Alice has called Bob, and Carol has a telephone too."""
+    async with open_house(folder, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+        await house.connect(alice, "103", bob)
+        yield house, alice, bob, carol
+
+
+async def send_on(house: House, referrer: Phone, number: str) -> None:
+    """Have the other party transferred, blindly."""
+    assert await refer(house, referrer, f"<sip:{number}@{SERVER.host}>") == 202
+    assert await told(house, referrer) == "100 Trying"
+
+
 def rows(house: House) -> list[tuple[str, str]]:
     """Who called whom, row by row."""
     return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
@@ -107,307 +125,256 @@ def joined(house: House) -> set[int]:
     return {last.leg_a, last.leg_b}
 
 
-def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await hold(bob, alice)
+@virtual
+async def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await hold(bob, alice)
 
-            assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
-            assert await told(house, bob) == "100 Trying"
-            assert await accept_reinvite(alice) == "sendrecv"
-            offered = await carol.take(InviteOffered)
-            assert offered.request.from_address.uri.user == "102"
-            assert direction(offered.request.body) == "sendrecv"
-            assert offered.request.headers["Referred-By"] == "<sip:103@192.0.2.100>"
-            assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
-            assert house.plane.hears(OF_ALICE)
-            assert engaged(house) == {"102": 1, "103": 1, "104": 1}
-            carol.ring(offered)
-            assert await told(house, bob) == "180 Ringing"
-            carol.answer(offered)
-            assert await told(house, bob) == "200 OK."
-            await bob.take(UsageEnded)
+        assert await refer(house, bob, "<sip:104@192.0.2.100>") == 202
+        assert await told(house, bob) == "100 Trying"
+        assert await accept_reinvite(alice) == "sendrecv"
+        offered = await carol.take(InviteOffered)
+        assert offered.request.from_address.uri.user == "102"
+        assert direction(offered.request.body) == "sendrecv"
+        assert offered.request.headers["Referred-By"] == "<sip:103@192.0.2.100>"
+        assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
+        assert house.plane.hears(OF_ALICE)
+        assert engaged(house) == {"102": 1, "103": 1, "104": 1}
+        carol.ring(offered)
+        assert await told(house, bob) == "180 Ringing"
+        carol.answer(offered)
+        assert await told(house, bob) == "200 OK."
+        await bob.take(UsageEnded)
 
-            await asyncio.sleep(3)
-            assert joined(house) == {OF_ALICE, OF_CAROL}
-            assert engaged(house) == {"102": 1, "104": 1}
-            assert not house.plane.hears(OF_ALICE)
-            alice.bye()
-            await carol.take(UsageEnded)
-            await house.over(2)
-            assert rows(house) == [("102", "103"), ("102", "104")]
-            assert same_chain(house)
-            ended = house.journal.of(CallEnded)
-            assert [row.disposition for row in ended] == ["ANSWERED", "ANSWERED"]
-            assert [row.hangup_side for row in ended] == ["callee", "caller"]
-            assert alice.untold == ["RequestCompleted"]
-
-    run()
+        await asyncio.sleep(3)
+        assert joined(house) == {OF_ALICE, OF_CAROL}
+        assert engaged(house) == {"102": 1, "104": 1}
+        assert not house.plane.hears(OF_ALICE)
+        alice.bye()
+        await carol.take(UsageEnded)
+        await house.over(2)
+        assert rows(house) == [("102", "103"), ("102", "104")]
+        assert same_chain(house)
+        ended = house.journal.of(CallEnded)
+        assert [row.disposition for row in ended] == ["ANSWERED", "ANSWERED"]
+        assert [row.hangup_side for row in ended] == ["callee", "caller"]
+        assert alice.untold == ["RequestCompleted"]
 
 
-def test_a_caller_transfers_as_well(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-
-            assert await refer(house, alice, "sip:104@192.0.2.100") == 202
-            assert await told(house, alice) == "100 Trying"
-            carol.answer(await carol.take(InviteOffered))
-            assert await told(house, alice) == "200 OK."
-            await alice.take(UsageEnded)
-            await asyncio.sleep(1)
-            assert joined(house) == {OF_BOB, OF_CAROL}
-            carol.bye()
-            await bob.take(UsageEnded)
-            await house.over(2)
-            assert rows(house) == [("102", "103"), ("103", "104")]
-
-    run()
+@virtual
+async def test_a_caller_transfers_as_well(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        assert await refer(house, alice, "sip:104@192.0.2.100") == 202
+        assert await told(house, alice) == "100 Trying"
+        carol.answer(await carol.take(InviteOffered))
+        assert await told(house, alice) == "200 OK."
+        await alice.take(UsageEnded)
+        await asyncio.sleep(1)
+        assert joined(house) == {OF_BOB, OF_CAROL}
+        carol.bye()
+        await bob.take(UsageEnded)
+        await house.over(2)
+        assert rows(house) == [("102", "103"), ("103", "104")]
 
 
 @pytest.mark.parametrize(("code", "status"), [(486, "486 Busy Here."), (404, "404 Call Failed.")])
-def test_where_the_target_fails_they_talk_again(tmp_path: Path, code: int, status: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await refer(house, bob, "<sip:104@192.0.2.100>")
-            await told(house, bob)
-            carol.reject(await carol.take(InviteOffered), code)
+@virtual
+async def test_where_the_target_fails_they_talk_again(
+    tmp_path: Path, code: int, status: str
+) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await send_on(house, bob, "104")
+        carol.reject(await carol.take(InviteOffered), code)
 
-            assert await told(house, bob) == status
-            await house.over()
-            assert joined(house) == {OF_ALICE, OF_BOB}
-            assert not house.plane.hears(OF_ALICE)
-            assert len(house.switchboard) == 1
-            assert [listens(house, leg_id) for leg_id in (OF_ALICE, OF_BOB)] == [("*1",)] * 2
-            # The re-INVITE of either side finds the other again.
-            bob.reinvite(sdp(bob.host, version=3, port=4444))
-            assert await accept_reinvite(alice) == "sendrecv"
-            assert (await bob.take(RequestCompleted)).code == 200
-            alice.bye()
-            await bob.take(UsageEnded)
-            await house.over(2)
-            assert rows(house) == [("102", "103"), ("102", "104")]
-            first, second = house.journal.of(CallEnded)
-            assert first.disposition == ("BUSY" if code == 486 else "FAILED")
-            assert (second.disposition, second.hangup_side) == ("ANSWERED", "caller")
-
-    run()
+        assert await told(house, bob) == status
+        await house.over()
+        assert joined(house) == {OF_ALICE, OF_BOB}
+        assert not house.plane.hears(OF_ALICE)
+        assert len(house.switchboard) == 1
+        assert [listens(house, leg_id) for leg_id in (OF_ALICE, OF_BOB)] == [("*1",)] * 2
+        # The re-INVITE of either side finds the other again.
+        bob.reinvite(sdp(bob.host, version=3, port=4444))
+        assert await accept_reinvite(alice) == "sendrecv"
+        assert (await bob.take(RequestCompleted)).code == 200
+        alice.bye()
+        await bob.take(UsageEnded)
+        await house.over(2)
+        assert rows(house) == [("102", "103"), ("102", "104")]
+        first, second = house.journal.of(CallEnded)
+        assert first.disposition == ("BUSY" if code == 486 else "FAILED")
+        assert (second.disposition, second.hangup_side) == ("ANSWERED", "caller")
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_referrer_who_has_hung_up_is_rung_again(tmp_path: Path, *, answers: bool) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await refer(house, bob, "<sip:104@192.0.2.100>")
-            await told(house, bob)
-            bob.bye()
-            await bob.take(RequestCompleted)
-            offered = await carol.take(InviteOffered)
-            await asyncio.sleep(2)
-            carol.reject(offered, 486)
+@virtual
+async def test_a_referrer_who_has_hung_up_is_rung_again(tmp_path: Path, *, answers: bool) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await send_on(house, bob, "104")
+        bob.bye()
+        await bob.take(RequestCompleted)
+        offered = await carol.take(InviteOffered)
+        await asyncio.sleep(2)
+        carol.reject(offered, 486)
 
-            again = await bob.take(InviteOffered)
-            assert again.request.from_address.uri.user == "102"
-            began = house.now
-            if answers:
-                bob.answer(again)
-                await asyncio.sleep(1)
-                assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
-                assert not house.plane.hears(OF_ALICE)
-                alice.bye()
-                await bob.take(UsageEnded)
-            else:
-                await bob.take(InviteCancelled)
-                assert house.now - began == pytest.approx(20, abs=0.1)
-                assert house.plane.heard(OF_ALICE)[-1] == "tone/busy"
-                await alice.take(UsageEnded)
-                assert house.now - began == pytest.approx(25, abs=0.2)
-            await house.over(3)
-            assert rows(house) == [("102", "103"), ("102", "104"), ("102", "103")]
-            assert same_chain(house)
-            last = house.journal.of(CallEnded)[-1]
-            assert last.disposition == ("ANSWERED" if answers else "NO ANSWER")
-
-    run()
-
-
-def test_who_is_transferred_may_hang_up_meanwhile(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await refer(house, bob, "<sip:104@192.0.2.100>")
-            await told(house, bob)
-            await carol.take(InviteOffered)
+        again = await bob.take(InviteOffered)
+        assert again.request.from_address.uri.user == "102"
+        began = house.now
+        if answers:
+            bob.answer(again)
+            await asyncio.sleep(1)
+            assert house.plane.heard(OF_ALICE)[-1] == "tone/ringing"
+            assert not house.plane.hears(OF_ALICE)
             alice.bye()
-
-            await carol.take(InviteCancelled)
-            assert await told(house, bob) == "487 Request Terminated."
             await bob.take(UsageEnded)
-            await house.over(2)
-
-    run()
-
-
-def test_what_the_referrer_does_meanwhile_is_answered(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await refer(house, bob, "<sip:104@192.0.2.100>")
-            await told(house, bob)
-            offered = await carol.take(InviteOffered)
-
-            assert await refer(house, bob, "<sip:102@192.0.2.100>") == 491
-            bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
-            assert (await bob.take(RequestCompleted)).code == 200
-            bob.reinvite(b"nonsense")
-            assert (await bob.take(RequestCompleted)).code == 488
-            assert await bob.request("OPTIONS") == 200
-            alice.reinvite(sdp(alice.host, version=2, port=4100))
-            assert (await alice.take(RequestCompleted)).code == 200
-            assert house.remotes(OF_ALICE)[-1] == 4100
-            carol.answer(offered)
-            assert await told(house, bob) == "200 OK."
-            await bob.take(UsageEnded)
-            carol.bye()
+        else:
+            await bob.take(InviteCancelled)
+            assert house.now - began == pytest.approx(20, abs=0.1)
+            assert house.plane.heard(OF_ALICE)[-1] == "tone/busy"
             await alice.take(UsageEnded)
-            await house.over(2)
+            assert house.now - began == pytest.approx(25, abs=0.2)
+        await house.over(3)
+        assert rows(house) == [("102", "103"), ("102", "104"), ("102", "103")]
+        assert same_chain(house)
+        last = house.journal.of(CallEnded)[-1]
+        assert last.disposition == ("ANSWERED" if answers else "NO ANSWER")
 
-    run()
+
+@virtual
+async def test_who_is_transferred_may_hang_up_meanwhile(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await send_on(house, bob, "104")
+        await carol.take(InviteOffered)
+        alice.bye()
+
+        await carol.take(InviteCancelled)
+        assert await told(house, bob) == "487 Request Terminated."
+        await bob.take(UsageEnded)
+        await house.over(2)
 
 
-def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
-            event = await alice.take(ReinviteReceived)
-            bob.endpoint.request(
-                bob.usage, "REFER", house.now, headers=(("Refer-To", "<sip:104@h>"),)
-            )
-            house.kick()
-            await asyncio.sleep(0.2)
-            assert bob.untold == []
-            alice.accept(event, body=sdp(alice.host, direction="recvonly", version=2))
+@virtual
+async def test_what_the_referrer_does_meanwhile_is_answered(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await send_on(house, bob, "104")
+        offered = await carol.take(InviteOffered)
 
-            assert (await bob.take(RequestCompleted)).code == 200
-            assert (await bob.take(RequestCompleted)).code == 202
-            assert await told(house, bob) == "100 Trying"
-            assert await accept_reinvite(alice) == "sendrecv"
-            carol.answer(await carol.take(InviteOffered))
-            assert await told(house, bob) == "200 OK."
-            await bob.take(UsageEnded)
-            carol.bye()
-            await alice.take(UsageEnded)
-            await house.over(2)
+        assert await refer(house, bob, "<sip:102@192.0.2.100>") == 491
+        bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+        assert (await bob.take(RequestCompleted)).code == 200
+        bob.reinvite(b"nonsense")
+        assert (await bob.take(RequestCompleted)).code == 488
+        assert await bob.request("OPTIONS") == 200
+        alice.reinvite(sdp(alice.host, version=2, port=4100))
+        assert (await alice.take(RequestCompleted)).code == 200
+        assert house.remotes(OF_ALICE)[-1] == 4100
+        carol.answer(offered)
+        assert await told(house, bob) == "200 OK."
+        await bob.take(UsageEnded)
+        carol.bye()
+        await alice.take(UsageEnded)
+        await house.over(2)
 
-    run()
+
+@virtual
+async def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
+        event = await alice.take(ReinviteReceived)
+        bob.endpoint.request(bob.usage, "REFER", house.now, headers=(("Refer-To", "<sip:104@h>"),))
+        house.kick()
+        await asyncio.sleep(0.2)
+        assert bob.untold == []
+        alice.accept(event, body=sdp(alice.host, direction="recvonly", version=2))
+
+        assert (await bob.take(RequestCompleted)).code == 200
+        assert (await bob.take(RequestCompleted)).code == 202
+        assert await told(house, bob) == "100 Trying"
+        assert await accept_reinvite(alice) == "sendrecv"
+        carol.answer(await carol.take(InviteOffered))
+        assert await told(house, bob) == "200 OK."
+        await bob.take(UsageEnded)
+        carol.bye()
+        await alice.take(UsageEnded)
+        await house.over(2)
 
 
 @pytest.mark.parametrize("hasty", [False, True])
-def test_a_target_that_is_not_there_disturbs_nobody_but_a_hasty_referrer(
+@virtual
+async def test_a_target_that_is_not_there_disturbs_nobody_but_a_hasty_referrer(
     tmp_path: Path, *, hasty: bool
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            await house.connect(alice, "103", bob)
-            await hold(bob, alice)
-            assert await refer(house, bob, "<sip:104@h>") == 202
-            assert await told(house, bob) == "100 Trying"
-            assert await told(house, bob) == "480 Temporarily Unavailable."
-            assert alice.untold == []
-            await asyncio.sleep(0.5 if hasty else 1.5)
-            bob.bye()
-            await bob.take(RequestCompleted)
-            if hasty:
-                await accept_reinvite(alice)
-                bob.answer(await bob.take(InviteOffered))
-                await asyncio.sleep(1)
-                assert joined(house) == {1, 4}
-                bob.bye()
-            await alice.take(UsageEnded)
-            await house.over(3 if hasty else 2)
-
-    run()
-
-
-def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            await house.connect(alice, "103", bob)
-            await hold(bob, alice)
-            await refer(house, bob, "<sip:104@h>")
-            await told(house, bob)
-            offered = await alice.take(ReinviteReceived)
-            carol.reject(await carol.take(InviteOffered), 486)
-            assert await told(house, bob) == "486 Busy Here."
-
-            bob.reinvite(sdp(bob.host, version=3))
-            assert (await bob.take(RequestCompleted)).code == 491
-            alice.accept(offered, body=sdp(alice.host, version=3, port=4300))
-            await asyncio.sleep(0.1)
-            assert house.remotes(OF_ALICE)[-1] == 4300
-            bob.reinvite(sdp(bob.host, version=4))
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        await hold(bob, alice)
+        assert await refer(house, bob, "<sip:104@h>") == 202
+        assert await told(house, bob) == "100 Trying"
+        assert await told(house, bob) == "480 Temporarily Unavailable."
+        assert alice.untold == []
+        await asyncio.sleep(0.5 if hasty else 1.5)
+        bob.bye()
+        await bob.take(RequestCompleted)
+        if hasty:
             await accept_reinvite(alice)
-            assert (await bob.take(RequestCompleted)).code == 200
+            bob.answer(await bob.take(InviteOffered))
+            await asyncio.sleep(1)
+            assert joined(house) == {1, 4}
             bob.bye()
-            await alice.take(UsageEnded)
-            await house.over(2)
-
-    run()
+        await alice.take(UsageEnded)
+        await house.over(3 if hasty else 2)
 
 
-def test_a_party_with_a_codec_that_we_do_not_speak_hears_it_ring_all_the_same(
+@virtual
+async def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await hold(bob, alice)
+        await refer(house, bob, "<sip:104@h>")
+        await told(house, bob)
+        offered = await alice.take(ReinviteReceived)
+        carol.reject(await carol.take(InviteOffered), 486)
+        assert await told(house, bob) == "486 Busy Here."
+
+        bob.reinvite(sdp(bob.host, version=3))
+        assert (await bob.take(RequestCompleted)).code == 491
+        alice.accept(offered, body=sdp(alice.host, version=3, port=4300))
+        await asyncio.sleep(0.1)
+        assert house.remotes(OF_ALICE)[-1] == 4300
+        bob.reinvite(sdp(bob.host, version=4))
+        await accept_reinvite(alice)
+        assert (await bob.take(RequestCompleted)).code == 200
+        bob.bye()
+        await alice.take(UsageEnded)
+        await house.over(2)
+
+
+@virtual
+async def test_a_party_with_a_codec_that_we_do_not_speak_hears_it_ring_all_the_same(
     tmp_path: Path,
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-            alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-            alice.dial("103", sdp(alice.host, formats="3 8 101"))
-            bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="3 101"))
-            await alice.take(InviteAnswered)
-            await asyncio.sleep(0.1)
-            await refer(house, bob, "<sip:104@h>")
-            await told(house, bob)
-            offered = await carol.take(InviteOffered)
-            again = await alice.take(ReinviteReceived)
-            assert not house.plane.hears(OF_ALICE)
-            alice.accept(again, body=sdp(alice.host, formats="8 101", version=2))
-            await asyncio.sleep(0.1)
-            assert house.plane.heard(OF_ALICE) == ["tone/ringing"]
-            assert house.plane.hears(OF_ALICE)
+    async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
+        alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
+        alice.dial("103", sdp(alice.host, formats="3 8 101"))
+        bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats="3 101"))
+        await alice.take(InviteAnswered)
+        await asyncio.sleep(0.1)
+        await refer(house, bob, "<sip:104@h>")
+        await told(house, bob)
+        offered = await carol.take(InviteOffered)
+        again = await alice.take(ReinviteReceived)
+        assert not house.plane.hears(OF_ALICE)
+        alice.accept(again, body=sdp(alice.host, formats="8 101", version=2))
+        await asyncio.sleep(0.1)
+        assert house.plane.heard(OF_ALICE) == ["tone/ringing"]
+        assert house.plane.hears(OF_ALICE)
 
-            carol.answer(offered)
-            assert await told(house, bob) == "200 OK."
-            await bob.take(UsageEnded)
-            assert joined(house) == {OF_ALICE, OF_CAROL}
-            assert not house.plane.hears(OF_ALICE)
-            carol.bye()
-            await alice.take(UsageEnded)
-            await house.over(2)
-
-    run()
+        carol.answer(offered)
+        assert await told(house, bob) == "200 OK."
+        await bob.take(UsageEnded)
+        assert joined(house) == {OF_ALICE, OF_CAROL}
+        assert not house.plane.hears(OF_ALICE)
+        carol.bye()
+        await alice.take(UsageEnded)
+        await house.over(2)
 
 
 # --- who may transfer, and where to
@@ -435,71 +402,64 @@ extensions = ["104"]
         ("<http://x/>", 400),
     ],
 )
-def test_a_transfer_goes_where_the_referrer_could_have_called(
+@virtual
+async def test_a_transfer_goes_where_the_referrer_could_have_called(
     tmp_path: Path, to: str, status: int
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, CAROL, toml=RULES) as house:
-            alice, bob = house.phone("102"), house.phone("103")
-            house.phone("104")
-            trunk = house.outside()
-            await house.connect(alice, "103", bob)
+    async with open_house(tmp_path, ALICE, BOB, CAROL, toml=RULES) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        house.phone("104")
+        trunk = house.outside()
+        await house.connect(alice, "103", bob)
 
-            assert await refer(house, bob, to) == status
-            if "0123" in to and status == 202:
-                offered = (await trunk.take(InviteOffered)).request
-                assert (offered.uri.user, offered.headers.get("Referred-By")) == ("123", None)
-                assert rows(house)[-1] == ("102", "0123")
-            alice.bye()
-            await house.over(2 if status == 202 else 1)
-            assert len(house.journal.of(CallOpened)) == (2 if status == 202 else 1)
-
-    run()
+        assert await refer(house, bob, to) == status
+        if "0123" in to and status == 202:
+            offered = (await trunk.take(InviteOffered)).request
+            assert (offered.uri.user, offered.headers.get("Referred-By")) == ("123", None)
+            assert rows(house)[-1] == ("102", "0123")
+        alice.bye()
+        await house.over(2 if status == 202 else 1)
+        assert len(house.journal.of(CallOpened)) == (2 if status == 202 else 1)
 
 
 @pytest.mark.parametrize("may", [False, True])
-def test_a_trunk_transfers_only_where_its_settings_say_so(tmp_path: Path, *, may: bool) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB, extension("101")) as house:
-            if may:
-                settings = house.trunks.named("provider")
-                assert settings is not None
-                object.__setattr__(settings.settings, "may_transfer", True)
-            outside, clerk, bob = house.outside(), house.phone("101"), house.phone("103")
-            await house.connect(outside, DID, clerk)
+@virtual
+async def test_a_trunk_transfers_only_where_its_settings_say_so(
+    tmp_path: Path, *, may: bool
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB, extension("101")) as house:
+        if may:
+            settings = house.trunks.named("provider")
+            assert settings is not None
+            object.__setattr__(settings.settings, "may_transfer", True)
+        outside, clerk, bob = house.outside(), house.phone("101"), house.phone("103")
+        await house.connect(outside, DID, clerk)
 
-            assert await refer(house, outside, "<sip:0123@h>") == 403
-            assert await refer(house, outside, "<sip:103@h>") == (202 if may else 403)
-            if may:
-                assert await told(house, outside) == "100 Trying"
-                bob.answer(await bob.take(InviteOffered))
-                assert await told(house, outside) == "200 OK."
-                await outside.take(UsageEnded)
-                bob.bye()
-                await clerk.take(UsageEnded)
-            else:
-                outside.bye()
-                await clerk.take(UsageEnded)
-            await house.over(2 if may else 1)
-
-    run()
+        assert await refer(house, outside, "<sip:0123@h>") == 403
+        assert await refer(house, outside, "<sip:103@h>") == (202 if may else 403)
+        if may:
+            assert await told(house, outside) == "100 Trying"
+            bob.answer(await bob.take(InviteOffered))
+            assert await told(house, outside) == "200 OK."
+            await outside.take(UsageEnded)
+            bob.bye()
+            await clerk.take(UsageEnded)
+        else:
+            outside.bye()
+            await clerk.take(UsageEnded)
+        await house.over(2 if may else 1)
 
 
-def test_an_emergency_call_is_not_transferred(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, BOB) as house:
-            alice, outside = house.phone("102"), house.outside()
-            house.phone("103")
-            await house.connect(alice, "112", outside)
+@virtual
+async def test_an_emergency_call_is_not_transferred(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, outside = house.phone("102"), house.outside()
+        house.phone("103")
+        await house.connect(alice, "112", outside)
 
-            assert await refer(house, alice, "<sip:103@h>") == 403
-            alice.bye()
-            await house.over()
-
-    run()
+        assert await refer(house, alice, "<sip:103@h>") == 403
+        alice.bye()
+        await house.over()
 
 
 # --- the recording
@@ -535,119 +495,107 @@ def opened(house: House) -> list[tuple[int, str]]:
     ("target", "heard"),
     [(CHIEF, [1, 3]), (OFF, [1, 3]), (SHY, [1]), (NEVER, [])],
 )
-def test_the_recording_goes_on_between_those_who_talk_now(
+@virtual
+async def test_the_recording_goes_on_between_those_who_talk_now(
     tmp_path: Path, target: Extension, heard: list[int]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK, target) as house:
-            outside, clerk = await recorded_call(house)
-            other = house.phone(target.number)
-            await refer(house, clerk, f"<sip:{target.number}@h>")
-            await told(house, clerk)
-            offered = await other.take(InviteOffered)
-            assert {m.leg_id for m in house.plane.of(CloseTap)} == {1, 2}
-            await asyncio.sleep(2)
-            assert len(house.recordings) == 1
-            other.answer(offered)
-            await told(house, clerk)
-            await clerk.take(UsageEnded)
-            await asyncio.sleep(5)
+    async with open_house(tmp_path, CLERK, target) as house:
+        outside, clerk = await recorded_call(house)
+        other = house.phone(target.number)
+        await refer(house, clerk, f"<sip:{target.number}@h>")
+        await told(house, clerk)
+        offered = await other.take(InviteOffered)
+        assert {m.leg_id for m in house.plane.of(CloseTap)} == {1, 2}
+        await asyncio.sleep(2)
+        assert len(house.recordings) == 1
+        other.answer(offered)
+        await told(house, clerk)
+        await clerk.take(UsageEnded)
+        await asyncio.sleep(5)
 
-            assert len(house.recordings) == (2 if heard else 1)
-            taps = opened(house)[2:]
-            assert sorted(leg for leg, _ in taps) == heard
-            if heard:
-                assert {path for _, path in taps} == {house.recordings[1].relative_path}
-            outside.bye()
-            await other.take(UsageEnded)
-            await house.over(2)
-            first, second = house.journal.of(CallEnded)
-            assert first.outcome == "recorded"
-            expected = ("recorded", "recorded") if heard else ("blocked", "never")
-            assert (second.outcome, second.outcome_reason) == expected
-            assert house.evidence.count(("consent", "granted")) == 2
-
-    run()
+        assert len(house.recordings) == (2 if heard else 1)
+        taps = opened(house)[2:]
+        assert sorted(leg for leg, _ in taps) == heard
+        if heard:
+            assert {path for _, path in taps} == {house.recordings[1].relative_path}
+        outside.bye()
+        await other.take(UsageEnded)
+        await house.over(2)
+        first, second = house.journal.of(CallEnded)
+        assert first.outcome == "recorded"
+        expected = ("recorded", "recorded") if heard else ("blocked", "never")
+        assert (second.outcome, second.outcome_reason) == expected
+        assert house.evidence.count(("consent", "granted")) == 2
 
 
-def test_a_failed_transfer_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK, CHIEF) as house:
-            outside, clerk = await recorded_call(house)
-            chief = house.phone("105")
-            await refer(house, clerk, "<sip:105@h>")
-            await told(house, clerk)
-            chief.reject(await chief.take(InviteOffered), 486)
-            assert await told(house, clerk) == "486 Busy Here."
-            await asyncio.sleep(5)
+@virtual
+async def test_a_failed_transfer_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK, CHIEF) as house:
+        outside, clerk = await recorded_call(house)
+        chief = house.phone("105")
+        await refer(house, clerk, "<sip:105@h>")
+        await told(house, clerk)
+        chief.reject(await chief.take(InviteOffered), 486)
+        assert await told(house, clerk) == "486 Busy Here."
+        await asyncio.sleep(5)
 
-            assert len(house.recordings) == 1
-            assert [leg for leg, _ in opened(house)] == [1, 2, 1, 2]
-            assert len({path for _, path in opened(house)}) == 1
-            outside.bye()
-            await clerk.take(UsageEnded)
-            ended = await house.over(2)
-            assert ended.outcome == "recorded"
-
-    run()
+        assert len(house.recordings) == 1
+        assert [leg for leg, _ in opened(house)] == [1, 2, 1, 2]
+        assert len({path for _, path in opened(house)}) == 1
+        outside.bye()
+        await clerk.take(UsageEnded)
+        ended = await house.over(2)
+        assert ended.outcome == "recorded"
 
 
 @pytest.mark.parametrize("answer", ["1", "2"])
-def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK, CHIEF) as house:
-            clerk, chief, outside = house.phone("101"), house.phone("105"), house.outside()
-            await house.connect(clerk, "105", chief)
-            await asyncio.sleep(5)
-            assert len(house.recordings) == 1
-            await refer(house, clerk, "<sip:0777@h>")
-            await told(house, clerk)
-            outside.answer(await outside.take(InviteOffered))
-            await told(house, clerk)
-            await clerk.take(UsageEnded)
-            await asyncio.sleep(6)
-            assert house.plane.heard(3) == ["de/consent"]
-            assert len(house.recordings) == 1
-            trunk = house.trunks.named("provider")
-            assert trunk is not None
-            assert house.endpoint.calls_with(trunk) == 1
-            assert engaged(house) == {"105": 1}
-            house.plane.press(3, answer)
-            await asyncio.sleep(8)
+@virtual
+async def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None:
+    async with open_house(tmp_path, CLERK, CHIEF) as house:
+        clerk, chief, outside = house.phone("101"), house.phone("105"), house.outside()
+        await house.connect(clerk, "105", chief)
+        await asyncio.sleep(5)
+        assert len(house.recordings) == 1
+        await refer(house, clerk, "<sip:0777@h>")
+        await told(house, clerk)
+        outside.answer(await outside.take(InviteOffered))
+        await told(house, clerk)
+        await clerk.take(UsageEnded)
+        await asyncio.sleep(6)
+        assert house.plane.heard(3) == ["de/consent"]
+        assert len(house.recordings) == 1
+        trunk = house.trunks.named("provider")
+        assert trunk is not None
+        assert house.endpoint.calls_with(trunk) == 1
+        assert engaged(house) == {"105": 1}
+        house.plane.press(3, answer)
+        await asyncio.sleep(8)
 
-            assert len(house.recordings) == (2 if answer == "1" else 1)
-            assert joined(house) == {2, 3}
-            chief.bye()
-            await outside.take(UsageEnded)
-            await house.over(2)
-            second = house.journal.of(CallEnded)[-1]
-            assert second.outcome == ("recorded" if answer == "1" else "refused")
-
-    run()
+        assert len(house.recordings) == (2 if answer == "1" else 1)
+        assert joined(house) == {2, 3}
+        chief.bye()
+        await outside.take(UsageEnded)
+        await house.over(2)
+        second = house.journal.of(CallEnded)[-1]
+        assert second.outcome == ("recorded" if answer == "1" else "refused")
 
 
-def test_a_party_who_agreed_is_not_asked_again(tmp_path: Path) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, CLERK, CHIEF) as house:
-            outside, clerk = await recorded_call(house)
-            chief = house.phone("105")
-            asked = house.plane.heard(1).count("de/consent")
-            await refer(house, clerk, "<sip:105@h>")
-            await told(house, clerk)
-            chief.answer(await chief.take(InviteOffered))
-            await told(house, clerk)
-            await clerk.take(UsageEnded)
-            await asyncio.sleep(0.05)
-            assert len(house.recordings) == 2
-            assert house.plane.heard(1).count("de/consent") == asked
-            notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
-            first = house.journal.of(CallOpened)[0]
-            assert notes == [f"agreed in call {first.uniqueid}"]
-            outside.bye()
-            await house.over(2)
-
-    run()
+@virtual
+async def test_a_party_who_agreed_is_not_asked_again(tmp_path: Path) -> None:
+    async with open_house(tmp_path, CLERK, CHIEF) as house:
+        outside, clerk = await recorded_call(house)
+        chief = house.phone("105")
+        asked = house.plane.heard(1).count("de/consent")
+        await refer(house, clerk, "<sip:105@h>")
+        await told(house, clerk)
+        chief.answer(await chief.take(InviteOffered))
+        await told(house, clerk)
+        await clerk.take(UsageEnded)
+        await asyncio.sleep(0.05)
+        assert len(house.recordings) == 2
+        assert house.plane.heard(1).count("de/consent") == asked
+        notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
+        first = house.journal.of(CallOpened)[0]
+        assert notes == [f"agreed in call {first.uniqueid}"]
+        outside.bye()
+        await house.over(2)

@@ -62,26 +62,23 @@ async def connected(house: House, did: str) -> tuple[Phone, Phone, InviteOffered
 
 
 @pytest.mark.parametrize("did", [FAX, FAX.removeprefix("+"), "030123459"])
-def test_a_fax_is_rung_at_once_and_never_recorded(tmp_path: Path, did: str) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, MACHINE, toml=TOML) as house:
-            outside, machine, offered = await connected(house, did)
-            assert formats(offered.request.body) == ["8", "0", "101"]
-            assert house.joined
-            assert house.plane.heard(A) == []
-            assert await machine.request("INFO", ("Record", "on")) == 403
-            assert house.recordings == []
-            outside.bye()
-            await machine.take(UsageEnded)
-            row = await house.over()
-            assert (row.disposition, row.outcome, row.outcome_reason) == (
-                "ANSWERED",
-                "blocked",
-                "fax",
-            )
-
-    run()
+@virtual
+async def test_a_fax_is_rung_at_once_and_never_recorded(tmp_path: Path, did: str) -> None:
+    async with open_house(tmp_path, MACHINE, toml=TOML) as house:
+        outside, machine, offered = await connected(house, did)
+        assert formats(offered.request.body) == ["8", "0", "101"]
+        assert house.joined
+        assert house.plane.heard(A) == []
+        assert await machine.request("INFO", ("Record", "on")) == 403
+        assert house.recordings == []
+        outside.bye()
+        await machine.take(UsageEnded)
+        row = await house.over()
+        assert (row.disposition, row.outcome, row.outcome_reason) == (
+            "ANSWERED",
+            "blocked",
+            "fax",
+        )
 
 
 @virtual

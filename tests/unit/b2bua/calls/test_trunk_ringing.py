@@ -86,24 +86,21 @@ def answered_over(house: House) -> str:
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 504, 580, 408, 401, 407])
-def test_where_nobody_was_reached_the_next_trunk_is_asked(tmp_path: Path, code: int) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, toml=trunks()) as house:
-            alice, first, second = await both(house)
-            alice.dial(f"7{NUMBER}")
-            first.reject(await first.take(InviteOffered), code)
-            offered = await second.take(InviteOffered)
-            assert offered.request.uri.user == NUMBER
-            second.answer(offered)
-            await alice.take(InviteAnswered)
-            assert answered_over(house) == "SIP/two"
-            alice.bye()
-            await second.take(UsageEnded)
-            row = await house.over()
-            assert (row.disposition, row.outcome_reason) == ("ANSWERED", "mode_off")
-
-    run()
+@virtual
+async def test_where_nobody_was_reached_the_next_trunk_is_asked(tmp_path: Path, code: int) -> None:
+    async with open_house(tmp_path, ALICE, toml=trunks()) as house:
+        alice, first, second = await both(house)
+        alice.dial(f"7{NUMBER}")
+        first.reject(await first.take(InviteOffered), code)
+        offered = await second.take(InviteOffered)
+        assert offered.request.uri.user == NUMBER
+        second.answer(offered)
+        await alice.take(InviteAnswered)
+        assert answered_over(house) == "SIP/two"
+        alice.bye()
+        await second.take(UsageEnded)
+        row = await house.over()
+        assert (row.disposition, row.outcome_reason) == ("ANSWERED", "mode_off")
 
 
 @pytest.mark.parametrize(
@@ -117,21 +114,18 @@ def test_where_nobody_was_reached_the_next_trunk_is_asked(tmp_path: Path, code: 
         (480, ("NO ANSWER", "unreachable")),
     ],
 )
-def test_what_the_called_party_says_is_the_answer(
+@virtual
+async def test_what_the_called_party_says_is_the_answer(
     tmp_path: Path, code: int, row: tuple[str, str]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, ALICE, toml=trunks()) as house:
-            alice, first, second = await both(house)
-            alice.dial(f"7{NUMBER}")
-            first.reject(await first.take(InviteOffered), code)
-            await alice.take(InviteFailed)
-            ended = await house.over()
-            assert (ended.disposition, ended.outcome_reason) == row
-            assert second.untold == []
-
-    run()
+    async with open_house(tmp_path, ALICE, toml=trunks()) as house:
+        alice, first, second = await both(house)
+        alice.dial(f"7{NUMBER}")
+        first.reject(await first.take(InviteOffered), code)
+        await alice.take(InviteFailed)
+        ended = await house.over()
+        assert (ended.disposition, ended.outcome_reason) == row
+        assert second.untold == []
 
 
 @virtual
@@ -393,21 +387,18 @@ WITHHELD = "[trunk.identity]\nasserted = true\n"
         ("*31#112", WITHHELD, '"Name 102" <sip:030100@192.0.2.100>', None),
     ],
 )
-def test_a_number_that_is_not_shown(
+@virtual
+async def test_a_number_that_is_not_shown(
     tmp_path: Path, dialled: str, settings: str, from_: str, privacy: str | None
 ) -> None:
-    @virtual
-    async def run() -> None:
-        toml = trunks('caller_id = "030100"\n' + settings)
-        async with open_house(tmp_path, ALICE, toml=toml) as house:
-            alice, one, _ = await both(house)
-            sent = await rung(dialled, one, alice)
-            assert sent.headers["From"].partition(";tag=")[0] == from_
-            assert sent.headers.get("Privacy") == privacy
-            assert sent.headers["P-Asserted-Identity"] == "<sip:030100@192.0.2.100>"
-            assert sent.uri.user == ("112" if "112" in dialled else NUMBER)
-
-    run()
+    toml = trunks('caller_id = "030100"\n' + settings)
+    async with open_house(tmp_path, ALICE, toml=toml) as house:
+        alice, one, _ = await both(house)
+        sent = await rung(dialled, one, alice)
+        assert sent.headers["From"].partition(";tag=")[0] == from_
+        assert sent.headers.get("Privacy") == privacy
+        assert sent.headers["P-Asserted-Identity"] == "<sip:030100@192.0.2.100>"
+        assert sent.uri.user == ("112" if "112" in dialled else NUMBER)
 
 
 @virtual
@@ -506,27 +497,24 @@ async def test_it_is_told_in_the_headers_that_the_trunk_wants(
         ('did_from = "p-called-party-id"\n', "u1", (("P-Called-Party-ID", "<<"),)),
     ],
 )
-def test_whom_a_call_is_for(
+@virtual
+async def test_whom_a_call_is_for(
     tmp_path: Path, settings: str, uri: str, headers: tuple[tuple[str, str], ...]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        toml = trunks(settings + 'dids = { "4930123450" = "102" }\n' + NUMBERS)
-        async with open_house(tmp_path, ALICE, toml=toml) as house:
-            alice, one, _ = await both(house)
-            one.number = "+4989555"
-            one.dial(uri, to="4930123450", headers=headers)
-            offered = await alice.take(InviteOffered)
-            assert offered.request.from_address.uri.user == "0089555", "0 and the national number"
-            alice.reject(offered, 486)
-            await one.take(InviteFailed)
-            row = await house.over()
-            assert row.disposition == "BUSY"
-            (opened,) = house.journal.of(CallOpened)
-            assert opened.src == "089555"
-            assert opened.did.endswith("30123450")
-
-    run()
+    toml = trunks(settings + 'dids = { "4930123450" = "102" }\n' + NUMBERS)
+    async with open_house(tmp_path, ALICE, toml=toml) as house:
+        alice, one, _ = await both(house)
+        one.number = "+4989555"
+        one.dial(uri, to="4930123450", headers=headers)
+        offered = await alice.take(InviteOffered)
+        assert offered.request.from_address.uri.user == "0089555", "0 and the national number"
+        alice.reject(offered, 486)
+        await one.take(InviteFailed)
+        row = await house.over()
+        assert row.disposition == "BUSY"
+        (opened,) = house.journal.of(CallOpened)
+        assert opened.src == "089555"
+        assert opened.did.endswith("30123450")
 
 
 @pytest.mark.parametrize(
@@ -548,22 +536,19 @@ def test_whom_a_call_is_for(
         ("", (("Privacy", "none"),), "4989555"),
     ],
 )
-def test_who_an_extension_is_told_calls(
+@virtual
+async def test_who_an_extension_is_told_calls(
     tmp_path: Path, settings: str, headers: tuple[tuple[str, str], ...], number: str
 ) -> None:
-    @virtual
-    async def run() -> None:
-        toml = trunks(settings + 'dids = { "4930123450" = "102" }\n')
-        async with open_house(tmp_path, ALICE, toml=toml) as house:
-            alice, one, _ = await both(house)
-            one.number = "4989555"
-            one.dial(DID, headers=headers)
-            offered = await alice.take(InviteOffered)
-            assert offered.request.from_address.uri.user == number
-            alice.reject(offered, 486)
-            await one.take(InviteFailed)
-            await house.over()
-            (opened,) = house.journal.of(CallOpened)
-            assert opened.src == number
-
-    run()
+    toml = trunks(settings + 'dids = { "4930123450" = "102" }\n')
+    async with open_house(tmp_path, ALICE, toml=toml) as house:
+        alice, one, _ = await both(house)
+        one.number = "4989555"
+        one.dial(DID, headers=headers)
+        offered = await alice.take(InviteOffered)
+        assert offered.request.from_address.uri.user == number
+        alice.reject(offered, 486)
+        await one.take(InviteFailed)
+        await house.over()
+        (opened,) = house.journal.of(CallOpened)
+        assert opened.src == number

@@ -57,31 +57,25 @@ async def test_one_that_answers_is_there_and_asked_in_its_time() -> None:
 
 
 @pytest.mark.parametrize("code", [404, 405, 486, 403, 500])
-def test_a_refusal_is_a_sign_of_life(code: int) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_rig(PLAIN, first=lambda _request: (code, ())) as rig:
-            await asyncio.sleep(1)
-            assert rig.trunk.may_take
-
-    run()
+@virtual
+async def test_a_refusal_is_a_sign_of_life(code: int) -> None:
+    async with open_rig(PLAIN, first=lambda _request: (code, ())) as rig:
+        await asyncio.sleep(1)
+        assert rig.trunk.may_take
 
 
 @pytest.mark.parametrize("reply", [None, (408, ()), (503, ()), (504, ())])
-def test_one_with_no_server_there_is_down_until_one_is(reply: Reply) -> None:
-    @virtual
-    async def run() -> None:
-        dead = lambda _request: reply  # noqa: E731 - a script
-        async with open_rig(PLAIN, first=dead, second=dead) as rig:
-            await asyncio.sleep(20)
-            assert not rig.trunk.may_take
-            assert trunk_status(rig.trunk, rig.loop.time()).watched == "not there"
-            assert rig.names.failed[:2] == [FIRST, SECOND]
-            rig.registrars = {FIRST: silent, SECOND: fine}
-            await asyncio.sleep(40)
-            assert rig.trunk.may_take
-
-    run()
+@virtual
+async def test_one_with_no_server_there_is_down_until_one_is(reply: Reply) -> None:
+    dead = lambda _request: reply  # noqa: E731 - a script
+    async with open_rig(PLAIN, first=dead, second=dead) as rig:
+        await asyncio.sleep(20)
+        assert not rig.trunk.may_take
+        assert trunk_status(rig.trunk, rig.loop.time()).watched == "not there"
+        assert rig.names.failed[:2] == [FIRST, SECOND]
+        rig.registrars = {FIRST: silent, SECOND: fine}
+        await asyncio.sleep(40)
+        assert rig.trunk.may_take
 
 
 @virtual
@@ -119,30 +113,27 @@ strip = 1
 
 
 @pytest.mark.parametrize(("dialled", "order"), [("7030", ["two"]), ("112", ["two", "one"])])
-def test_one_that_is_down_is_passed_over_and_in_an_emergency_the_last(
+@virtual
+async def test_one_that_is_down_is_passed_over_and_in_an_emergency_the_last(
     tmp_path: Path, dialled: str, order: list[str]
 ) -> None:
-    @virtual
-    async def run() -> None:
-        async with open_house(tmp_path, extension("102"), toml=TRUNKS) as house:
-            phones = {
-                "one": house.outside(host="203.0.113.11"),
-                "two": house.outside(host="203.0.113.12"),
-            }
-            alice = house.phone("102")
-            (down,) = house.trunks.listed(["one"])
-            down.down = True
-            alice.dial(dialled)
-            *before, last = order
-            for name in before:
-                phones[name].reject(await phones[name].take(InviteOffered), 503)
-            phones[last].answer(await phones[last].take(InviteOffered))
-            await alice.take(InviteAnswered)
-            alice.bye()
-            await phones[last].take(UsageEnded)
-            await house.over()
-
-    run()
+    async with open_house(tmp_path, extension("102"), toml=TRUNKS) as house:
+        phones = {
+            "one": house.outside(host="203.0.113.11"),
+            "two": house.outside(host="203.0.113.12"),
+        }
+        alice = house.phone("102")
+        (down,) = house.trunks.listed(["one"])
+        down.down = True
+        alice.dial(dialled)
+        *before, last = order
+        for name in before:
+            phones[name].reject(await phones[name].take(InviteOffered), 503)
+        phones[last].answer(await phones[last].take(InviteOffered))
+        await alice.take(InviteAnswered)
+        alice.bye()
+        await phones[last].take(UsageEnded)
+        await house.over()
 
 
 @virtual
