@@ -5,11 +5,12 @@ here: keys that came as INFO or as tones become telephone events, INFO or tones 
 other party takes them. Where neither events nor INFO reach it, it gets tones in its sound.
 """
 
-from collections import deque
+from collections import defaultdict
 from collections.abc import Collection
 
 from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.key_ways import KeyWays
 from b2bua.media.messages import KeysDue, LawName
 from sip.events import RequestCompleted
 from sip.info import DTMF_RELAY, dtmf_relay
@@ -33,7 +34,7 @@ class KeyRelay:
         "The rest of the packets of their answer is nobody else's business."
         self._asking: Side | None = None
         self._listening: dict[Side, object] = {}
-        self._waiting: dict[Side, deque[str]] = {side: deque() for side in Side}
+        self._waiting: defaultdict[Side, list[str]] = defaultdict(list)
         "Keys to be sent as INFO, one after the other."
         self._requests: dict[int, Side] = {}
         self._no_info: set[Side] = set()
@@ -45,9 +46,10 @@ class KeyRelay:
         """Have the media worker listen to what is needed of both; `anew`: whatever it does now."""
         if self._c.recording.fax:
             return  # tones are what a fax says, and nobody's keys
+        ways = [self._c.key_ways(side) for side in Side]
         for side in Side:
             if side is not self._asking and side not in self._c.lent:
-                self._listen(side, anew=side in anew)
+                self._listen(side, ways[side], ways[side.other], anew=side in anew)
 
     def follow(self, asking: Side | None) -> None:
         """Leave a side alone while it is asked, and listen to it again when it has answered."""
@@ -56,8 +58,7 @@ class KeyRelay:
             self._asked.add(before)
             self.listen(anew=(before,))
 
-    def _listen(self, side: Side, *, anew: bool) -> None:
-        own, other = self._c.key_ways(side), self._c.key_ways(side.other)
+    def _listen(self, side: Side, own: KeyWays, other: KeyWays, *, anew: bool) -> None:
         dtmf = self._c.services.config.dtmf
         codes = self._codes if self._c.parties[side].extension is not None else ()
         by_packets = other.sends_events is not None and not codes and side not in self._asked
@@ -102,7 +103,7 @@ class KeyRelay:
             return False
         waiting = self._waiting[side]
         if event.code < 300:
-            waiting.popleft()
+            del waiting[0]
             self._send_info(side)
         else:
             self._no_info.add(side)

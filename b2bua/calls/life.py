@@ -4,11 +4,10 @@ Whatever ends a call is raised as `CallOver` and met in one place, so each way o
 same things in the same order.
 """
 
-import asyncio
-import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from b2bua.calls.bridge import Side
@@ -134,10 +133,7 @@ class CallLife(ABC):
         except Exception:
             logger.exception("call failed", extra={"call_id": self.call_id})
         ended_after = self._c.record.elapsed()
-        try:
-            self._hang_up(over)
-        except Exception:
-            logger.exception("hanging up failed", extra={"call_id": self.call_id})
+        self._hang_up(over)
         # A disk that stands still may keep the row waiting for long, and nobody else.
         self._exchange.settle(self)
         self._c.show_lamps()
@@ -155,22 +151,25 @@ class CallLife(ABC):
     def _hang_up(self, over: CallOver) -> None:
         """Stop the recording, tell both sides, give the ports back.
 
-        Each step is taken even where one before it raises (the stack unwinds in the opposite
-        order, so the first step stands last).
+        Each step is taken even where one before it raises.
         """
         conversation, endpoint = self._c, self._s.endpoint
         now = self._s.clock()
         conversation.closed = True
-        with contextlib.ExitStack() as steps:
-            for leg in conversation.lending.staying_legs:
-                steps.callback(leg.release)
-            steps.callback(self._s.kick)
-            ours = (*conversation.lending.staying_usages, *conversation.branches)
-            for usage in (*ours, *conversation.fetching):
-                steps.callback(endpoint.abandon, usage, now)
-            if Side.A not in conversation.lent:
-                steps.callback(self._tell_caller, over, now)
-            steps.callback(conversation.recording.stop)
+        steps: list[Callable[[], None]] = [conversation.recording.stop]
+        if Side.A not in conversation.lent:
+            steps.append(partial(self._tell_caller, over, now))
+        ours = (*conversation.lending.staying_usages, *conversation.branches)
+        steps.extend(
+            partial(endpoint.abandon, each, now) for each in (*ours, *conversation.fetching)
+        )
+        steps.append(self._s.kick)
+        steps.extend(leg.release for leg in conversation.lending.staying_legs)
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                logger.exception("hanging up failed", extra={"call_id": self.call_id})
 
     def _tell_caller(self, over: CallOver, now: float) -> None:
         """Say why it is over, where there is more to say than that it is."""
@@ -185,12 +184,11 @@ class CallLife(ABC):
 
     async def _finish(self, over: CallOver, ended_after: float) -> None:
         conversation = self._c
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RELEASE_PATIENCE_S):
-                for leg in conversation.lending.staying_legs:
-                    await leg.released.wait()
+        staying, deadline = conversation.lending.staying_legs, self._s.clock() + RELEASE_PATIENCE_S
+        for leg in staying:
+            await leg.last_words(deadline - self._s.clock())
         for side, leg in enumerate(conversation.legs):
-            if leg in conversation.lending.staying_legs:
+            if leg in staying:
                 leg.on_event = leg.on_lost = None
             g711 = conversation.speaks_g711(Side(side))
             conversation.record.leave(side, leg.statistics, g711=g711)

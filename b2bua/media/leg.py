@@ -34,6 +34,7 @@ from b2bua.media.messages import (
     StopPlay,
     Unbridge,
 )
+from b2bua.patience import patiently, settle
 from recording.permit import RecordingPermit, encode
 from recording.spec import OURS, StreamFormat, TapSpec, encode_formats, encode_tap
 from sip.address import HostPort
@@ -97,7 +98,9 @@ class MediaLeg:
     on_lost: Callable[[], None] | None = None
     "Called once when the media worker died under the leg."
     statistics: LegReleased | None = None
-    released: asyncio.Event = field(default_factory=asyncio.Event)
+    "Its worker's last words about it."
+    _gone: bool = False
+    _farewell: asyncio.Future[None] | None = None
     _plays: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def set_remote(
@@ -216,3 +219,15 @@ class MediaLeg:
     def release(self) -> None:
         """Give the ports back."""
         self.plane.release(self)
+
+    def let_go(self) -> None:
+        """Note that its worker has said its last words about the leg, or won't say any."""
+        self._gone = True
+        if self._farewell is not None:
+            settle(self._farewell, None)
+
+    async def last_words(self, patience_s: float) -> None:
+        """Wait until there are `statistics` of a leg that was released, or won't be any."""
+        if not self._gone:
+            self._farewell = asyncio.get_running_loop().create_future()
+            await patiently(self._farewell, patience_s, None)

@@ -11,6 +11,7 @@ from b2bua.media.leg import MediaLeg
 from b2bua.media.members import Worker
 from b2bua.media.messages import AllocateLeg, LegAllocated, LegRefused, ReleaseLeg
 from b2bua.media.placement import choose
+from b2bua.patience import patiently
 from sip.address import HostPort
 
 LEND_TIMEOUT_S = 2.0
@@ -24,7 +25,7 @@ class NoPortError(MitschnittError):
     """No media leg can be lent now: 503 to whoever asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Asked:
     """A leg that a worker was asked for."""
 
@@ -99,11 +100,9 @@ class Lending:
         return asked
 
     async def _answered(self, asked: _Asked) -> MediaLeg:
+        silence = LegRefused(asked.leg_id, "the media worker gave no answer")
         try:
-            async with asyncio.timeout(LEND_TIMEOUT_S):
-                answer = await asked.answer
-        except TimeoutError:
-            raise NoPortError("the media worker gave no answer") from None
+            answer = await patiently(asked.answer, LEND_TIMEOUT_S, silence)
         finally:
             self._forget(asked)
         if isinstance(answer, LegRefused):
@@ -124,6 +123,8 @@ class Lending:
             self._workers[asked.worker].child.send(ReleaseLeg(asked.leg_id))
 
     def _least_busy(self) -> int:
+        if len(self._workers) == 1:
+            return 0
         index = choose([worker.candidate() for worker in self._workers])
         assert index is not None, "media workers never refuse"
         return index

@@ -173,7 +173,7 @@ class MediaPlane:
             worker.child.send(ReleaseLeg(leg.leg_id))
             self._lending.cool(leg.local.port)
         else:
-            leg.released.set()
+            leg.let_go()
 
     def to_worker(self, leg: MediaLeg, message: LegMessage) -> None:
         """Send on behalf of a leg, unless its worker's life is over."""
@@ -258,7 +258,7 @@ class MediaPlane:
                 leg = worker.legs.pop(leg_id, None)
                 if leg is not None:
                     leg.statistics = message
-                    leg.released.set()
+                    leg.let_go()
             case (
                 FirstPacket()
                 | MediaTimeout()
@@ -282,7 +282,7 @@ class MediaPlane:
         worker.counted.died()
         legs, worker.legs = list(worker.legs.values()), {}
         for leg in legs:
-            leg.released.set()
+            leg.let_go()
             if leg.on_lost is not None:
                 leg.on_lost()
 

@@ -125,7 +125,7 @@ class FakePlane:
         self._end_play(leg)
         if self.lent.pop(leg.leg_id, None) is not None:
             self.ports += 1
-        leg.released.set()
+        leg.let_go()
 
     def to_worker(self, leg: MediaLeg, message: object) -> None:
         if leg.leg_id not in self.lent:
@@ -268,7 +268,7 @@ class FakePlane:
         legs, self.lent = list(self.lent.values()), {}
         self.ports += len(legs)
         for leg in legs:
-            leg.released.set()
+            leg.let_go()
             if leg.on_lost is not None:
                 leg.on_lost()
 
