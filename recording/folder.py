@@ -103,20 +103,32 @@ class Folder:
         os.ftruncate(part.fd, octets)
 
     def publish(self, part: Part) -> str:
-        """Give the file its final name, durably; return its path below the folder.
-
-        The name differs from `part.relative_path` where that was taken in the meantime.
-        """
+        """Give the file its final name, durably; return its path below the folder."""
         os.fsync(part.fd)
+        path = self.rename(part)
+        self.sync_name(path)
+        return path
+
+    def rename(self, part: Part) -> str:
+        """Give the file, which is durable, its final name; return its path below the folder.
+
+        The name differs from `part.relative_path` where that was taken in the meantime. It is
+        durable after `sync_name`.
+        """
         *folders, name = checked_parts(part.relative_path)
         with self._directory(folders) as directory:
             if not _same_file(part.fd, name + PART_SUFFIX, directory):
                 raise FileNotFoundError(f"{part.part_path} was moved or removed")
             for candidate in _candidates(name):
                 if _move(name + PART_SUFFIX, candidate, directory):
-                    os.fsync(directory)
                     return "/".join([*folders, candidate])
         raise FileExistsError(part.relative_path)
+
+    def sync_name(self, relative_path: str) -> None:
+        """Return when the name of a file would survive a power cut."""
+        *folders, _ = checked_parts(relative_path)
+        with self._directory(folders) as directory:
+            os.fsync(directory)
 
     def open_final(self, relative_path: str) -> Part:
         """Open a file that has its final name, for reading."""

@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from recording.folder import Folder, Part
 from recording.mp3 import whole_frames
@@ -55,6 +56,16 @@ class WriteResult:
 
     lost_octets: int = 0
     "Handed over but not in the file."
+
+
+class _Stage(Enum):
+    """What the next sync makes durable."""
+
+    GROWING = auto()
+    CONTENT = auto()
+    "All of it: the file then gets its name."
+    NAME = auto()
+    "Then the result is told."
 
 
 class ResumeError(Exception):
@@ -113,6 +124,8 @@ class Writer:
         self._hash = hashlib.sha256()
         self._synced_at: float | None = None
         self._sync_is_due = False
+        self._stage = _Stage.GROWING
+        self._named = ""
         self._closing_since: float | None = None
         pool.kick(self)
 
@@ -201,6 +214,9 @@ class Writer:
             self.trouble = None
             if not closing:
                 return self._next_sync(now)
+            if self._keep and self.written_octets:
+                self._stage, self._sync_is_due = _Stage.CONTENT, True
+                return None
         self._end()
         return None
 
@@ -285,30 +301,51 @@ class Writer:
         if self._part is None or self.result.done():
             return
         try:
-            if not done:
+            if self._stage is _Stage.NAME:
+                if not done:
+                    self._folder.sync_name(self._named)
+            elif not done:
                 self._folder.sync(self._part)
         except OSError as error:
             with self._lock:
                 self._fail_locked(f"sync: {describe(error)}")
-            self._end()
+            if self._stage is not _Stage.NAME:
+                self._end()
+                return
+        self.durable_octets = self.written_octets
+        self._synced_at = now
+        if self._stage is _Stage.CONTENT:
+            self._rename(self._part)
+        elif self._stage is _Stage.NAME:
+            self._tell(self._named)
+
+    def _rename(self, part: Part) -> None:
+        """Give the file, which is complete and durable, its name."""
+        try:
+            self._named = self._folder.rename(part)
+        except OSError as error:
+            with self._lock:
+                self._fail_locked(describe(error))
+            self._tell(None)
         else:
-            self.durable_octets = self.written_octets
-            self._synced_at = now
+            self._stage, self._sync_is_due = _Stage.NAME, True
 
     def _end(self) -> None:
-        """Give the file its name, or remove it, and tell the result."""
+        """Give what there is of the file its name, or remove it, and tell the result."""
         path: str | None = None
-        digest = ""
-        octets = 0
         if self._part is not None:
             try:
                 path = self._settle(self._part)
             except OSError as error:
                 with self._lock:
                     self._fail_locked(self._failure or describe(error))
-            if path is not None:
-                octets, digest = self.written_octets, self._hash.hexdigest()
-        self._resolve(path, octets, digest)
+        self._tell(path)
+
+    def _tell(self, path: str | None) -> None:
+        if path is None:
+            self._resolve(None, 0, "")
+        else:
+            self._resolve(path, self.written_octets, self._hash.hexdigest())
         self._close()
 
     def _settle(self, part: Part) -> str | None:

@@ -49,10 +49,10 @@ class Job(Protocol):
 
     @property
     def unsynced(self) -> Part | None:
-        """Return the file, where it is time for a sync. Asked after each step."""
+        """Return the file, where it is time for a sync. Asked after each step and sync."""
 
     def sync(self, now: float, *, done: bool) -> None:
-        """Make the file durable, or note that it is (`done`). Never raises."""
+        """Make the file (or its name) durable, or note that it is (`done`). Never raises."""
 
 
 class Kicker(Protocol):
@@ -63,12 +63,15 @@ class Kicker(Protocol):
 
 
 def work(jobs: Sequence[Job], now: float, joint: JointSync) -> list[float | None]:
-    """Let each job have its step, then sync their files; return when each wants to come again."""
+    """Let each job have its step, then sync their files; return when each wants to come again.
+
+    A file that is complete is synced twice: its content, then its name.
+    """
     again_at = [job.step(now) for job in jobs]
-    waiting = [(job, part) for job in jobs if (part := job.unsynced) is not None]
-    done = joint.together([part for _, part in waiting])
-    for job, _ in waiting:
-        job.sync(now, done=done)
+    while waiting := [(job, part) for job in jobs if (part := job.unsynced) is not None]:
+        done = joint.together([part for _, part in waiting])
+        for job, _ in waiting:
+            job.sync(now, done=done)
     return again_at
 
 

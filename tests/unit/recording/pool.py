@@ -69,9 +69,13 @@ class SickFolder(Folder):
         self._count("sync")
         super().sync(part)
 
-    def publish(self, part: Part) -> str:
-        self._count("publish")
-        return super().publish(part)
+    def rename(self, part: Part) -> str:
+        self._count("rename")
+        return super().rename(part)
+
+    def sync_name(self, relative_path: str) -> None:
+        self._count("sync_name")
+        super().sync_name(relative_path)
 
     def _count(self, operation: str) -> None:
         self.calls[operation] += 1

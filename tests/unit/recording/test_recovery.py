@@ -159,7 +159,7 @@ def test_a_disk_that_refuses_is_asked_again_at_the_next_start(
     folder: Folder, stream: bytes
 ) -> None:
     sick = SickFolder(folder.root)
-    sick.failing["publish"] = 5
+    sick.failing["rename"] = 5
     (folder.root / (PATH + ".part")).write_bytes(stream)
     result = only(recovery.recover(sick, [SEGMENT]))
     assert (result.status, result.detail) == (Status.FAILED, "Input/output error (EIO)")

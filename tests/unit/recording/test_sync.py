@@ -134,3 +134,18 @@ def test_a_joint_sync_that_fails_finds_the_file_at_fault(tmp_path: Path) -> None
     assert [writer.durable_octets for writer in writers] == [216] * 5
     assert (system.calls, folder.calls["sync"]) == (1, 5)
     assert [writer.failure for writer in writers] == [None] * 5
+
+
+def test_files_that_end_together_are_named_together(tmp_path: Path) -> None:
+    system, pool, folder = System(), ManualPool(), SickFolder(tmp_path)
+    pool.joint = system.joint()
+    writers = [Writer(f"{number}.mp3", folder=folder, pool=pool) for number in range(5)]
+    for writer in writers:
+        writer.append(b"x" * 216)
+        writer.finish()
+    pool.run()
+    assert [writer.result.result(timeout=0).relative_path for writer in writers] == [
+        f"{number}.mp3" for number in range(5)
+    ]
+    assert system.calls == 2, "the contents, then the names"
+    assert (folder.calls["sync"], folder.calls["rename"], folder.calls["sync_name"]) == (0, 5, 0)

@@ -280,7 +280,7 @@ def test_a_failed_sync_ends_the_recording_at_once(
 def test_a_name_that_can_not_be_given_leaves_the_part(
     folder: SickFolder, pool: ManualPool, second: bytes
 ) -> None:
-    folder.failing["publish"] = errno.EIO
+    folder.failing["rename"] = errno.EIO
     writer = Writer(PATH, folder=folder, pool=pool)
     writer.append(second)
     writer.finish()
@@ -289,6 +289,30 @@ def test_a_name_that_can_not_be_given_leaves_the_part(
     assert (result.relative_path, result.octets) == (None, 0)
     assert result.failure == "Input/output error (EIO)"
     assert (folder.root / (PATH + ".part")).read_bytes() == second
+
+
+def test_a_name_that_may_not_be_durable_is_told(
+    folder: SickFolder, pool: ManualPool, second: bytes
+) -> None:
+    folder.failing["sync_name"] = errno.EIO
+    writer = Writer(PATH, folder=folder, pool=pool)
+    writer.append(second)
+    writer.finish()
+    pool.run()
+    assert the_result(writer).failure == "sync: Input/output error (EIO)"
+    assert assert_whole(folder, the_result(writer)) == second
+
+
+def test_the_content_is_durable_before_it_has_a_name(
+    folder: SickFolder, pool: ManualPool, second: bytes
+) -> None:
+    writer = Writer(PATH, folder=folder, pool=pool)
+    writer.append(second)
+    writer.finish()
+    folder.failing["rename"] = errno.EIO
+    pool.run()
+    assert (folder.calls["sync"], folder.calls["sync_name"]) == (1, 0)
+    assert writer.durable_octets == len(second)
 
 
 def test_a_part_that_was_taken_away_is_told(
