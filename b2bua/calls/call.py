@@ -16,7 +16,7 @@ from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
 from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import GivenUp, StillRinging
+from b2bua.calls.still_ringing import StillRinging, Target
 from b2bua.calls.talking import Talk
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from b2bua.trunks.arrival import dialled_number
@@ -52,7 +52,7 @@ class Call(CallLife):
         self._c.recording.fax = services.plan.is_fax(caller.number, caller.trunk, self._dialled)
         self._c.record.open(offered, caller, self._direction.value)
 
-    def give_up(self, usage: int, number: str) -> GivenUp | None:
+    def give_up(self, usage: int, number: str) -> Target | None:
         """Return whom the caller is having rung; here they are rung no longer."""
         conversation, caller = self._c, self._caller
         ours = caller.extension is not None and caller.number == number and usage == conversation.a
@@ -60,7 +60,7 @@ class Call(CallLife):
             return None
         self._s.endpoint.reject(usage, 487, conversation.now)
         conversation.deliver(InviteCancelled(usage, "transferred"))
-        return GivenUp(
+        return Target(
             destination=self._destination,
             dialled=self._dialled,
             ringing=self._forwarding and StillRinging.of(conversation, *self._forwarding),

@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from b2bua.calls.inbox import Attachable, CallEvent
 from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
-from b2bua.routing import Reachable
 from sip.binding import Binding
 from sip.dialog_info import DialogState
 from sip.message import Request
 
 if TYPE_CHECKING:
-    from b2bua.calls.still_ringing import GivenUp, StillRinging
+    from b2bua.calls.still_ringing import Target, Transfer
 
 
 class Running(Protocol):
@@ -55,7 +53,7 @@ class Transferable(Talkable, Protocol):
     def surrender(self, usage: int, *, to: Callable[[Line], Attachable]) -> None:
         """Let that party go into the conversation that `to` makes for it; the call ends."""
 
-    def give_up(self, usage: int, number: str) -> "GivenUp | None":
+    def give_up(self, usage: int, number: str) -> "Target | None":
         """Return whom an extension is having rung on its `usage`.
 
         Here they are rung no longer.
@@ -77,21 +75,8 @@ class Exchange(Protocol):
     def begin(self, call: Talkable) -> None:
         """Run a call that another one has made."""
 
-    def transfer(
-        self,
-        line: Line,
-        *,
-        loan: Loan,
-        referrer: Party,
-        destination: Reachable,
-        dialled: str,
-        request: Request,
-        ringing: "StillRinging | None" = None,
-    ) -> Attachable:
-        """Begin the call of a party and the target to which it is transferred.
-
-        `dialled`: the target as the referrer wrote it; `ringing`: it rings already.
-        """
+    def transfer(self, line: Line, transfer: "Transfer") -> Attachable:
+        """Begin the call of a party and the target to which it is transferred."""
 
     def recall(self, line: Line, *, referrer: Party, request: Request) -> Attachable:
         """Begin the call of a party whose transfer has failed, and the referrer, who is rung."""

@@ -22,7 +22,7 @@ from sip.dialog_info import DialogState
 from sip.reason import q850_reason
 
 if TYPE_CHECKING:
-    from b2bua.calls.still_ringing import GivenUp
+    from b2bua.calls.still_ringing import Target
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -108,7 +108,7 @@ class CallLife(ABC):
         self._c.lending.lend(side.other, to=to)
         self._c.deliver(Surrendered(int(side)))
 
-    def give_up(self, usage: int, number: str) -> "GivenUp | None":  # noqa: ARG002 - see `Call`
+    def give_up(self, usage: int, number: str) -> "Target | None":  # noqa: ARG002 - see `Call`
         """Return whom an extension is having rung on its `usage`: nobody here."""
         return None
 

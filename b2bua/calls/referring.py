@@ -24,7 +24,7 @@ from b2bua.calls.line import Line
 from b2bua.calls.loan import Loan, Referral
 from b2bua.calls.party import Party
 from b2bua.calls.renegotiation import is_update
-from b2bua.calls.still_ringing import GivenUp
+from b2bua.calls.still_ringing import Target, Transfer
 from b2bua.routing import Destination, NoRoute, OwnCode, Reachable
 from recording.controller import Action
 from sip.errors import RemoteProtocolError
@@ -105,7 +105,7 @@ class Referring:
             if destination is None:
                 conversation.respond(event, FORBIDDEN)
             elif (referral := self._accept(event, refer)) is not None:
-                target = GivenUp(destination=destination, dialled=dialled)
+                target = Target(destination=destination, dialled=dialled)
                 self._transfer(event, target, side, referral)
 
     def _destination(self, number: str, referrer: Party) -> Reachable | None:
@@ -129,27 +129,19 @@ class Referring:
     # --- to a number
 
     def _transfer(
-        self, event: InDialogReceived, target: GivenUp, side: Side, referral: Referral
+        self, event: InDialogReceived, target: Target, side: Side, referral: Referral
     ) -> None:
         """Lend the other party to a call that rings the target."""
         conversation, exchange = self._c, self._exchange
-        referrer = conversation.parties[side]
-        loan = Loan(conversation, side.other, referral)
-
-        def begin(line: Line) -> Attachable:
-            return exchange.transfer(
-                line,
-                loan=loan,
-                referrer=referrer,
-                destination=target.destination,
-                dialled=target.dialled,
-                request=event.request,
-                ringing=target.ringing,
-            )
-
+        transfer = Transfer(
+            loan=Loan(conversation, side.other, referral),
+            referrer=conversation.parties[side],
+            target=target,
+            request=event.request,
+        )
         self._lent, self._request = side.other, event.request
         self._on_lend()
-        conversation.lending.lend(side.other, to=begin)
+        conversation.lending.lend(side.other, to=lambda line: exchange.transfer(line, transfer))
         self._engage(side)
 
     # --- to the party of another call

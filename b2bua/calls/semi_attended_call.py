@@ -11,16 +11,12 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan
-from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import StillRinging
+from b2bua.calls.still_ringing import Transfer
 from b2bua.calls.transferred_call import TransferredCall
 from b2bua.calls.waiting import Progress, Waiting
-from b2bua.routing import Reachable
 from sip.errors import RemoteProtocolError
 from sip.events import InviteAnswered
-from sip.message import Request
 
 
 class SemiAttendedCall(TransferredCall):
@@ -31,25 +27,12 @@ class SemiAttendedCall(TransferredCall):
         services: CallServices,
         exchange: Exchange,
         line: Line,
-        *,
-        loan: Loan,
-        referrer: Party,
-        destination: Reachable,
-        dialled: str,
-        request: Request,
-        ringing: StillRinging,
+        transfer: Transfer,
     ) -> None:
+        ringing = transfer.target.ringing
+        assert ringing is not None
         self._early = ringing.early
-        super().__init__(
-            services,
-            exchange,
-            line,
-            loan=loan,
-            referrer=referrer,
-            destination=destination,
-            dialled=dialled,
-            request=request,
-        )
+        super().__init__(services, exchange, line, transfer)
         self._hunt = ringing.go_on_for(line, self._c)
 
     def _wait(self) -> Waiting:

@@ -13,7 +13,10 @@ from b2bua.calls.conversation import Conversation
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.hunt import Hunt
 from b2bua.calls.line import Line
+from b2bua.calls.loan import Loan
+from b2bua.calls.party import Party
 from b2bua.routing import Reachable
+from sip.message import Request
 
 
 class StillRinging:
@@ -43,10 +46,21 @@ class StillRinging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GivenUp:
+class Target:
     """Whom a referrer wants to have rung, or is having rung."""
 
     destination: Reachable
     dialled: str
     "As what the referrer knows it."
     ringing: StillRinging | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What makes a call of a party that is lent, and of the target."""
+
+    loan: Loan
+    referrer: Party
+    target: Target
+    request: Request
+    "The REFER."

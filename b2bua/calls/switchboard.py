@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection
-from functools import partial
 
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
@@ -18,16 +17,15 @@ from b2bua.calls.joined_call import JoinedCall, TakenCall
 from b2bua.calls.lamps import Lamps
 from b2bua.calls.life import CallLife
 from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.record_key_call import RecordKeyCall
 from b2bua.calls.semi_attended_call import SemiAttendedCall
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import StillRinging
+from b2bua.calls.still_ringing import Transfer
 from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
-from b2bua.routing import Destination, NoRoute, Reachable, ToPickup, ToRecordKey, ToTrunk
+from b2bua.routing import Destination, NoRoute, ToPickup, ToRecordKey, ToTrunk
 from b2bua.trunks.arrival import caller_of, dialled_number
 from b2bua.trunks.trunk import Trunk
 from sip.binding import Binding
@@ -211,29 +209,10 @@ class Switchboard:
         assert self._group is not None
         self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
 
-    def transfer(
-        self,
-        line: Line,
-        *,
-        loan: Loan,
-        referrer: Party,
-        destination: Reachable,
-        dialled: str,
-        request: Request,
-        ringing: StillRinging | None = None,
-    ) -> TransferredCall:
+    def transfer(self, line: Line, transfer: Transfer) -> TransferredCall:
         """Begin the call of a party and the target to which it is transferred."""
-        begin = TransferredCall if ringing is None else partial(SemiAttendedCall, ringing=ringing)
-        call = begin(
-            self._services,
-            self,
-            line,
-            loan=loan,
-            referrer=referrer,
-            destination=destination,
-            dialled=dialled,
-            request=request,
-        )
+        kind = TransferredCall if transfer.target.ringing is None else SemiAttendedCall
+        call = kind(self._services, self, line, transfer)
         self.begin(call)
         return call
 

@@ -12,13 +12,13 @@ from b2bua.calls.hunt import Hunt, let_meet
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan
 from b2bua.calls.party import Party
 from b2bua.calls.ringing import Ringing, first_answer
 from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
+from b2bua.calls.still_ringing import Target, Transfer
 from b2bua.calls.waiting import Waiting
-from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
+from b2bua.routing import ToExtension, ToGroup, ToTrunk
 from sip.devices import first_flows
 from sip.message import Request
 
@@ -34,23 +34,15 @@ class TransferredCall(LentCall):
         services: CallServices,
         exchange: Exchange,
         line: Line,
-        *,
-        loan: Loan,
-        referrer: Party,
-        destination: Reachable,
-        dialled: str,
-        request: Request,
+        transfer: Transfer,
     ) -> None:
-        """`destination`: as the dial plan has it for the referrer, who wrote `dialled`."""
-        super().__init__(
-            services, exchange, line, request=request, other=_wanted(destination, dialled)
-        )
-        self._loan = loan
+        target, request = transfer.target, transfer.request
+        super().__init__(services, exchange, line, request=request, other=_wanted(target))
+        self._transfer = transfer
+        self._loan = transfer.loan
         self._waiting = self._wait()
-        self._c.referred_by = referrer.number
-        self._referrer = referrer
-        self._destination = destination
-        self._request = request
+        self._c.referred_by = transfer.referrer.number
+        destination = target.destination
         self._c.emergency = isinstance(destination, ToTrunk) and destination.emergency
 
     async def _carry(self) -> None:
@@ -76,7 +68,7 @@ class TransferredCall(LentCall):
         search = Search(
             self._s.plan,
             self._exchange,
-            self._destination,
+            self._transfer.target.destination,
             patience_s=self._s.config.sip.ring_timeout_s,
             caller=self._line.party,
         )
@@ -100,13 +92,14 @@ class TransferredCall(LentCall):
             conversation.lending.lend(Side.A, to=lambda line: loan.give_back(line, over))
             return
         loan.lose(over)
-        if self._referrer.extension is not None and self._exchange.accepting:
+        if self._transfer.referrer.extension is not None and self._exchange.accepting:
             conversation.lending.lend(Side.A, to=self._recall)
         else:
             await self._waiting.say_busy()
 
     def _recall(self, line: Line) -> Attachable:
-        return self._exchange.recall(line, referrer=self._referrer, request=self._request)
+        referrer, request = self._transfer.referrer, self._transfer.request
+        return self._exchange.recall(line, referrer=referrer, request=request)
 
     def _hang_up(self, over: CallOver) -> None:
         if not self._loan.settled:
@@ -155,10 +148,12 @@ class RecallCall(LentCall):
         await self._talk()
 
 
-def _wanted(destination: Reachable, dialled: str) -> Party:
+def _wanted(target: Target) -> Party:
+    """Return the target as the referrer knows it."""
+    destination = target.destination
     match destination:
         case ToTrunk():
-            return Party(number=dialled, trunk=destination.trunk)
+            return Party(number=target.dialled, trunk=destination.trunk)
         case ToExtension():
             return Party.own(destination.extension)
         case ToGroup():
