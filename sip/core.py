@@ -233,10 +233,10 @@ class Core:
                 self.transactions.respond(transaction, code, data, now)
             return data
         data = response(
-            transaction.request,
+            asked,
             transaction.flow.remote,
             code,
-            to_tag=to_tag or (self._stateless_tag(transaction.request) if code > 100 else ""),
+            to_tag=to_tag or (self._stateless_tag(asked) if code > 100 else ""),
             reason=reason,
             headers=headers,
             body=body,
@@ -251,6 +251,8 @@ class Core:
             head = request.head
         except RemoteProtocolError:
             return ""
+        if head.to_tag:
+            return ""  # it has one
         seed = f"{head.call_id}\n{head.from_tag}\n{head.cseq}".encode()
         return hashlib.blake2b(seed, key=self._secret[:64], digest_size=4).hexdigest()
 

@@ -15,8 +15,9 @@ target (see `sip/dialog.py`).
 import logging
 import random
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 
 from sip.address import Flow, HostPort
 from sip.build import HeaderList
@@ -49,8 +50,16 @@ logger = logging.getLogger("sip")
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
 
 
-def _random_token() -> str:
-    return secrets.token_hex(12)
+TOKEN_OCTETS = 12
+
+
+def _random_tokens() -> Iterator[str]:
+    """Yield random words, a bundle of which costs one system call."""
+    digits = 2 * TOKEN_OCTETS
+    while True:
+        bundle = secrets.token_hex(64 * TOKEN_OCTETS)
+        for begin in range(0, len(bundle), digits):
+            yield bundle[begin : begin + digits]
 
 
 class Endpoint:
@@ -63,7 +72,7 @@ class Endpoint:
         authorize: Authorize,
         timers: Timers | None = None,
         user_agent: str = "Mitschnitt",
-        token: Callable[[], str] = _random_token,
+        token: Callable[[], str] | None = None,
         allow: Iterable[str] = ALLOW,
         supported: Iterable[str] = (),
         session: SessionPolicy | None = None,
@@ -76,7 +85,7 @@ class Endpoint:
             contact=contact,
             timers=timers or Timers(),
             user_agent=user_agent,
-            token=token,
+            token=token or partial(next, _random_tokens()),
             allow=tuple(allow),
             supported=tuple(supported),
             session=session,
