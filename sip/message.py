@@ -64,6 +64,9 @@ _METHOD_WORDS = (
 )
 _METHODS = frozenset(_METHOD_WORDS.split())
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_USUAL_BLANK_LINE = re.compile(rb"\r\n\r\n")
+_FOLDED = re.compile(r"\n[ \t]")
+"These two are found faster so than by `find` and `in`."
 _FOLD = re.compile(r"[ \t]*\n[ \t]+")
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _VERSION = re.compile(r"SIP/[0-9]{1,3}\.[0-9]{1,3}", re.IGNORECASE)
@@ -182,18 +185,18 @@ Lines = tuple[list[str], int, Problem]
 
 def usual_lines(data: bytes) -> Lines | None:
     """Cut the header at its CRLFs; None where that is not all there is to it."""
-    end = data.find(b"\r\n\r\n")
-    if end < 0:
+    blank = _USUAL_BLANK_LINE.search(data)
+    if blank is None:
         return None
     try:
-        text = data[:end].decode("utf-8")
+        text = data[: blank.start()].decode("utf-8")
     except UnicodeDecodeError:
         return None
     lines = text.split("\r\n")
     pairs = len(lines) - 1
-    if text.count("\n") != pairs or text.count("\r") != pairs or "\n " in text or "\n\t" in text:
+    if text.count("\n") != pairs or text.count("\r") != pairs or _FOLDED.search(text):
         return None
-    return lines, end + 4, None
+    return lines, blank.end(), None
 
 
 def any_lines(data: bytes) -> Lines:
