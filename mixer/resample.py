@@ -13,18 +13,54 @@ _HALF: Final = 12
 LOOK_AHEAD: Final = _HALF
 "Samples of 8 kHz that have to be known behind one before what follows it can be told: 1.5 ms."
 
+_TAPS: Final = 2 * _HALF
+
+_STRETCH: Final = 40
+"Samples that one row of a product of matrices gives."
+
+_ROWS: Final = 100
+"Of one product: with more, OpenBLAS would wake threads of its own."
+
 Samples = NDArray[np.int16]
+Floats = NDArray[np.float64]
 
 
-def _between() -> NDArray[np.float32]:
+def _between() -> Floats:
     """Return the weights that give the sample in the middle: a windowed sinc, shape (24,)."""
     distance = np.arange(-_HALF, _HALF) + 0.5
-    weights = np.sinc(distance) * np.kaiser(2 * _HALF, 6.0)
-    between: NDArray[np.float32] = (weights / weights.sum()).astype(np.float32)
+    weights = np.sinc(distance) * np.kaiser(_TAPS, 6.0)
+    between: Floats = weights / weights.sum()
     return between
 
 
-_BETWEEN: Final = _between()
+def _bands() -> Floats:
+    """Return what makes `_STRETCH` such samples of those around them, one column for each."""
+    bands = np.zeros((_STRETCH + _TAPS - 1, _STRETCH))
+    for column in range(_STRETCH):
+        bands[column : column + _TAPS, column] = _between()
+    return bands
+
+
+_BANDS: Final = _bands()
+
+
+def _middle(around: Samples | NDArray[np.bool_], count: int) -> Floats:
+    """Return the `count` samples between those `around`, with zeros where these end too early.
+
+    A product of matrices is ten times as quick as `np.convolve`. In double precision, so that
+    no sample depends on where it lies in a chunk.
+    """
+    rows = -(-count // _STRETCH)
+    padded = np.zeros(rows * _STRETCH + _TAPS - 1)
+    padded[: len(around)] = around
+    step = padded.itemsize
+    stretches = np.lib.stride_tricks.as_strided(
+        padded, (rows, len(_BANDS)), (_STRETCH * step, step), writeable=False
+    )
+    out = np.empty((rows, _STRETCH))
+    for row in range(0, rows, _ROWS):
+        np.matmul(stretches[row : row + _ROWS], _BANDS, out=out[row : row + _ROWS])
+    return out.reshape(-1)[:count]
 
 
 class Widener:
@@ -74,11 +110,13 @@ class Widener:
         if not narrow.any():
             return odd
         around = even[start - (_HALF - 1) : end + _HALF]
-        known = (around != UNWRITTEN).astype(np.float32)
-        beyond = (0, end - start + 2 * _HALF - 1 - len(around))
-        # Whatever is missing has no weight, so that a hole is not taken for a step to zero.
-        weight = np.convolve(np.pad(known, beyond), _BETWEEN, "valid")
-        middle = np.convolve(np.pad(around * known, beyond), _BETWEEN, "valid")
-        told = np.clip(np.rint(middle / np.maximum(weight, 0.2)), -32767, 32767).astype(np.int16)
+        known = around != UNWRITTEN
+        middle = _middle(around * known, end - start)
+        if len(around) < end - start + _TAPS - 1 or not known.all():
+            # Whatever is missing has no weight, so that a hole is not taken for a step to zero.
+            middle /= np.maximum(_middle(known, end - start), 0.2)
+        told = np.clip(np.rint(middle), -32767, 32767).astype(np.int16)
+        if narrow.all():
+            return told
         filled: Samples = np.where(narrow, told, odd)
         return filled

@@ -1,4 +1,8 @@
+from itertools import pairwise
+
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mixer.jitter_buffer import UNWRITTEN
 from mixer.resample import Widener
@@ -52,3 +56,32 @@ def test_a_piece_that_is_shorter_than_the_look_ahead_waits() -> None:
     parts = [widener.widen(pcm[i : i + 5], None, last=i == 395) for i in range(0, 400, 5)]
     assert [len(part) for part in parts[:4]] == [0, 0, 6, 10]
     assert np.array_equal(np.concatenate(parts), Widener().widen(pcm, None, last=True))
+
+
+@given(
+    cuts=st.lists(st.integers(0, 3000), max_size=6),
+    holes=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 400)), max_size=3),
+    seed=st.integers(0, 1000),
+)
+def test_where_chunks_end_shows_nowhere(
+    cuts: list[int], holes: list[tuple[int, int]], seed: int
+) -> None:
+    even = np.random.default_rng(seed).integers(-32767, 32768, 3000).astype(np.int16)
+    for start, count in holes:
+        even[start : start + count] = UNWRITTEN
+    widener, borders = Widener(), [0, *sorted(cuts), len(even)]
+    parts = [
+        widener.widen(even[begin:end], None, last=number == len(borders) - 2)
+        for number, (begin, end) in enumerate(pairwise(borders))
+    ]
+    assert np.array_equal(np.concatenate(parts), Widener().widen(even, None, last=True))
+
+
+def test_what_lies_between_is_a_windowed_sinc() -> None:
+    even = np.random.default_rng(1).integers(-8000, 8000, 500).astype(np.int16)
+    distance = np.arange(-12, 12) + 0.5
+    weights = np.sinc(distance) * np.kaiser(24, 6.0)
+    wanted = np.convolve(even, weights / weights.sum(), "valid")
+    out = Widener().widen(even, None, last=True)
+    assert np.array_equal(out[::2], even)
+    assert np.array_equal(out[1::2][11:-12], np.rint(wanted).astype(np.int16))
