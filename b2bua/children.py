@@ -29,6 +29,9 @@ BACKOFF_S = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0)
 
 STABLE_S = 60.0
 
+LINGER_S = 0.02
+"So long a message may wait for others to go with it: each waking of a child costs what ten do."
+
 MAX_UNSENT = 8 << 20
 "Octets waiting for a child that does not read: it hangs, and is killed."
 
@@ -70,6 +73,10 @@ class Child(Generic[M]):
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._unsent = bytearray()
+        self._goes_out = False
+        "At the end of this turn of the loop."
+        self._lingers = False
+        "Something waits for whatever is said next."
         self._ended = asyncio.Event()
         self._heard = 0.0
         self._closing = False
@@ -117,17 +124,22 @@ class Child(Generic[M]):
             logger.error("child did not leave, killed", extra={"child": self.spec.name})
             process.kill()
 
-    def send(self, message: msgspec.Struct) -> None:
+    def send(self, message: msgspec.Struct, *, at_once: bool = True) -> None:
         """Send at the end of this turn of the loop, or as soon as the child reads.
 
-        What one turn has to say goes in one piece, so the child wakes up once for it. Without a
-        child the message is void.
+        What one turn has to say goes in one piece, so the child wakes up once for it. What need
+        not be said `at_once` goes with whatever is said next, within `LINGER_S`. Without a child
+        the message is void.
         """
         if self._sock is None:
             return
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush_first)
         self._unsent += frame(message)
+        if at_once and not self._goes_out:
+            self._goes_out = True
+            asyncio.get_running_loop().call_soon(self._flush_first)
+        elif not at_once and not self._lingers:
+            self._lingers = True
+            asyncio.get_running_loop().call_later(LINGER_S, self._flush_late)
         if len(self._unsent) > MAX_UNSENT:
             logger.error("child does not read, killed", extra={"child": self.spec.name})
             self._kill()
@@ -199,8 +211,13 @@ class Child(Generic[M]):
         except Exception:
             logger.exception("message from child failed", extra={"child": self.spec.name})
 
+    def _flush_late(self) -> None:
+        self._lingers = False
+        self._flush_first()
+
     def _flush_first(self) -> None:
         """Send what has gathered; what the socket does not take waits for the child to read."""
+        self._goes_out = False
         self._flush()
         if self._sock is not None and self._unsent:
             asyncio.get_running_loop().add_writer(self._sock.fileno(), self._flush_rest)

@@ -170,7 +170,7 @@ class MediaPlane:
         self._workers[leg.worker].transcoded.discard(leg.leg_id)
         worker = self._workers[leg.worker]
         if leg.life == worker.child.starts and leg.leg_id in worker.legs:
-            worker.child.send(ReleaseLeg(leg.leg_id))
+            worker.child.send(ReleaseLeg(leg.leg_id), at_once=False)
             self._lending.cool(leg.local.port)
         else:
             leg.let_go()

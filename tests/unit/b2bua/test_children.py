@@ -87,3 +87,16 @@ async def test_more_than_the_socket_takes_arrives_in_order() -> None:
         heard = [(await nursery.next()).values["n" * 100] for _ in range(count)]
         await nursery.child.close(PATIENCE_S)
     assert heard == [float(number) for number in range(count)]
+
+
+async def test_what_has_time_goes_with_the_next_message_or_soon_by_itself() -> None:
+    nursery = Nursery()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(nursery.child.run())
+        await nursery.next()
+        nursery.child.send(Counters({"a": 1.0}), at_once=False)
+        assert (await nursery.next()).values == {"a": 1.0}
+        nursery.child.send(Counters({"b": 1.0}), at_once=False)
+        nursery.child.send(Counters({"c": 1.0}))
+        assert [(await nursery.next()).values for _ in "bc"] == [{"b": 1.0}, {"c": 1.0}]
+        await nursery.child.close(PATIENCE_S)
