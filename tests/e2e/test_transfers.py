@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.support import audio, ports
 from tests.support.audio import Pcm
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
-from tests.support.phones.phone import talk
+from tests.support.phones.phone import PhoneError, talk
 from tests.support.phones.wire import WirePhone, extension_phone, wire_phone
 from tests.support.prompts import HZ
 from tests.support.server import Server, server
@@ -154,6 +155,45 @@ async def test_an_attended_transfer_of_a_real_phone_joins_both_calls(workers: in
         assert_speaks(pcm, ALICE_HZ, 0.1, audio.seconds(pcm) - 0.3)
         assert_speaks(pcm, CAROL_HZ, 0.1, audio.seconds(pcm) - 0.3)
         assert_unheard(audio.decode(under_test.recording(two)), ALICE_HZ)
+        await under_test.stop()
+
+
+@pytest.mark.peer("baresip", "ffmpeg")
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_target_that_still_rings_rings_on_for_the_other_party(workers: int) -> None:
+    """Bob asks on one telephone and transfers on the other: scripted ones have one call each."""
+    async with (
+        server(f"{SHORT_FILES}[media]\nworkers = {workers}\n", ALL_RECORDED) as under_test,
+        extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
+        extension_phone(under_test, "102", voice(BOB_HZ)) as bob,
+        extension_phone(under_test, "102", voice(BOB_HZ)) as asking,
+        baresip(under_test.setup(under_test.extension("103"), voice(CAROL_HZ))) as carol,
+    ):
+        await stand(alice, "102", bob)
+        await talk(0.8)
+        await asking.dial("103")
+        await carol.ringing()
+        await talk(0.4)
+        await bob.refer(f"sip:103@{under_test.sip}?Replaces={quote(asking.replaces)}")
+        with pytest.raises(PhoneError, match="487"):
+            await asking.established()
+        await talk(1.6)
+        assert not [event for event in carol.events if event["type"] == "CALL_CLOSED"]
+        await carol.answer()
+        await bob.closed()
+        await talk(2.0)
+        await alice.hang_up()
+        await carol.closed()
+
+        rows = {pair(row): row for row in await under_test.calls_closed(3)}
+        assert set(rows) == {("101", "102"), ("102", "103"), ("101", "103")}
+        pcm = audio.decode(under_test.recording(rows["101", "103"]))
+        assert_begins_with(pcm, ALICE_HZ, CAROL_HZ)
+        assert_unheard(pcm, BOB_HZ)
+        assert_speaks(pcm, ALICE_HZ, 0.1, audio.seconds(pcm) - 0.3)
+        assert_speaks(pcm, CAROL_HZ, 0.1, audio.seconds(pcm) - 0.3)
+        assert audio.find_ringing(alice.heard()) is not None
+        assert_speaks(carol.heard(), ALICE_HZ, 0.3, 1.8)
         await under_test.stop()
 
 

@@ -49,6 +49,8 @@ class WirePhone:
         self._call_id = self._target = ""
         self._from = self._to = ""
         "As they stand in our requests, with their tags."
+        self._early_to = ""
+        "To of the newest provisional response."
         self._version = 0
         "Of our newest description."
         self._cseq = secrets.randbits(8)
@@ -185,8 +187,9 @@ class WirePhone:
 
     @property
     def replaces(self) -> str:
-        """The call at hand, as Replaces names it (:rfc:`3891`)."""
-        tags = {"to-tag": self._to, "from-tag": self._from}
+        """The call at hand, ringing or answered, as Replaces names it (:rfc:`3891`)."""
+        to = self._to if ";tag=" in self._to else self._early_to
+        tags = {"to-tag": to, "from-tag": self._from}
         value = self._call_id
         for name, address in tags.items():
             value += f";{name}={address.partition(';tag=')[2]}"
@@ -284,6 +287,7 @@ class WirePhone:
         """Hear early media, and acknowledge what is sent reliably (:rfc:`3262`)."""
         if response[8] != "1" or not _header(response, "CSeq").endswith(" INVITE"):
             return
+        self._early_to = _header(response, "To")
         if "m=audio" in response:
             self._hear_from(response)
         if "\r\nRSeq: " in response:
