@@ -321,15 +321,19 @@ def _read_body(data: bytes, begin: int, message: Request | Response) -> Problem:
 
 def _read_head(fields: dict[str, list[str]]) -> Head:
     """Read the mandatory headers (RFC 3261 section 8.1.1); raises `RemoteProtocolError`."""
-    for name in _MANDATORY:
-        if not (values := fields.get(name)) or not values[0]:
-            raise RemoteProtocolError(400, f"Missing {name}")
-    call_id, from_, to = fields["Call-ID"][0], fields["From"][0], fields["To"][0]
+    try:
+        via, cseq, call_id = fields["Via"][0], fields["CSeq"][0], fields["Call-ID"][0]
+        from_, to = fields["From"][0], fields["To"][0]
+    except LookupError:
+        via = cseq = call_id = from_ = to = ""
+    if not (via and from_ and to and call_id and cseq):
+        missing = next(name for name in _MANDATORY if not any(fields.get(name, ())[:1]))
+        raise RemoteProtocolError(400, f"Missing {missing}")
     if not (call_id.isascii() and call_id.isprintable() and " " not in call_id):
         raise RemoteProtocolError(400, "Bad Call-ID")
-    number, method = _read_cseq(fields["CSeq"][0])
+    number, method = _read_cseq(cseq)
     try:
-        top = parse_top_via(fields["Via"][0])
+        top = parse_top_via(via)
     except ValueError as error:
         raise RemoteProtocolError(400, "Bad Via") from error
     return Head(call_id, number, method, tag_of(from_), tag_of(to), top)
