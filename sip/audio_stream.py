@@ -108,7 +108,7 @@ def _audio_stream(session: SessionDescription) -> AudioStream:
         raise NoCommonCodec("no codec with a name")
     host, unspecified = _address(media.connection or session.connection)
     said = read_wishes(media)
-    direction = said.direction or _direction(session.attributes) or "sendrecv"
+    direction = written_direction(session, media)
     if unspecified:
         direction = DIRECTION[SENDS[direction], False]
     return AudioStream(
@@ -132,6 +132,11 @@ def audio_index(session: SessionDescription) -> int:
     if not unusable:
         raise SdpError("no audio")
     raise NoCommonCodec(f"profile {unusable} is not supported")
+
+
+def written_direction(session: SessionDescription, media: MediaDescription) -> Direction:
+    """Return the direction of the m-line, else that of the session, else `sendrecv`."""
+    return read_wishes(media).direction or _direction(session.attributes) or "sendrecv"
 
 
 class Wishes(NamedTuple):

@@ -12,7 +12,7 @@ from b2bua.calls.media_way import MediaWay
 from b2bua.media.leg import MediaLeg
 from b2bua.media.messages import SrtpKeys
 from sip.address import HostPort
-from sip.audio_stream import RECEIVES, SENDS, audio_index
+from sip.audio_stream import RECEIVES, SENDS, audio_index, written_direction
 from sip.offer_answer import (
     Direction,
     Origin,
@@ -214,7 +214,8 @@ class Negotiation(Agreed):
     def agree_on(self, answer: SessionDescription, said: SessionDescription) -> None:
         """Take an answer that was read already; `said`: as it was written."""
         assert self._offering is not None
-        free = audio_stream(self._offering).direction == "sendrecv"
+        line = self._offering.media[audio_index(self._offering)]
+        free = written_direction(self._offering, line) == "sendrecv"
         self._agree(self._offering, answer, said, free=free)
 
     # --- from narrow to wide, behind a menu
