@@ -133,6 +133,7 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
     "direction.outgoing": _both("Abgehend", "Outgoing"),
     "direction.internal": _both("Intern", "Internal"),
     "call.did": _both("über {number}", "via {number}"),
+    "call.answered_by": _both("angenommen von {who}", "answered by {who}"),
     "call.running": _both("läuft", "in progress"),
     "call.talked": _both("Gesprächsdauer {time}", "Talked for {time}"),
     "call.rang": _both("{time} geklingelt", "Rang for {time}"),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from cdr.queries import CallFilter
-from cdr.rows import CallRow, SegmentRow
+from cdr.rows import CallRow, PartyRow, SegmentRow
 from web.access import PageViewer
 from web.api import MAX_CURSOR, audio_url, live_url
 from web.audio import file_name
@@ -44,6 +44,9 @@ OUTCOMES = (
     "failed",
 )
 "In the order of the list in the search form."
+
+CALLEE = 1
+"The side of whoever was called."
 
 _DISPLAY_NAME = re.compile(r'\s*"?([^"<]*?)"?\s*<')
 
@@ -102,7 +105,10 @@ class CallView:
     src: str
     src_name: str
     dst: str
+    dst_name: str
     did: str
+    answered_by: str
+    "Who was not called and answered: a member of a group, or whoever it was forwarded to."
     direction: str
     direction_word: str
     duration: str
@@ -190,6 +196,7 @@ async def _live(web: Web) -> LiveStatus | None:
 def _view(web: Web, call: CallRow, t: Texts, present: frozenset[str] | None) -> CallView:
     moment = local(call.calldate, web.settings.timezone)
     running = call.state == "open"
+    callee = _callee(call)
     why = web.ports.sentences.sentence(call.outcome_reason, call.outcome_params, t.language)
     return CallView(
         day=day_text(moment.date(), t.language),
@@ -198,7 +205,9 @@ def _view(web: Web, call: CallRow, t: Texts, present: frozenset[str] | None) -> 
         src=call.src,
         src_name=_name(call),
         dst=call.dst,
+        dst_name=callee.name if callee is not None and callee.number == call.dst else "",
         did=call.did if call.did != call.dst else "",
+        answered_by=_answered_by(call, callee, t),
         direction=call.direction,
         direction_word=t.word("direction", call.direction),
         duration="" if running else duration_text(call.duration),
@@ -218,6 +227,19 @@ def _talked(call: CallRow, t: Texts) -> str:
     if call.answered_at is None:
         return t("call.rang", time=duration_text(call.duration))
     return t("call.talked", time=duration_text(call.billsec))
+
+
+def _callee(call: CallRow) -> PartyRow | None:
+    """Return the extension that has answered, if it was one."""
+    found = (party for party in reversed(call.parties) if party.side == CALLEE and party.extension)
+    return next(found, None)
+
+
+def _answered_by(call: CallRow, callee: PartyRow | None, t: Texts) -> str:
+    if callee is None or callee.number == call.dst:
+        return ""
+    who = f"{callee.number}, {callee.name}" if callee.name else callee.number
+    return t("call.answered_by", who=who)
 
 
 def _name(call: CallRow) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cdr.extension_records import Credentials, ExtensionAdded, OptIn
-from cdr.records import BindingStored, SegmentOpened
+from cdr.records import BindingStored, CallOpened, PartyJoined, SegmentOpened
 from cdr.usage import DAY_US
 from recording.storage import StorageState
 from tests.unit.web.house import AT, SECOND, House, call_opened, relative_path
@@ -68,6 +68,34 @@ async def test_each_part_has_its_own_loudspeaker(house: House) -> None:
     assert "Part 2 1:00" in seen
     assert "4 s of audio are missing." in seen
     assert "Recovered after a crash." in seen
+
+
+async def test_who_has_answered_is_told(house: House) -> None:
+    def joins(call: CallOpened, number: str, name: str) -> None:
+        party = PartyJoined(
+            party_id=f"{call.id}-{number}",
+            call_id=call.id,
+            leg="b",
+            side=1,
+            joined_at=AT,
+            extension=number,
+            number=number,
+            name=name,
+        )
+        house.journal.put(party)
+
+    group, named = call_opened("1", dst="600"), call_opened("2", dst="104")
+    house.journal.put(group)
+    house.journal.put(named)
+    joins(group, "102", "<Ben>")
+    joins(named, "104", "Empfang")
+    assert await house.journal.drain(5)
+    async with house.logged_in() as browser:
+        page = (await browser.get("/calls")).text
+        assert "answered by 102, &lt;Ben&gt;" in page
+        assert '<span class="number">104</span> <span class="sub">Empfang</span>' in page
+        german = (await browser.get("/calls", headers=GERMAN)).text
+        assert page.count("answered by") == german.count("angenommen von") == 1
 
 
 async def test_no_file_no_icon(house: House) -> None:
