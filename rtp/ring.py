@@ -38,7 +38,10 @@ ENTRY: Final = struct.Struct("QIHBx")
 "arrival_ns, leg, length, kind, (spare)."
 
 GRANULE: Final = 256
-"Octets. A packet of up to 240 takes one."
+"Octets."
+
+USUAL: Final = GRANULE - ENTRY.size
+"Octets of a packet or mark that takes one granule, at most."
 
 LONGEST: Final = 2048
 "Octets of a packet or mark."
@@ -196,15 +199,15 @@ class RingWriter:
         `LONGEST`; `arrival_ns` is on the monotonic clock. This is the fast path: it stays
         free of anything that can wait till later.
         """
-        granules = length + 271 >> 8
+        granules = 1 if length <= USUAL else granules_of(length)
         if self._room < granules and not self._make_room(leg, granules, arrival_ns):
             return
         head = self._head
         pack = self._packers[length] or self._packer(length)
-        start = 4096 + (head % self._granules << 8)
+        start = HEADER_PAGE + head % self._granules * GRANULE
         pack(self._memory, start, arrival_ns, leg, length, 0, octets)
         self._room -= granules
-        self._words[8] = self._head = head + granules
+        self._words[HEAD] = self._head = head + granules
 
     def mark(self, kind: Kind, leg: int, arrival_ns: int, data: bytes = b"") -> None:
         """Publish a mark behind everything that was handed in before it."""

@@ -21,6 +21,7 @@ from rtp.ring import (
     LOST_PACKETS,
     READ,
     SAFE,
+    USUAL,
     RingError,
     RingLayout,
     granules_of,
@@ -142,7 +143,7 @@ class RingReader:
         """Return the granules in which entries begin, and where the last one ends."""
         granules = np.arange(position, end) % self._granules
         lengths = self._heads["length"][granules]
-        if (lengths <= GRANULE - ENTRY_STRUCT.size).all():
+        if (lengths <= USUAL).all():
             return granules, end
         # One that needs several granules: what lies inside it looks like anything.
         begins, sizes = [], lengths.tolist()

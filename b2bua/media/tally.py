@@ -6,7 +6,7 @@ A leg is looked at when its turn comes, a few legs at a time, never all at once:
 
 from dataclasses import fields
 from operator import add, attrgetter, sub
-from typing import Final
+from typing import Final, TypeAlias
 
 from rtp.io.leg import Leg
 from rtp.statistics import Drops
@@ -14,32 +14,34 @@ from rtp.statistics import Drops
 _DROPS: Final = tuple(field.name for field in fields(Drops))
 _drops_of: Final = attrgetter(*_DROPS)
 
-_NAMES: Final = (
-    *("packets_received", "packets_sent", "packets_lost", "octets_received"),
-    *(f"dropped_{name}" for name in _DROPS),
-)
+_TRAFFIC: Final = ("packets_received", "packets_sent", "packets_lost", "octets_received")
+_NAMES: Final = (*_TRAFFIC, *(f"dropped_{name}" for name in _DROPS))
 
-_NOTHING: Final = (0,) * len(_NAMES)
+Sums: TypeAlias = tuple[int, ...]
+
+_NOTHING: Final[tuple[Sums, Sums]] = (0,) * len(_TRAFFIC), (0,) * len(_DROPS)
 
 
 class Tally:
     """Totals since the process started, and what each leg has contributed so far."""
 
     def __init__(self) -> None:
-        self._sums: tuple[int, ...] = _NOTHING
-        self._counted: dict[int, tuple[int, ...]] = {}
+        self._traffic, self._drops = _NOTHING
+        self._counted: dict[int, tuple[Sums, Sums]] = {}
 
     @property
     def totals(self) -> dict[str, float]:
         """The totals by name."""
-        return dict(zip(_NAMES, map(float, self._sums), strict=True))
+        return dict(zip(_NAMES, map(float, self._traffic + self._drops), strict=True))
 
     def count(self, leg: Leg) -> None:
         """Add what is new with `leg`."""
-        figures = _figures(leg)
-        before = self._counted.get(leg.leg_id, _NOTHING)
-        self._counted[leg.leg_id] = figures
-        self._sums = tuple(map(add, self._sums, map(sub, figures, before)))
+        traffic, drops = _traffic_of(leg), _drops_of(leg.relay.drops)
+        traffic_before, drops_before = self._counted.get(leg.leg_id, _NOTHING)
+        self._counted[leg.leg_id] = traffic, drops
+        self._traffic = tuple(map(add, self._traffic, map(sub, traffic, traffic_before)))
+        if drops != drops_before:
+            self._drops = tuple(map(add, self._drops, map(sub, drops, drops_before)))
 
     def forget(self, leg: Leg) -> None:
         """Add what is new with `leg` for the last time."""
@@ -47,13 +49,7 @@ class Tally:
         del self._counted[leg.leg_id]
 
 
-def _figures(leg: Leg) -> tuple[int, ...]:
-    """Return the figures of `leg` in the order of the names."""
+def _traffic_of(leg: Leg) -> Sums:
+    """Return the figures of `leg` in the order of their names."""
     received = leg.relay.received
-    return (
-        received.packets,
-        leg.packets_sent,
-        received.lost,
-        received.octets,
-        *_drops_of(leg.relay.drops),
-    )
+    return received.packets, leg.packets_sent, received.lost, received.octets
