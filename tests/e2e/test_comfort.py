@@ -8,7 +8,7 @@ import pytest
 from ivr.hold_music import SHIPPED
 from ivr.prompts import PromptId
 from tests.e2e.calls import call, end
-from tests.e2e.voices import assert_speaks, assert_unheard, first, voice
+from tests.e2e.voices import assert_speaks, assert_talk, assert_unheard, first, voice
 from tests.support import audio, ports
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
@@ -74,9 +74,7 @@ async def test_a_did_rings_a_group_and_the_recording_is_of_whoever_answers(tmp_p
         row = await under_test.the_call()
         assert (row["dst"], row["outcome"]) == ("600", "recorded"), row
         pcm = audio.decode(under_test.recording(row))
-        last = audio.seconds(pcm) - 0.3
-        assert_speaks(pcm, ALICE, 0.4, last)
-        assert_speaks(pcm, CARL, 0.4, last)
+        assert_talk(pcm, ALICE, CARL, since=0.4)
         assert_unheard(pcm, BOB)
         assert_unheard(carl.heard(), HZ[PromptId.CONSENT])
         heard = outside.heard()
@@ -108,9 +106,7 @@ async def test_a_call_that_rings_elsewhere_is_fetched(tmp_path: Path) -> None:
         row = await under_test.the_call()
         assert (row["dst"], row["outcome"]) == ("101", "recorded"), row
         pcm = audio.decode(under_test.recording(row))
-        last = audio.seconds(pcm) - 0.3
-        assert_speaks(pcm, ALICE, 0.4, last)
-        assert_speaks(pcm, CARL, 0.4, last)
+        assert_talk(pcm, ALICE, CARL, since=0.4)
         assert_unheard(pcm, BOB)
         heard = outside.heard()
         assert first(heard, audio.NETWORK_HZ) < first(heard, CARL)
@@ -146,9 +142,7 @@ async def test_a_declined_call_goes_outside_and_the_policy_with_it(tmp_path: Pat
         row = await under_test.the_call()
         assert (row["dst"], row["outcome"]) == ("103", "recorded"), row
         pcm = audio.decode(under_test.recording(row))
-        last = audio.seconds(pcm) - 0.3
-        assert_speaks(pcm, ALICE, 0.4, last)
-        assert_speaks(pcm, CARL, 0.4, last)
+        assert_talk(pcm, ALICE, CARL, since=0.4)
         assert_unheard(pcm, BOB)
 
 

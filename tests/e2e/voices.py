@@ -38,3 +38,9 @@ def assert_speaks(pcm: Pcm, hz: float, start: float, end: float) -> None:
     assert overlap >= 0.85 * (end - start), (
         f"{hz} Hz is wanted in {start:.2f}..{end:.2f} s, heard in {heard}"
     )
+
+
+def assert_talk(pcm: Pcm, *voices: float, since: float = 0.1) -> None:
+    """Assert that each of these voices is there from `since` to the end of a file."""
+    for hz in voices:
+        assert_speaks(pcm, hz, since, audio.seconds(pcm) - 0.3)
