@@ -75,6 +75,13 @@ class Call(CallLife):
             raise destination
         if not hops_left(conversation.request):
             raise nobody(483, "Too Many Hops", self._dialled)
+        await self._find(destination)
+        self._answered()
+        await self._talk()
+
+    async def _find(self, destination: Reachable) -> None:
+        """Ask the caller where that is due, and ring, until somebody has answered."""
+        conversation = self._c
         search = Search(
             self._s.plan,
             self._exchange,
@@ -94,8 +101,7 @@ class Call(CallLife):
         else:
             self._forwarding = hunt, Forwarding(conversation)
             await hunt.run(step, self._forwarding[1], self._prepare)
-        self._answered()
-        await self._talk()
+            self._forwarding = None
 
     def _diverted_by(self) -> set[str]:
         """Return our extensions that have sent this call on, before it came back from outside."""

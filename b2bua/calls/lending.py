@@ -76,6 +76,8 @@ class Lending:
 
     def borrower(self, event: CallEvent | None) -> Attachable | None:
         """Return the conversation whose an event is, because it is about a party on loan."""
+        if not self.away:
+            return None
         conversation = self._c
         usage, leg_id = getattr(event, "usage", None), getattr(event, "leg_id", None)
         if usage in self._rung:

@@ -239,9 +239,10 @@ class Switchboard:
         """Note which extensions are in a call, in place of those that were."""
         before, now = self._extensions.get(call, frozenset()), frozenset(numbers)
         self._extensions[call] = now
-        for number in now - before:
-            self._by_extension.setdefault(number, []).append(call)
-        self._leave(call, before - now)
+        if now != before:
+            for number in now - before:
+                self._by_extension.setdefault(number, []).append(call)
+            self._leave(call, before - now)
         self.lamps.changed(before | now)
 
     def settle(self, call: Talkable) -> None:
