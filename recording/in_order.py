@@ -12,7 +12,7 @@ A recorder that was killed loses nothing but the decoder's memory, because the r
 packets that are not in the file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -104,15 +104,31 @@ class InOrder:
 
     def decode_before(self, end: int) -> None:
         """Decode what begins before the place `end`, into the buffer."""
+        if self._packets:
+            for place, parts in self._stretches_before(end):
+                self._write(place, np.concatenate(parts))
+        self._end = end
+
+    def _stretches_before(self, end: int) -> Iterator[tuple[int, list[NDArray[np.int16]]]]:
+        """Yield what is decoded, packets that follow one another without a gap together."""
+        per_place = 1 if self._between is None else 2
+        parts: list[NDArray[np.int16]] = []
+        first = behind = 0
         for place in sorted(place for place in self._packets if place < end):
             packet = self._packets.pop(place)
             pcm = self._decoder_of(packet).decode(packet.payload)
+            if parts and place != behind:
+                yield first, parts
+                parts = []
             if len(pcm):
-                self._write(place, pcm[np.newaxis])
-        self._end = end
+                first = first if parts else place
+                parts.append(pcm)
+                behind = place + len(pcm) // per_place
+        if parts:
+            yield first, parts
 
-    def _write(self, place: int, pcm: NDArray[np.int16]) -> None:
-        starts = np.array([place])
+    def _write(self, place: int, samples: NDArray[np.int16]) -> None:
+        starts, pcm = np.array([place]), samples[np.newaxis]
         if self._between is None:
             self._buffer.write(self._rows, starts, pcm)
         else:
