@@ -42,6 +42,16 @@ async def test_calls_take_the_path_by_which_the_telephone_registered(tmp_path: P
 
 
 @virtual
+async def test_a_telephone_may_have_a_name_that_no_grammar_knows(tmp_path: Path) -> None:
+    async with open_house(tmp_path, *CLERKS) as house:
+        caller, callee = house.phone("101"), house.phone("102", registered=False)
+        contact = "sip:102@front_desk2:5062"
+        house.registrar.restore([replace(house._binding(callee), contact=contact)])
+        caller.dial("102")
+        assert str((await callee.take(InviteOffered)).request.uri) == contact
+
+
+@virtual
 async def test_a_telephone_with_two_flows_rings_once(tmp_path: Path) -> None:
     async with open_house(tmp_path, *CLERKS) as house:
         caller = house.phone("101")
