@@ -11,6 +11,7 @@ the first row that fits decides. Two principles stand behind the rows:
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from recording.outcome import Outcome
 from recording.permit import Basis
@@ -216,6 +217,18 @@ def decide(
     Without any, as where a call from outside is forwarded outside, nothing is recorded. `own`
     holds the caller before the callee. A transfer decides anew for whoever remains.
     """
+    return _decide(direction, tuple(own), emergency, fax, outside_has_keys)
+
+
+@lru_cache(maxsize=1024)
+def _decide(
+    direction: Direction,
+    own: tuple[OwnParty, ...],
+    emergency: bool,  # noqa: FBT001 - of one caller, for the cache's sake
+    fax: bool,  # noqa: FBT001 - the same
+    outside_has_keys: bool,  # noqa: FBT001 - the same
+) -> Decision:
+    """Decide. The same few extensions call each other again and again."""
     situation = _situation(direction, own, emergency=emergency, fax=fax, key=outside_has_keys)
     rule = next(rule for rule in RULES if rule.fits(situation))
     starting = rule.start is not Start.NOT
