@@ -7,7 +7,8 @@ file system. It also writes what others left there, so:
 
 - It is used for a few files at least, on file systems known to do by it all that `fdatasync`
   does (ext4, xfs), and from Linux 5.8 on, which tells of failed writes there.
-- If it took long, somebody else writes much: files are then synced one by one for a while.
+- If it took longer than our files explain, somebody else writes much: they are then synced one
+  by one for a while.
 - If it fails, it does not say whose octets were lost: then each file is asked.
 """
 
@@ -23,6 +24,9 @@ from recording.folder import Part
 FEWEST_FILES: Final = 3
 
 SLOW_S: Final = 0.25
+
+SLOW_S_PER_FILE: Final = 0.01
+"A hard disk has to move its heads for each."
 
 ONE_BY_ONE_S: Final = 60.0
 
@@ -65,7 +69,7 @@ class JointSync:
         except OSError:
             return False
         finally:
-            if self._clock() - began > SLOW_S:
+            if self._clock() - began > SLOW_S + SLOW_S_PER_FILE * len(parts):
                 self._not_before = self._clock() + ONE_BY_ONE_S
         return True
 

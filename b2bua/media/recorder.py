@@ -11,6 +11,7 @@ that no new server adopts a `.part` that is still being finished.
 import argparse
 import contextlib
 import ctypes
+import gc
 import logging
 import mmap
 import os
@@ -104,6 +105,8 @@ class Recorder:
     def run(self) -> None:
         """Record until the channel ends, then finish."""
         resumed = self._worker.start()
+        # What is there now stays: the collector need not walk it again and again.
+        gc.freeze()
         self._channel.send(RecorderReady(resumed=resumed))
         next_ns = time.monotonic_ns()
         while not self._channel.closed:
