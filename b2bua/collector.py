@@ -1,9 +1,9 @@
 """The garbage collector of the signalling process: it works while nobody waits.
 
-A call leaves no cycles behind (a test holds it to that), so all but a little is freed as it is
-let go of. The collector's own rule is to walk through what is new whenever there is much of it:
-through the calls that stand, for nothing, and set-ups waited 10 to 130 ms for that. So it is off,
-and once a second somebody looks whether it is worth while.
+Calls and connections leave no cycles behind (tests hold them to that), so all but a little is
+freed as it is let go of. The collector's own rule is to walk through what is new whenever there is
+much of it: through the calls that stand, for nothing, and set-ups waited 10 to 130 ms for that. So
+it is off, and once a second somebody looks whether it is worth while.
 """
 
 import gc

@@ -103,12 +103,13 @@ class PortRange:
         to the next one. `choose` must not be predictable, for then an attacker who knows
         the next port can send to it before the phone does.
         """
-        if not self.pairs:
+        pairs = self.pairs
+        if not pairs:
             raise NoPortsError(f"the range {self.low} to {self.high} holds no port pair")
-        start = choose(self.pairs)
-        tries = min(self.pairs, MAX_TRIES)
+        start = choose(pairs)
+        tries = min(pairs, MAX_TRIES)
         for step in range(tries):
-            port = self.pair((start + step) % self.pairs)
+            port = self.pair((start + step) % pairs)
             if rests(port):
                 continue
             try:
@@ -116,7 +117,7 @@ class PortRange:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise NoPortsError(f"{host}: {error.strerror}") from error
-        raise NoPortsError(f"{tries} of {self.pairs} port pairs tried, all in use or cooling off")
+        raise NoPortsError(f"{tries} of {pairs} port pairs tried, all in use or cooling off")
 
 
 def _bind_pair(host: str, port: int) -> PortPair:

@@ -137,6 +137,8 @@ class Connection(asyncio.BufferedProtocol):
         """Take note that the connection is no more."""
         self.end("closed by the peer" if exc is None else str(exc), abort=True)
         self._owner.closed(self)
+        # Or the two, and all that TLS keeps for them, would wait for the garbage collector.
+        self._transport = None
 
     # --- what comes
 
