@@ -26,6 +26,8 @@ AT_ONCE_SAMPLES = 2 * FRAME_SAMPLES
 """LAME keeps a buffer for as much as it was ever given at once, eight octets a sample: a second
 would be 64 KB for each encoder."""
 
+_LITTLE_ENDIAN = np.dtype("<i2")
+
 __all__ = ["ENCODER_DELAY_SAMPLES", "FRAME_SAMPLES", "Encoder"]
 
 
@@ -70,9 +72,10 @@ class Encoder:
         if not len(pcm):
             return b""
         self._fed = True
-        for begin in range(0, len(pcm), AT_ONCE_SAMPLES):
-            piece = pcm[begin : begin + AT_ONCE_SAMPLES]
-            self._held += self._lame.encode(piece.astype("<i2", copy=False).tobytes())
+        octets = pcm.astype(_LITTLE_ENDIAN, copy=False).tobytes()
+        step = AT_ONCE_SAMPLES * len(octets) // len(pcm)
+        for begin in range(0, len(octets), step):
+            self._held += self._lame.encode(octets[begin : begin + step])
         return self._whole_frames(last=False)
 
     def flush(self) -> bytes:
