@@ -1,8 +1,8 @@
 """How far the rings may be overwritten, and what a successor is told before that.
 
 Four times a second the open recordings are described as they are at the rings' present
-places. As soon as each file holds everything that arrived before those places, and beyond
-it what a new encoder must hear again before it goes on (`recording/splice.py`), the
+places. In the first tick in which each file holds everything that arrived before those places,
+and beyond it what a new encoder must hear again before it goes on (`recording/splice.py`), the
 description becomes the checkpoint, and only then the `safe` cursors move there.
 
 A disk that stands still must not fill the rings: from `FULL_SHARE` on the cursors move all
@@ -38,8 +38,15 @@ FULL_SHARE: Final = 0.7
 class _Snapshot:
     positions: tuple[int, ...]
     states: tuple[RecordingState, ...]
-    closing: tuple[Recording, ...]
-    "Whose end lies before the positions."
+    lacking: list[tuple[Recording, int | None]]
+    """Recordings whose files did not hold everything before the positions when they were last
+    asked, each with its place there; None: its end lies before, so it has to have a result."""
+
+    def is_complete(self) -> bool:
+        """Tell whether nothing before the positions is needed any more."""
+        while self.lacking and _holds(*self.lacking[-1]):
+            self.lacking.pop()
+        return not self.lacking
 
 
 class SafeCursor:
@@ -75,7 +82,7 @@ class SafeCursor:
         if now_ns >= self._due_ns:
             self._due_ns = now_ns + SNAPSHOT_NS
             self._take(recordings)
-            self._commit(recordings)
+        self._commit(recordings)
 
     def _take(self, recordings: Mapping[int, Recording]) -> None:
         positions = tuple(lane.reader.position for lane in self._lanes)
@@ -83,21 +90,20 @@ class SafeCursor:
         if positions == (self._snapshots[-1].positions if self._snapshots else safe):
             return
         anchors = self._buffer.anchors()
-        states, closing = [], []
+        states: list[RecordingState] = []
+        lacking: list[tuple[Recording, int | None]] = []
         for recording in recordings.values():
             if recording.closing:
-                closing.append(recording)
+                lacking.append((recording, None))
             else:
-                edge = recording.place(self._lanes[recording.ring].edge_ns)
-                states.append(recording.state(anchors, edge + EARLY_SAMPLES))
-        self._snapshots.append(_Snapshot(positions, tuple(states), tuple(closing)))
+                place = recording.place(self._lanes[recording.ring].edge_ns) + EARLY_SAMPLES
+                states.append(recording.state(anchors, place))
+                lacking.append((recording, place))
+        self._snapshots.append(_Snapshot(positions, tuple(states), lacking))
 
     def _commit(self, recordings: Mapping[int, Recording]) -> None:
-        if not self._snapshots:
-            return
-        covered = {key: _covered(recording) for key, recording in recordings.items()}
         chosen = None
-        while self._snapshots and _complete(self._snapshots[0], covered):
+        while self._snapshots and self._snapshots[0].is_complete():
             chosen = self._snapshots.popleft()
         if self._snapshots and self._filling():
             # Better a hole after a crash than one now.
@@ -130,21 +136,17 @@ class SafeCursor:
         return any(lane.fill > FULL_SHARE for lane in self._lanes)
 
 
-def _covered(recording: Recording) -> float:
-    """Return the place from which on a successor needs the samples again.
+def _holds(recording: Recording, place: int | None) -> bool:
+    """Tell whether a successor needs no samples before `place` (None: the end) again.
 
     A pause has no end that anyone knows, so it is not waited for: what LAME holds back of
     the last second before it is lost if the process dies in the pause.
     """
-    if recording.paused_ns is not None or recording.result is not None:
-        return float("inf")
+    if recording.result is not None:
+        return True
+    if place is None:
+        return False
+    if recording.paused_ns is not None:
+        return True
     frames = recording.frames_written - DEFAULT_PRIMING_FRAMES
-    return frames * FRAME_SAMPLES * RATE / recording.spec.sample_rate
-
-
-def _complete(snapshot: _Snapshot, covered: Mapping[int, float]) -> bool:
-    """Tell whether nothing before the snapshot's place in the ring is needed any more."""
-    return all(
-        covered.get(state.spec.recording_id, float("inf")) >= state.place
-        for state in snapshot.states
-    ) and all(recording.result is not None for recording in snapshot.closing)
+    return frames * FRAME_SAMPLES * RATE >= place * recording.spec.sample_rate

@@ -150,6 +150,7 @@ def test_a_file_that_was_finished_just_before_is_told_and_not_touched(
     call(rig)
     rig.run(length_s)
     rig.worker._cursor._due_ns = rig.now_ns * 2  # no checkpoint any more
+    rig.worker._cursor._snapshots.clear()
     finish(rig)
     first = rig.closed.pop()
     content = (rig.folder / "2026/1.mp3").read_bytes()
