@@ -308,6 +308,9 @@ class TransactionLayer:
                 self._serve(action)
             else:
                 self._use(transaction, action, response, now)
+        if transaction.state is State.TERMINATED and isinstance(transaction, ClientTransaction):
+            # Who was told of it knows it, too: the circle would wait for the garbage collector.
+            transaction.report = _tell_nobody
 
     def _serve(self, action: Action) -> None:
         if action is Action.TIMED_OUT:
@@ -368,6 +371,12 @@ class TransactionLayer:
         self._by_id.pop(transaction.id, None)
         if self._merge.get(transaction.merge_key) is transaction:
             del self._merge[transaction.merge_key]
+
+
+def _tell_nobody(
+    _transaction: ClientTransaction, _response: Response | None, _code: int, _now: float
+) -> None:
+    """Stand in for who was told what came of a request, when it is over."""
 
 
 def _rules_of(timers: Timers, *, reliable: bool) -> dict[Action, TimerRule | None]:

@@ -82,7 +82,9 @@ class Hunt:
                     self._c, self.ringings, front.on_event, patience_s=self.step.patience_s
                 )
             except Unanswered as over:
-                self._ring(self._search.after(over), front, prepare)
+                # The search keeps it; its frames keep all else, and so would make a circle.
+                step = self._search.after(over.with_traceback(None))
+                self._ring(step, front, prepare)
             else:
                 let_meet(front, answered)
                 return
