@@ -14,6 +14,7 @@ came in. How the stream is cut into pieces then changes no sample.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,13 @@ HIGHEST_HZ: Final = 200
 
 Samples = NDArray[np.int16]
 Floats = NDArray[np.float32]
+
+
+@lru_cache(maxsize=64)
+def _between_ends(count: int) -> Floats:
+    """Return weights that stand between 0 and 1, at equal distances."""
+    weights: Floats = (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
+    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Scale:
             "history": window + rate // LOWEST_HZ + overlap,
             "look_ahead": LOOK_AHEAD_MS * rate // 1000,
             "fade": fade,
-            "enter": (np.arange(1, overlap + 1) / (overlap + 1)).astype(np.float32),
+            "enter": _between_ends(overlap),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -149,7 +157,11 @@ class Concealer:
 
     def _fill(self, known: Samples, missing: NDArray[np.bool_], ready: int) -> None:
         """Fill the gaps that begin before `ready`, whole and in place."""
-        borders = np.flatnonzero(np.diff(missing, prepend=False, append=False)).tolist()
+        borders = (np.flatnonzero(missing[1:] != missing[:-1]) + 1).tolist()
+        if missing[0]:
+            borders.insert(0, 0)
+        if missing[-1]:
+            borders.append(len(known))
         following = [*borders[2::2], len(known)]
         for start, end, behind in zip(borders[::2], borders[1::2], following, strict=True):
             if self._in_long_gap and start == len(self._pending):
@@ -186,7 +198,7 @@ class Concealer:
         if count <= scale.concealed:
             overlap = good[: scale.overlap]
             weight = scale.enter[: len(overlap)]
-            overlap[:] = overlap * weight + faded[count : count + len(overlap)] * (1 - weight)
+            overlap[:] = _blend(faded[count : count + len(overlap)], overlap, weight)
 
     def _bridge(self, sound: Floats, good: Samples, count: int) -> Floats:
         """Return the `sound` before a gap going over into the one behind it."""
@@ -194,8 +206,8 @@ class Concealer:
         coming = np.zeros(scale.history, dtype=np.float32)
         coming[: len(good)] = good
         backwards = _repeated(coming[::-1], _period(coming[::-1], scale), scale)[:count]
-        weight = (np.arange(1, count + 1) / (count + 1)).astype(np.float32)
-        return np.clip(sound[:count] * (1 - weight) + backwards[::-1] * weight, -32767, 32767)
+        joined = _blend(sound[:count], backwards[::-1], _between_ends(count))
+        return np.minimum(np.maximum(joined, -32767), 32767)
 
 
 class Silencer:
@@ -242,7 +254,18 @@ def _repeated(recent: Floats, period: int, scale: Scale) -> Floats:
     # joints between repetitions are smooth.
     overlap = min(scale.overlap, period // 4)
     before = recent[len(recent) - period - overlap : len(recent) - period]
-    weight = np.linspace(0, 1, overlap, dtype=np.float32)
-    cycle[-overlap:] = cycle[-overlap:] * (1 - weight) + before * weight
+    cycle[-overlap:] = _blend(cycle[-overlap:], before, _end_to_end(overlap))
     repeats = -(-len(scale.fade) // period)
-    return np.tile(cycle, repeats)[: len(scale.fade)]
+    return np.concatenate([cycle] * repeats)[: len(scale.fade)]
+
+
+def _blend(leave: Floats, enter: Floats | Samples, weight: Floats) -> Floats:
+    """Return `leave` going over into `enter`, which has the `weight`."""
+    blended: Floats = leave * (1 - weight) + enter * weight
+    return blended
+
+
+@lru_cache(maxsize=64)
+def _end_to_end(count: int) -> Floats:
+    """Return weights from 0 to 1."""
+    return np.linspace(0, 1, count, dtype=np.float32)
