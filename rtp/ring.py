@@ -4,13 +4,13 @@ Shared memory, one producer, one consumer, no lock. It is handed in as a plain m
 who maps it is not this module's business, and no numpy is imported here, so that a media
 worker stays small. `rtp/ring_reader.py` is the other side.
 
-    | header page, 4,096 octets | granules, 256 octets each | guard |
+    | header page, 4,096 octets | granules, 288 octets each | guard |
 
 Each packet or mark is one entry: 16 octets that say what it is (`ENTRY`), and behind them the
 datagram *as it arrived*, or the mark's data. It begins a granule and takes as many as it needs,
 contiguous: what begins in one of the last granules runs on into the guard, so that nothing is
-ever cut in two. So a packet is written by one `pack_into`, into three cache lines where it
-is G.711 of 20 ms, and `head`, which counts granules, is moved behind it.
+ever cut in two. So a packet is written by one `pack_into`, into three or four cache lines
+where it is G.711 of 20 ms, and `head`, which counts granules, is moved behind it.
 
 Two cursors belong to the consumer. `read` is how far it has looked, `safe` how far
 everything is in the file; only what lies before `safe` is overwritten, so a consumer that
@@ -37,8 +37,8 @@ HEADER_PAGE: Final = 4096
 ENTRY: Final = struct.Struct("QIHBx")
 "arrival_ns, leg, length, kind, (spare)."
 
-GRANULE: Final = 256
-"Octets."
+GRANULE: Final = 288
+"Octets. A packet of 30 ms of G.711 takes one, even with a short header extension."
 
 USUAL: Final = GRANULE - ENTRY.size
 "Octets of a packet or mark that takes one granule, at most."

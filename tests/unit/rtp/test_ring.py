@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from rtp.header import HEADER
 from rtp.ring import (
+    GRANULE,
+    GUARD,
     HEADER_PAGE,
     LONGEST,
     MARKS_LOST,
@@ -15,6 +17,7 @@ from rtp.ring import (
     RingError,
     RingLayout,
     RingWriter,
+    granules_of,
     initialise,
 )
 from rtp.ring_reader import RingReader
@@ -41,6 +44,12 @@ def test_a_ring_for_a_call_bridges_four_seconds_with_some_100_kilobytes() -> Non
     layout = RingLayout.for_calls(200)
     assert layout.granules - layout.reserved == 200 * 4 * 100
     assert layout.size / 200 < 125_000
+
+
+def test_what_telephones_send_takes_one_granule() -> None:
+    for payload in (80, 160, 240):  # 10, 20 and 30 ms of G.711
+        assert granules_of(12 + payload) == 1
+    assert granules_of(LONGEST) * GRANULE - GRANULE <= GUARD
 
 
 def test_a_packet_comes_out_with_its_header_as_it_arrived() -> None:
