@@ -19,6 +19,8 @@ from bench import judge, procfs, report, speech
 BIT_RATE_KBIT = 24
 FRAME = 256
 "Samples of one frame of the spectral distance."
+AT_ONCE = 2 * 576
+"Samples that LAME is given, as the recorder does: it keeps memory for as much."
 MANY = 50
 "Encoders made at once to see what one takes."
 
@@ -37,25 +39,30 @@ def encoder(quality: int) -> lameenc.Encoder:
 
 
 def encode(quality: int, pcm: Pcm) -> tuple[bytes, float]:
-    """Encode second by second, as a recorder does; return the MP3 and CPU seconds."""
+    """Encode piece by piece, as a recorder does; return the MP3 and CPU seconds."""
     made = encoder(quality)
-    seconds = [pcm[begin : begin + speech.RATE] for begin in range(0, len(pcm), speech.RATE)]
     begin = time.process_time()
-    parts = [made.encode(second.tobytes()) for second in seconds]
+    parts = [made.encode(piece) for piece in pieces(pcm)]
     parts.append(made.flush())
     return b"".join(bytes(part) for part in parts), time.process_time() - begin
 
 
+def pieces(pcm: Pcm) -> list[bytes]:
+    """Return the samples in pieces of `AT_ONCE`."""
+    return [pcm[begin : begin + AT_ONCE].tobytes() for begin in range(0, len(pcm), AT_ONCE)]
+
+
 def creation(quality: int, pcm: Pcm) -> tuple[float, float]:
     """CPU ms to make an encoder, and KB that it holds after its first second."""
-    first = pcm[: speech.RATE].tobytes()
+    first = pieces(pcm[: speech.RATE])
     before, begin = procfs.pss_kb(_self()), time.process_time()
     made = [encoder(quality) for _ in range(MANY)]
     for each in made:
         each.encode(b"")
     spent = time.process_time() - begin
     for each in made:
-        each.encode(first)
+        for piece in first:
+            each.encode(piece)
     return 1000 * spent / MANY, (procfs.pss_kb(_self()) - before) / MANY
 
 
