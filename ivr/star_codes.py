@@ -9,6 +9,7 @@ codes; which codes those are is its caller's table.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 INTER_DIGIT_S: Final = 1.0
@@ -59,16 +60,10 @@ class StarCodes:
 
     def __init__(self, codes: Iterable[str], *, inter_digit_s: float = INTER_DIGIT_S) -> None:
         """Raise `StarCodeError` where codes are ambiguous or don't begin with `*`."""
-        self._codes = frozenset(codes)
-        self._prefixes = frozenset(code[:n] for code in self._codes for n in range(1, len(code)))
+        self._codes, self._prefixes = _table(tuple(codes))
         self._inter_digit_s = inter_digit_s
         self._buffer = ""
         self._deadline = 0.0
-        for code in sorted(self._codes):
-            if len(code) < 2 or code[0] != "*" or not set(code[1:]) <= set("0123456789*#"):
-                raise StarCodeError(f"{code!r} is no star code: `*`, then digits, `*` or `#`")
-            if code in self._prefixes:
-                raise StarCodeError(f"{code} is the beginning of another code")
 
     def press(self, key: str, now: float, *, replaying: bool = False) -> Ruling:
         """Rule on a digit that begins at `now`.
@@ -109,3 +104,15 @@ class StarCodes:
     def _expire(self, now: float) -> str:
         # A digit exactly at the limit still belongs to the code.
         return self.flush() if self._buffer and now > self._deadline else ""
+
+
+@lru_cache(maxsize=64)
+def _table(codes: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return codes and their beginnings; nearly all parties have the same ones."""
+    prefixes = frozenset(code[:n] for code in codes for n in range(1, len(code)))
+    for code in sorted(codes):
+        if len(code) < 2 or code[0] != "*" or not set(code[1:]) <= set("0123456789*#"):
+            raise StarCodeError(f"{code!r} is no star code: `*`, then digits, `*` or `#`")
+        if code in prefixes:
+            raise StarCodeError(f"{code} is the beginning of another code")
+    return frozenset(codes), prefixes
