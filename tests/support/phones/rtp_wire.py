@@ -87,6 +87,8 @@ class RtpWire:
         self.packets: list[Packet] = []
         self.port, self._socket = _bound()
         self._remote: tuple[str, int] | None = None
+        self._former: tuple[str, int] | None = None
+        "Whose packets belong to a call that is over."
         self._says = says
         self._said_from = 0
         self._sent = 0
@@ -105,6 +107,13 @@ class RtpWire:
     def talk_to(self, host: str, port: int) -> None:
         """Send to this address from now on."""
         self._remote = host, port
+        if self._former == self._remote:
+            self._former = None
+
+    def begin_call(self) -> None:
+        """Forget what was heard, and what of the last call may still be on its way here."""
+        self.packets.clear()
+        self._former = self._remote
 
     def move(self) -> None:
         """Speak and listen at another port from now on; whoever is to know has to be told."""
@@ -236,7 +245,9 @@ class RtpWire:
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                data = self._socket.recv(2048)
+                data, source = self._socket.recvfrom(2048)
+                if source == self._former:
+                    continue
                 header = RtpHeader.parse(data)
                 self.packets.append(Packet(time.monotonic(), header, data[header.payload_offset :]))
 

@@ -209,7 +209,7 @@ class WirePhone:
     # --- requests
 
     def _begin_dialog(self, uri: str, *, to: str) -> None:
-        self.rtp.packets.clear()
+        self.rtp.begin_call()
         self._call_id, self._target = secrets.token_hex(8), uri
         self._from, self._to = f"{self._me};tag={secrets.token_hex(4)}", to
         self._up.clear()
@@ -328,7 +328,7 @@ class WirePhone:
                 self._respond(request, "200 OK")
 
     def _invited(self, request: str) -> None:
-        self.rtp.packets.clear()
+        self.rtp.begin_call()
         self._invite, self._call_id = request, _header(request, "Call-ID")
         self._from = f"{_header(request, 'To')};tag={secrets.token_hex(4)}"
         self._to, self._target = _header(request, "From"), _contact(request)
