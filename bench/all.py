@@ -36,6 +36,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     **media_runs(),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "signalling-300": ("bench.signalling", "--rate", "300", "--seconds", "20"),
+    "signalling-600": ("bench.signalling", "--rate", "600", "--seconds", "20"),
     "sip-core": ("bench.sip_core",),
     "consent-200": ("bench.consent",),
     "trouble-churn-400": ("bench.trouble", "churn", "--calls", "400"),
