@@ -10,6 +10,8 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
+from b2bua.heap import return_freed
+
 WORTHWHILE: Final = 5_000
 "Objects more than there were behind the last walk, while there are no calls."
 
@@ -26,10 +28,13 @@ class Collector:
         self,
         grown: Callable[[], int] = lambda: gc.get_count()[0],
         collect: Callable[[], object] = gc.collect,
+        settle: Callable[[], None] = return_freed,
     ) -> None:
         """`grown`: tells how many objects there are more than behind the last walk."""
         self._grown = grown
         self._collect = collect
+        self.settle = settle
+        "Gives freed memory back to the system: after the start, and after the calls."
 
     def begin(self) -> None:
         """Switch it off; what was imported until now is looked at no more."""
@@ -41,3 +46,5 @@ class Collector:
         """Walk where that is worth while; `idle`: there are no calls."""
         if self._grown() > (WORTHWHILE if idle else INTOLERABLE):
             self._collect()
+            if idle:
+                self.settle()

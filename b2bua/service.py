@@ -136,6 +136,7 @@ class Service:
             for group, number in services.plan.strangers():
                 named = {"group": group, "number": number}
                 logger.warning("a group has a number that there is none of", extra=named)
+            self._collector.settle()
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
             await self._keep_house(stop, registrations)

@@ -5,7 +5,7 @@ source goes on from ours. Several may speak at once (a digit into a tone): they 
 numbers, and the clock that makes timestamps of time.
 """
 
-import secrets
+import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -23,6 +23,9 @@ WRAP: Final = 0xFFFFFFFF
 
 Randbits = Callable[[int], int]
 
+_unpredictable: Final = random.SystemRandom().getrandbits
+"As of `secrets`, without the megabyte of OpenSSL that comes along with that."
+
 
 class Speaker:
     """The one source of a leg's outgoing stream, from its first user to its last."""
@@ -35,7 +38,7 @@ class Speaker:
         now_ns: int,
         taps: Mapping[int, Sink],
         clock_rate: int = CLOCK_RATE,
-        randbits: Randbits = secrets.randbits,
+        randbits: Randbits = _unpredictable,
     ) -> None:
         """`taps`: by leg, who records what we say to it; `clock_rate`: Hz of the timestamps."""
         self._leg = leg

@@ -8,8 +8,8 @@ peer's SDP names (`a=rtcp`, :rfc:`3605`) or else the one above its RTP port.
 
 import base64
 import contextlib
+import os
 import random
-import secrets
 import socket
 import time
 from typing import Final
@@ -65,7 +65,7 @@ class RtcpPort:
         self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
-        drawn = secrets.token_bytes(CNAME_OCTETS + SSRC_OCTETS)
+        drawn = os.urandom(CNAME_OCTETS + SSRC_OCTETS)
         self._reporter = Reporter(
             received,
             cname=base64.b64encode(drawn[SSRC_OCTETS:]),

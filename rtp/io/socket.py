@@ -8,8 +8,8 @@ import ctypes
 import errno
 import ipaddress
 import os
+import random
 import resource
-import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +24,9 @@ EXPEDITED_FORWARDING: Final = 0xB8
 
 MAX_TRIES: Final = 256
 "Port pairs tried before a leg is refused: a nearly full range must not stall the calls."
+
+_unpredictable: Final = random.SystemRandom().randrange
+"As of `secrets`, without the megabyte of OpenSSL that comes along with that."
 
 EVERYWHERE: Final = "*"
 "In place of an address to bind: all there are."
@@ -90,7 +93,7 @@ class PortRange:
     def bind(
         self,
         host: str,
-        choose: Callable[[int], int] = secrets.randbelow,
+        choose: Callable[[int], int] = _unpredictable,
         *,
         rests: Callable[[int], bool] = lambda _port: False,
     ) -> PortPair:

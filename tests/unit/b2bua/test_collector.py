@@ -6,19 +6,23 @@ from b2bua.collector import INTOLERABLE, WORTHWHILE, Collector
 
 
 @pytest.mark.parametrize(
-    ("grown", "idle", "walks"),
+    ("grown", "idle", "does"),
     [
-        (WORTHWHILE, True, 0),
-        (WORTHWHILE + 1, True, 1),
-        (WORTHWHILE + 1, False, 0),
-        (INTOLERABLE, False, 0),
-        (INTOLERABLE + 1, False, 1),
+        (WORTHWHILE, True, []),
+        (WORTHWHILE + 1, True, ["walk", "settle"]),
+        (WORTHWHILE + 1, False, []),
+        (INTOLERABLE, False, []),
+        (INTOLERABLE + 1, False, ["walk"]),
     ],
 )
-def test_it_walks_while_nobody_waits_or_when_it_must(grown: int, *, idle: bool, walks: int) -> None:
-    walked: list[None] = []
-    Collector(lambda: grown, lambda: walked.append(None)).look(idle=idle)
-    assert len(walked) == walks
+def test_it_walks_while_nobody_waits_or_when_it_must(
+    grown: int, *, idle: bool, does: list[str]
+) -> None:
+    done: list[str] = []
+    Collector(lambda: grown, lambda: done.append("walk"), lambda: done.append("settle")).look(
+        idle=idle
+    )
+    assert done == does
 
 
 def test_it_never_walks_by_itself_and_finds_cycles_when_asked() -> None:
