@@ -34,6 +34,10 @@ CAPACITY: Final = 16384
 """Columns: 2 s. A chunk of 1.25 s, the hold-back of 0.3 s and nearly all that an early packet may
 be ahead (`JUMP_SAMPLES`) fit; as a rule a chunk is 1 s, and 0.2 s are to spare."""
 
+REACH: Final = 11520
+"""Columns that a row has for itself: 1.44 s. Chunk, hold-back and two ticks take 1.35 s as a rule;
+the columns behind them are there while a packet lies in them. 22 KB for each party, not 32."""
+
 JUMP_SAMPLES: Final = 4000
 "A stream this far (0.5 s) from its arrival was moved by its sender."
 
@@ -64,7 +68,9 @@ class JitterBuffer:
     """The rows. The caller lends them out with `open` and `close` and takes them in order."""
 
     def __init__(self, rows: int = 16) -> None:
-        self._samples = np.full((rows, CAPACITY), UNWRITTEN, dtype=np.int16)
+        self._samples = np.empty((rows, REACH), dtype=np.int16)
+        self._beyond: dict[int, Samples] = {}
+        "By row: the columns from `REACH` on, where a packet lies in them."
         self._stretches: Samples | None = None
         "Of the last length that was asked for."
         self._free = list(range(rows - 1, -1, -1))
@@ -101,7 +107,7 @@ class JitterBuffer:
         if not self._free:
             self._grow()
         row = self._free.pop()
-        self._samples[row] = UNWRITTEN
+        self._clear(row)
         self.origin_ns[row] = origin_ns
         self._base[row] = base
         self._floor[row] = floor
@@ -120,12 +126,17 @@ class JitterBuffer:
 
     def close(self, row: int) -> None:
         """Take a row back."""
+        self._beyond.pop(row, None)
         self._free.append(row)
 
+    def _clear(self, row: int) -> None:
+        self._samples[row] = UNWRITTEN
+        self._beyond.pop(row, None)
+
     def _grow(self) -> None:
-        """Make room for a quarter more rows: each takes 32 KB."""
+        """Make room for a quarter more rows: each takes 22 KB."""
         rows, more = self.rows, self.rows // 4 + 1
-        samples = np.empty((rows + more, CAPACITY), dtype=np.int16)
+        samples = np.empty((rows + more, REACH), dtype=np.int16)
         samples[:rows] = self._samples
         self._samples, self._stretches = samples, None
         for name in ("_base", "_floor", "origin_ns", "_offset", "_newest", "_ssrc", "_delay"):
@@ -173,7 +184,8 @@ class JitterBuffer:
         unwrapped, starts, odd = self._look(packets)
         waiting = np.zeros(len(rows), dtype=np.bool_)
         if odd.any():
-            for row in np.unique(rows[odd]).tolist():
+            # `np.unique` would import numpy's masked arrays, a megabyte, in the midst of a tick.
+            for row in sorted(set(rows[odd].tolist())):
                 (mine,) = np.nonzero(rows == row)
                 if odd[mine].all():
                     self._judge_stream(row, mine, packets, waiting)
@@ -225,14 +237,14 @@ class JitterBuffer:
         self.placed_samples += pcm.size
         base = self._base[rows]
         columns = starts - base
-        fits = (columns >= np.maximum(self._floor[rows] - base, 0)) & (columns <= CAPACITY - length)
+        fits = (columns >= np.maximum(self._floor[rows] - base, 0)) & (columns <= REACH - length)
         # Window i of the flat view is the `length` samples from flat place i on: one
         # indexed assignment copies every packet as a whole.
         windows = self._windows(length)
         if fits.all():
-            windows[rows * CAPACITY + columns] = pcm
+            windows[rows * REACH + columns] = pcm
             return
-        windows[rows[fits] * CAPACITY + columns[fits]] = pcm[fits]
+        windows[rows[fits] * REACH + columns[fits]] = pcm[fits]
         for index in np.flatnonzero(~fits).tolist():
             self._write_part(int(rows[index]), int(starts[index]), pcm[index])
 
@@ -250,7 +262,14 @@ class JitterBuffer:
         first = max(start, base, int(self._floor[row]))
         end = min(start + len(pcm), base + CAPACITY)
         if first < end:
-            self._samples[row, first - base : end - base] = pcm[first - start : end - start]
+            middle = min(max(first, base + REACH), end)
+            self._samples[row, first - base : middle - base] = pcm[first - start : middle - start]
+            if middle < end:
+                beyond = self._beyond.get(row)
+                if beyond is None:
+                    beyond = self._beyond[row] = np.full(CAPACITY - REACH, UNWRITTEN)
+                place = base + REACH
+                beyond[middle - place : end - place] = pcm[middle - start : end - start]
         elif start >= base + CAPACITY:
             self.early_packets += 1
         else:
@@ -262,12 +281,25 @@ class JitterBuffer:
         """Return the next `count` samples, shape (count,), with `UNWRITTEN` where none came."""
         if not 0 <= count <= CAPACITY:
             raise ValueError(f"take({count})")
+        self._base[row] += count
+        if count > REACH or row in self._beyond:
+            return self._take_far(row, count)
         samples = self._samples[row]
         taken: Samples = samples[:count].copy()
-        samples[: CAPACITY - count] = samples[count:]
-        samples[CAPACITY - count :] = UNWRITTEN
-        self._base[row] += count
+        samples[: REACH - count] = samples[count:]
+        samples[REACH - count :] = UNWRITTEN
         return taken
+
+    def _take_far(self, row: int, count: int) -> Samples:
+        """Take what needs, or moves, the columns from `REACH` on."""
+        whole = np.full(2 * CAPACITY, UNWRITTEN)
+        whole[:REACH] = self._samples[row]
+        whole[REACH:CAPACITY] = self._beyond.pop(row, UNWRITTEN)
+        self._samples[row] = whole[count : count + REACH]
+        beyond = whole[count + REACH : count + CAPACITY]
+        if (beyond != UNWRITTEN).any():
+            self._beyond[row] = beyond.copy()
+        return whole[:count].copy()
 
     def next_place(self, row: int) -> int:
         """Return the place of the sample that `take` gives next."""
@@ -289,7 +321,7 @@ class JitterBuffer:
 
         Everything up to `floor` has been taken; what early packets left behind it goes.
         """
-        self._samples[row] = UNWRITTEN
+        self._clear(row)
         self.origin_ns[row] += samples * NS_PER_SAMPLE
         self._offset[row] -= samples
         self._floor[row] = floor

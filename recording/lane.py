@@ -281,7 +281,7 @@ class Lane:
         return Waiting(int(codec), int(entry["ssrc"]), octets)
 
     def _miss(self, slots: NDArray[np.intp], types: NDArray[np.uint8]) -> None:
-        for key in np.unique(slots << 7 | types).tolist():
+        for key in sorted(set((slots << 7 | types).tolist())):
             self._ordered[key >> 7].miss(key & 0x7F)
 
 
@@ -291,7 +291,7 @@ def _distinct(values: NDArray[np.int64]) -> list[int]:
     first = int(values[0])
     if (values == first).all():
         return [first]
-    return [int(value) for value in np.unique(values)]
+    return sorted(set(values.tolist()))
 
 
 def _pieces(entries: Entries) -> Iterator[Entries]:

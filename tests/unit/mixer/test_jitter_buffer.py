@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mixer.jitter_buffer import (
     CAPACITY,
     JUMP_SAMPLES,
     NS_PER_SAMPLE,
+    REACH,
     UNWRITTEN,
     JitterBuffer,
     Packets,
@@ -239,3 +242,46 @@ def test_an_anchor_can_be_restored() -> None:
     )
     send(other, other_row, (1002, 500, [3, 4]))
     assert take(other, other_row, 12)[8:] == [HOLE, HOLE, 3, 4]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(0, CAPACITY + 400).map(lambda column: ("put", column)),
+            st.sampled_from((0, 1, 400, 8000, REACH, REACH + 1, CAPACITY)).map(
+                lambda count: ("take", count)
+            ),
+            st.just(("grow", 0)),
+        ),
+        max_size=12,
+    )
+)
+def test_a_row_is_as_long_as_the_buffer_reaches(steps: list[tuple[str, int]]) -> None:
+    """However little of it is kept for each row: against a list of all its columns."""
+    buffer = JitterBuffer(rows=2)
+    row = open_row(buffer)
+    wanted = [int(UNWRITTEN)] * CAPACITY
+    for number, (step, value) in enumerate((*steps, ("take", CAPACITY))):
+        if step == "put":
+            pcm = np.arange(320, dtype=np.int16) + np.int16(320 * number)
+            buffer.write(np.array([row]), np.array([buffer.next_place(row) + value]), pcm[None])
+            inside = pcm[: max(0, CAPACITY - value)].tolist()
+            wanted[value : value + len(inside)] = inside
+        elif step == "take":
+            assert take(buffer, row, value) == wanted[:value]
+            wanted = wanted[value:] + [int(UNWRITTEN)] * value
+        else:
+            for _ in range(buffer.rows):
+                open_row(buffer)
+
+
+def test_a_row_that_is_lent_again_has_nothing_far_ahead() -> None:
+    buffer = JitterBuffer(rows=1)
+    row = open_row(buffer)
+    far = np.array([REACH + 1])
+    buffer.write(np.array([row]), far, np.array([[1, 2]], dtype=np.int16))
+    buffer.leave_out(row, 100, floor=0)
+    buffer.write(np.array([row]), far, np.array([[3, 4]], dtype=np.int16))
+    buffer.close(row)
+    assert open_row(buffer) == row
+    assert set(take(buffer, row, CAPACITY)) == {int(UNWRITTEN)}
