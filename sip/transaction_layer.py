@@ -12,7 +12,7 @@ from typing import get_args
 from sip.address import Flow, Transport
 from sip.build import OutgoingRequest
 from sip.large_requests import PATIENCE_S, LargeRequests
-from sip.message import URI, Request, Response
+from sip.message import ANSWERED, Request, Response
 from sip.timers import Timer, TimerHeap, Timers
 from sip.transaction import (
     CLIENT_INVITE,
@@ -37,11 +37,6 @@ MergeKey = tuple[str, str, int, str]
 
 Count = Callable[[str], None]
 "Counts one occurrence of something by name."
-
-
-_ANSWERED = Request("ANSWERED", URI(scheme="sip", host="invalid"))
-"""What a transaction with a final response keeps in place of its request: it lives on for half a
-minute only to absorb retransmissions, and at hundreds of calls a second that is most of them."""
 
 
 class _Running(Transaction):
@@ -184,7 +179,7 @@ class TransactionLayer:
         """Send a response; one that the state does not allow any more is dropped."""
         self._feed(transaction, response_input(code, sent=True), now, data)
         if transaction.final:
-            transaction.request = _ANSWERED
+            transaction.request = ANSWERED
 
     # --- client side
 
@@ -308,9 +303,12 @@ class TransactionLayer:
                 self._serve(action)
             else:
                 self._use(transaction, action, response, now)
-        if transaction.state is State.TERMINATED and isinstance(transaction, ClientTransaction):
-            # Who was told of it knows it, too: the circle would wait for the garbage collector.
-            transaction.report = _tell_nobody
+        if transaction.state is State.TERMINATED:
+            # An INVITE's usage has it for as long as the call lasts.
+            transaction.kept = b""
+            if isinstance(transaction, ClientTransaction):
+                # Who was told of it knows it, too: the circle would wait for the garbage collector.
+                transaction.report = _tell_nobody
 
     def _serve(self, action: Action) -> None:
         if action is Action.TIMED_OUT:

@@ -145,6 +145,7 @@ class Call(CallLife):
         """Note who has answered: from now on they talk."""
         callee = self._c.callee
         self._connected = True
+        self._c.forget_request()
         self._engage(callee)
         direction = _direction(self._caller, outside=callee.extension is None)
         if direction is not self._direction:

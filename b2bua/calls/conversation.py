@@ -35,6 +35,7 @@ from sip.endpoint import UsageState
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
+from sip.message import ANSWERED
 from sip.secure_media import NoUsableKey, SrtpRequired
 
 logger = logging.getLogger("b2bua.calls.call")
@@ -50,6 +51,7 @@ class Conversation:
     def __init__(self, services: CallServices, offered: InviteOffered, caller: Party) -> None:
         self.services = services
         self.request = offered.request
+        "The caller's INVITE, until somebody has answered."
         self.parties: tuple[Party, Party] = (caller, caller)
         "The callee takes its place when it is known."
         self.a = offered.usage
@@ -90,6 +92,10 @@ class Conversation:
         self.lending = Lending(self)
         self.convertible = transcodable(services.config.media)
         self._inbox = Inbox(self.record.uniqueid, services.clock)
+
+    def forget_request(self) -> None:
+        """Let the INVITE go, when nobody is rung any more."""
+        self.request = ANSWERED
 
     # --- events
 

@@ -14,6 +14,8 @@ import pytest
 
 from b2bua.directory import Forwards
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
+from sip.message import Request
+from sip.transaction_layer import ClientTransaction, ServerTransaction
 from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -59,6 +61,30 @@ async def go_on(_house: House, alice: Phone, bob: Phone, carl: Phone) -> None:
     carl.answer(await carl.take(InviteOffered))
     await alice.take(InviteAnswered)
     alice.bye()
+
+
+def messages_kept() -> int:
+    """Count the INVITEs that are kept as they came, and what transactions may send again."""
+    gc.collect()
+    living = gc.get_objects()
+    requests = sum(isinstance(each, Request) and each.method == "INVITE" for each in living)
+    running = (each for each in living if isinstance(each, ClientTransaction | ServerTransaction))
+    return requests + sum(bool(each.kept) for each in running)
+
+
+@virtual
+async def test_a_call_that_stands_keeps_no_message(tmp_path: Path) -> None:
+    before = messages_kept()
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = house.phone("102"), house.phone("103")
+        await house.connect(alice, "103", bob)
+        assert messages_kept() > before
+        await asyncio.sleep(LONG_AFTER_S)
+        for phone in (alice, bob):
+            phone.untold  # noqa: B018 - takes it
+        assert messages_kept() == before
+        alice.bye()
+        await house.over()
 
 
 @pytest.mark.parametrize("scene", [talk, give_up, go_on])
