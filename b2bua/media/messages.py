@@ -6,7 +6,7 @@ The signalling process decides, a media worker owns packets, a recorder owns sam
 CLOCK_MONOTONIC seconds, which all processes of a machine share.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -420,6 +420,10 @@ GAUGES = frozenset(
     {"legs_transcoded", "recordings_open", "lag_s", "encoder_lag_s", "pressure", "busy"}
 )
 "Counters that say how things stand now: they end with the process that sent them."
+
+WARNING: Final = 30
+ERROR: Final = 40
+"Levels of `logging`, which a media worker does not import."
 
 
 class LogLine(msgspec.Struct, frozen=True, tag=True):

@@ -5,9 +5,7 @@ process into one epoll loop, and decides nothing. Everything that may go wrong w
 ends with that leg: it is muted, a log record goes out, and the loop runs on.
 """
 
-import argparse
 import gc
-import logging
 import mmap
 import resource
 import signal
@@ -21,6 +19,8 @@ from collections.abc import Sequence
 from b2bua.media.channel import ChannelError, ChildChannel
 from b2bua.media.cooling import CoolingPorts
 from b2bua.media.messages import (
+    ERROR,
+    WARNING,
     AllocateLeg,
     Bridge,
     ChangeFormats,
@@ -125,7 +125,7 @@ class Worker:
             for message in self._channel.receive():
                 self._obey(message, now)
         except ChannelError as error:
-            self.log(logging.ERROR, f"leaving, the channel is broken: {error}")
+            self.log(ERROR, f"leaving, the channel is broken: {error}")
             self._channel.closed = True
         self._channel.flush()
         if self._channel.closed:
@@ -136,9 +136,9 @@ class Worker:
             self._dispatch(message, now)
         except (UnknownError, UnknownCodecError) as error:
             # A crossing of messages, e.g. with the release of the leg: no harm.
-            self.log(logging.WARNING, f"{type(message).__name__}: {error}")
+            self.log(WARNING, f"{type(message).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 - a bulkhead: one message, not the worker
-            self.log(logging.ERROR, f"{type(message).__name__} failed: {error!r}")
+            self.log(ERROR, f"{type(message).__name__} failed: {error!r}")
 
     def _dispatch(self, message: ToMediaWorker, now: int) -> None:
         match message:
@@ -279,7 +279,7 @@ class Worker:
                 spec=message.spec,
             )
         except (InvalidPermitError, TapRefusedError) as error:
-            self.log(logging.ERROR, f"no tap on leg {leg.leg_id}: {error}")
+            self.log(ERROR, f"no tap on leg {leg.leg_id}: {error}")
             return
         if message.ours:
             self._close_voice_tap(leg, now)
@@ -329,7 +329,7 @@ class Worker:
         leg = self._by_fd.get(fd)
         where = "housekeeping" if leg is None else f"leg {leg.leg_id}, which is mute now"
         place = _place(error)
-        self.log(logging.ERROR, f"{type(error).__name__}: {error} at {place} in {where}")
+        self.log(ERROR, f"{type(error).__name__}: {error} at {place} in {where}")
         if leg is not None:
             leg.mute()
 
@@ -389,29 +389,33 @@ def attach(fd: int) -> RingWriter:
     return RingWriter(memoryview(mmap.mmap(fd, 0)))
 
 
+def _options(words: Sequence[str]) -> dict[str, str]:
+    """Return the values of the command line, which only `b2bua/media/programs.py` writes.
+
+    `--channel FD --ring FD[,FD...] --ports LOW-HIGH --media-timeout SECONDS`. Without `argparse`,
+    and log levels without `logging`: a megabyte for the two of them.
+    """
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a media worker until its channel ends."""
-    parser = argparse.ArgumentParser(prog="b2bua.media.worker")
-    parser.add_argument("--channel", type=int, required=True, help="descriptor of the channel")
-    parser.add_argument("--ring", required=True, help="descriptors of the rings, FD[,FD...]")
-    parser.add_argument("--ports", type=PortRange.parse, required=True, help="LOW-HIGH")
-    parser.add_argument("--media-timeout", type=float, required=True, help="seconds")
-    options = parser.parse_args(arguments)
+    options = _options(sys.argv[1:] if arguments is None else arguments)
     # The terminal's Ctrl-C reaches the whole process group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no audio in core dumps
     channel: ChildChannel[ToMediaWorker] = ChildChannel(
-        socket.socket(fileno=options.channel), ToMediaWorker
+        socket.socket(fileno=int(options["--channel"])), ToMediaWorker
     )
-    rings = [attach(int(fd)) for fd in options.ring.split(",")]
+    rings = [attach(int(fd)) for fd in options["--ring"].split(",")]
     loop = EventLoop()
     worker = Worker(
         loop=loop,
         channel=channel,
         rings=rings,
-        ports=options.ports,
-        media_timeout_s=options.media_timeout,
+        ports=PortRange.parse(options["--ports"]),
+        media_timeout_s=float(options["--media-timeout"]),
     )
     loop.on_error = worker.failed
     warm_up()
