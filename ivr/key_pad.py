@@ -8,7 +8,6 @@ next one only when the last one is done with. So who has once pressed a key in t
 for it, and each of its presses swallows its double for some seconds.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,7 +52,8 @@ class KeyPad:
         """
         self._codes = StarCodes(codes)
         self._in_band_codes = in_band_codes
-        self._presses: deque[_Press] = deque(maxlen=REMEMBERED)
+        self._presses: list[_Press] = []
+        "The last few; mostly none, and an empty `deque` takes 760 octets."
         self._doubling: set[Way] = set()
         "Ways that have come together."
 
@@ -95,4 +95,5 @@ class KeyPad:
                 self._doubling |= press.ways
                 return True
         self._presses.append(_Press(key, at, {way}))
+        del self._presses[:-REMEMBERED]
         return False

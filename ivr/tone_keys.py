@@ -14,7 +14,6 @@ the harmonics of a voice, which move.
 import cmath
 import math
 import sys
-from collections import deque
 from collections.abc import Iterable
 from operator import mul
 from typing import Final, NamedTuple
@@ -135,7 +134,8 @@ class ToneKeys:
         self._energy = 0.0
         self._filled = 0
         "Samples of the step at hand."
-        self._steps: deque[_Step] = deque(maxlen=KEPT_STEPS)
+        self._steps: list[_Step] = []
+        "The last few; mostly none, and an empty `deque` takes 760 octets."
         self._heard = ""
         "The key that the newest steps sound like."
         self._hits = 0
@@ -193,6 +193,7 @@ class ToneKeys:
         )
         self._phases = list(map(mul, self._phases, _TURNS))
         self._steps.append(_Step(filters, self._energy))
+        del self._steps[:-KEPT_STEPS]
         self._empty()
         heard = _key_in(self._steps) if len(self._steps) == KEPT_STEPS else ""
         self._hits = self._hits + 1 if heard and heard == self._heard else int(bool(heard))

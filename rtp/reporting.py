@@ -7,7 +7,6 @@ hears, and a random one before there is any.
 Sans-IO: times are nanoseconds of the monotonic clock.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -123,7 +122,8 @@ class Reporter:
         self._due_ns: int | None = None
         self._sent_before = (0, 0)  # packets at the report before the last, and at the last
         self._prior = (NO_SSRC, 0, 0)  # SSRC, expected and arrived at the last report
-        self._known: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)  # our SRs: NTP, time
+        # Our SRs: NTP, time. An empty `deque` would be the largest thing of a leg, 760 octets.
+        self._known: list[tuple[int, int]] = []
         self._peer_sr = (NO_SSRC, 0, 0)  # its SSRC, NTP, and when it came
         self._round_trip_ns = 0
         self._round_trips = 0
@@ -192,6 +192,7 @@ class Reporter:
             blocks=blocks,
         )
         self._known.append((report.middle_ntp, now))
+        del self._known[:-REMEMBERED]
         return report
 
     def _blocks(self, now: int) -> tuple[ReportBlock, ...]:
