@@ -12,6 +12,9 @@ at a time. An encoder takes 85 KB and 0.7 ms to create, 0.45 ms CPU per second o
 quality 7.
 """
 
+import contextlib
+import ctypes
+
 import lameenc
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +60,7 @@ class Encoder:
         self._skip_octets = skip_frames * self.frame_octets
         self._held = bytearray()
         self._fed = False
+        _return_free_end()
         self._lame = lameenc.Encoder()
         self._lame.silence()
         self._lame.set_in_sample_rate(sample_rate)
@@ -116,3 +120,14 @@ class Encoder:
         self._skip_octets = 0
         self.frames += 1
         return joint
+
+
+def _return_free_end() -> None:
+    """Give the free end of glibc's heap back to the system, which takes 0.1 ms.
+
+    Where it has room for LAME's tables they come from there, whatever the threshold of a recorder
+    (`b2bua/media/recorder.py`), and take memory for their unused half as well. Without glibc
+    nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
