@@ -59,8 +59,6 @@ class CallRecording:
         self._settings = settings
         self.on_change = on_change
         self._minimum_s = settings.min_duration_s
-        self._decided_on: object = None
-        "The facts of the newest decision: it is the same until one of them is another."
         self._segments: list[Segment] = []
         self._failure: Reason | None = None
         self._refused: Reason | None = None
@@ -80,16 +78,14 @@ class CallRecording:
         outside_has_keys: bool = True,
     ) -> Decision:
         """Settle whether this call may be recorded, and how that begins."""
-        facts = direction, parties, emergency, self.fax, outside_has_keys
-        if self.decision is None or facts != self._decided_on:
-            self._permits.parties, self._decided_on = parties, facts
-            self.decision = decide(
-                direction,
-                _own(parties),
-                emergency=emergency,
-                fax=self.fax,
-                outside_has_keys=outside_has_keys,
-            )
+        self._permits.parties = parties
+        self.decision = decide(
+            direction,
+            _own(parties),
+            emergency=emergency,
+            fax=self.fax,
+            outside_has_keys=outside_has_keys,
+        )
         return self.decision
 
     def carry_on(
