@@ -59,7 +59,6 @@ def logging_to_stderr(level: int = logging.INFO) -> Iterator[BoundedQueueHandler
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     listener.start()
     try:
         yield handler

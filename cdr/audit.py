@@ -7,16 +7,14 @@ wants to exclude that keeps copies of the head elsewhere.)
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
-
 from cdr.records import AuditEntry
 from cdr.rows import AuditRow
-from cdr.schema import audit, meta
 from cdr.statements import Row, clean, compact, encode_rows, insert, upsert
 
 HEAD_KEY = "audit_head"
@@ -24,8 +22,8 @@ GENESIS = "0" * 64
 "Stands where the first row has no predecessor."
 
 _COLUMNS = ("seq", "at", "actor", "action", "object", "detail", "prev_hash", "hash")
-_INSERT = insert(audit, _COLUMNS)
-_SET_HEAD = upsert(meta, ("key", "value"))
+_INSERT = insert("audit", _COLUMNS)
+_SET_HEAD = upsert("meta", ("key",), ("key", "value"))
 
 
 class ChainHead(NamedTuple):
@@ -70,21 +68,23 @@ def link(head: ChainHead, entry: AuditEntry) -> Row:
     return (*values, row_hash(values))
 
 
-def append(connection: Connection, head: ChainHead, entries: Iterable[AuditEntry]) -> ChainHead:
+def append(
+    connection: sqlite3.Connection, head: ChainHead, entries: Iterable[AuditEntry]
+) -> ChainHead:
     """Write the entries behind `head` and return the new head."""
     rows: list[Row] = []
     for entry in entries:
         rows.append(link(head, entry))
         head = ChainHead(rows[-1][0], rows[-1][-1])
-    connection.exec_driver_sql(_INSERT, (encode_rows(rows),))
-    connection.exec_driver_sql(_SET_HEAD, (encode_rows([(HEAD_KEY, compact(head))]),))
+    connection.execute(_INSERT, (encode_rows(rows),))
+    connection.execute(_SET_HEAD, (encode_rows([(HEAD_KEY, compact(head))]),))
     return head
 
 
-def stored_head(connection: Connection) -> ChainHead:
+def stored_head(connection: sqlite3.Connection) -> ChainHead:
     """Return the head as `meta` has it."""
-    value = connection.execute(select(meta.c.value).where(meta.c.key == HEAD_KEY)).scalar()
-    return parse_head(value)
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (HEAD_KEY,)).fetchone()
+    return parse_head(None if row is None else row[0])
 
 
 def parse_head(value: str | None) -> ChainHead:

@@ -1,12 +1,12 @@
 """How changes that people make become rows, and what the audit log says about each."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
-
 from cdr.account_changes import apply_account_change
 from cdr.account_records import AccountChange
+from cdr.connection import Query, fetch, insert_row, update_row
 from cdr.errors import AlreadyExistsError, NotFoundError
 from cdr.extension_records import (
     Credentials,
@@ -16,8 +16,7 @@ from cdr.extension_records import (
     OptIn,
 )
 from cdr.records import AuditEntry, Change, Param, PromptInstalled, TokenAdded, TokenRevoked
-from cdr.rows import ExtensionRow, columns, value
-from cdr.schema import extensions, prompts, tokens
+from cdr.rows import ExtensionRow
 from cdr.unchanged import UNCHANGED, Unchanged
 
 Applied = tuple[ExtensionRow | None, AuditEntry]
@@ -35,7 +34,7 @@ SECRETS = frozenset({"ha1_md5", "ha1_sha256"})
 "Columns that the audit log names, but whose values it does not hold."
 
 
-def apply_change(connection: Connection, change: Change) -> Applied:
+def apply_change(connection: sqlite3.Connection, change: Change) -> Applied:
     """Carry out one change inside the caller's transaction."""
     if isinstance(change, AuditEntry):
         return None, change
@@ -44,7 +43,7 @@ def apply_change(connection: Connection, change: Change) -> Applied:
     return _APPLY[type(change)](connection, change)
 
 
-def _add_extension(connection: Connection, change: ExtensionAdded) -> Applied:
+def _add_extension(connection: sqlite3.Connection, change: ExtensionAdded) -> Applied:
     if _extension(connection, change.number) is not None:
         raise AlreadyExistsError(f"extension {change.number} exists already")
     row = {
@@ -62,20 +61,17 @@ def _add_extension(connection: Connection, change: ExtensionAdded) -> Applied:
         "created_at": change.at,
         "changed_at": change.at,
     }
-    connection.execute(insert(extensions).values(row))
+    insert_row(connection, "extensions", row)
     return _extension(connection, change.number), _entry(
         change, "extension.add", change.number, _shown(row)
     )
 
 
-def _change_extension(connection: Connection, change: ExtensionChanged) -> Applied:
+def _change_extension(connection: sqlite3.Connection, change: ExtensionChanged) -> Applied:
     before = _existing(connection, change.number)
     row = _changed_columns(change, before)
-    connection.execute(
-        update(extensions)
-        .where(extensions.c.number == change.number)
-        .values(row | {"changed_at": change.at})
-    )
+    written = {"number": change.number, **row, "changed_at": change.at}
+    update_row(connection, "extensions", "number", written)
     was = {f"{name}_was": getattr(before, name) for name in row if name not in SECRETS}
     return _extension(connection, change.number), _entry(
         change, "extension.change", change.number, _shown(row) | was
@@ -103,9 +99,9 @@ def _changed_columns(change: ExtensionChanged, before: ExtensionRow) -> dict[str
     return row
 
 
-def _remove_extension(connection: Connection, change: ExtensionRemoved) -> Applied:
+def _remove_extension(connection: sqlite3.Connection, change: ExtensionRemoved) -> Applied:
     before = _existing(connection, change.number)
-    connection.execute(delete(extensions).where(extensions.c.number == change.number))
+    connection.execute("DELETE FROM extensions WHERE number = ?", (change.number,))
     was = {
         f"{name}_was": getattr(before, name)
         for name in ("name", "mode", "directions", "opt_in_at", "opt_in_by")
@@ -113,7 +109,7 @@ def _remove_extension(connection: Connection, change: ExtensionRemoved) -> Appli
     return None, _entry(change, "extension.remove", change.number, was)
 
 
-def _install_prompt(connection: Connection, change: PromptInstalled) -> Applied:
+def _install_prompt(connection: sqlite3.Connection, change: PromptInstalled) -> Applied:
     row = {
         "id": change.id,
         "name": change.name,
@@ -125,42 +121,38 @@ def _install_prompt(connection: Connection, change: PromptInstalled) -> Applied:
         "installed_at": change.at,
         "installed_by": change.actor,
     }
-    if connection.execute(select(prompts.c.id).where(prompts.c.id == change.id)).first():
+    if connection.execute("SELECT 1 FROM prompts WHERE id = ?", (change.id,)).fetchone():
         raise AlreadyExistsError(f"prompt {change.id} exists already")
-    connection.execute(insert(prompts).values(row))
+    insert_row(connection, "prompts", row)
     return None, _entry(change, "prompt.install", change.id, {"sha256": change.sha256})
 
 
-def _add_token(connection: Connection, change: TokenAdded) -> Applied:
-    if connection.execute(select(tokens.c.name).where(tokens.c.name == change.name)).first():
+def _add_token(connection: sqlite3.Connection, change: TokenAdded) -> Applied:
+    if connection.execute("SELECT 1 FROM tokens WHERE name = ?", (change.name,)).fetchone():
         raise AlreadyExistsError(f"token {change.name} exists already")
     scopes = ",".join(change.scopes)
     row = {"name": change.name, "hash": change.hash, "scopes": scopes}
-    connection.execute(
-        insert(tokens).values(row | {"created_at": change.at, "created_by": change.actor})
-    )
+    made = {"created_at": change.at, "created_by": change.actor}
+    insert_row(connection, "tokens", row | made)
     return None, _entry(change, "token.add", change.name, {"scopes": scopes})
 
 
-def _revoke_token(connection: Connection, change: TokenRevoked) -> Applied:
+def _revoke_token(connection: sqlite3.Connection, change: TokenRevoked) -> Applied:
     found = connection.execute(
-        update(tokens)
-        .where(tokens.c.name == change.name, tokens.c.revoked_at.is_(None))
-        .values(revoked_at=change.at)
+        "UPDATE tokens SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL",
+        (change.at, change.name),
     )
     if found.rowcount == 0:
         raise NotFoundError(f"there is no valid token {change.name}")
     return None, _entry(change, "token.revoke", change.name, {})
 
 
-def _extension(connection: Connection, number: str) -> ExtensionRow | None:
-    row = connection.execute(
-        select(*columns(ExtensionRow, extensions)).where(extensions.c.number == number)
-    ).first()
-    return None if row is None else value(ExtensionRow, row)
+def _extension(connection: sqlite3.Connection, number: str) -> ExtensionRow | None:
+    asked = Query(ExtensionRow, "FROM extensions WHERE number = :number", {"number": number})
+    return next(iter(fetch(connection, asked)), None)
 
 
-def _existing(connection: Connection, number: str) -> ExtensionRow:
+def _existing(connection: sqlite3.Connection, number: str) -> ExtensionRow:
     row = _extension(connection, number)
     if row is None:
         raise NotFoundError(f"there is no extension {number}")
@@ -199,7 +191,7 @@ def _entry(
     return AuditEntry(at=change.at, actor=change.actor, action=action, object=name, detail=detail)
 
 
-_APPLY: Mapping[type, Callable[[Connection, Any], Applied]] = {
+_APPLY: Mapping[type, Callable[[sqlite3.Connection, Any], Applied]] = {
     ExtensionAdded: _add_extension,
     ExtensionChanged: _change_extension,
     ExtensionRemoved: _remove_extension,

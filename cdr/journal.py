@@ -12,6 +12,7 @@ and the last write succeeded; without a healthy journal no new recording gets it
 
 import asyncio
 import logging
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,13 +23,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from cdr.connection import database_file
 from cdr.errors import CdrError, JournalClosedError, StoreError
 from cdr.extension_records import ExtensionUpsert
 from cdr.records import Change, Event
 from cdr.rows import ExtensionRow
-from cdr.store import writing_engine
 from cdr.writer import Answer, Writer, is_transient
 
 logger = logging.getLogger("cdr.journal")
@@ -70,7 +69,7 @@ class Journal:
 
     def __init__(self, database: str | Path, settings: JournalSettings | None = None) -> None:
         self._settings = settings or JournalSettings()
-        self._writer = Writer(writing_engine(database))
+        self._writer = Writer(database_file(database))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._queue: deque[object] = deque()
         self._work = asyncio.Event()
@@ -100,9 +99,9 @@ class Journal:
     async def __aenter__(self) -> Self:
         try:
             await self._in_thread(self._writer.open)
-        except SQLAlchemyError as error:
+        except sqlite3.Error as error:
             await self._let_go()
-            raise StoreError(f"the database can't be opened: {_reason(error)}") from error
+            raise StoreError(f"the database can't be opened: {error}") from error
         except BaseException:
             await self._let_go()
             raise
@@ -330,7 +329,7 @@ class Journal:
     def _fail(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            logger.error("the database can't be written, trying on: %s", _reason(error))
+            logger.error("the database can't be written, trying on: %s", error)
 
     def _recover(self) -> None:
         if self._failing:
@@ -357,8 +356,3 @@ class Journal:
             await self._in_thread(self._writer.close)
         finally:
             self._thread.shutdown(wait=False)
-
-
-def _reason(error: Exception) -> object:
-    """Return the database's own words, without statement and values."""
-    return getattr(error, "orig", None) or error

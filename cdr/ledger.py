@@ -4,12 +4,9 @@ A gap proves that a row was taken away. The one writer gives the numbers at the 
 call that could not be written uses none up.
 """
 
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from sqlalchemy import Connection, func, select
-
-from cdr.schema import calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +22,10 @@ class LedgerReport:
         return not self.gaps
 
 
-def last_number(connection: Connection) -> int:
+def last_number(connection: sqlite3.Connection) -> int:
     """Return the number of the newest call, 0 in an empty table."""
-    number: int = connection.execute(
-        select(func.coalesce(func.max(calls.c.ledger), 0))
-    ).scalar_one()
-    return number
+    (number,) = connection.execute("SELECT coalesce(max(ledger), 0) FROM calls").fetchone()
+    return int(number)
 
 
 def check_ledger(numbers: Iterable[int]) -> LedgerReport:

@@ -14,16 +14,18 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, exists, func, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, exists, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cdr import own_reading
 from cdr.audit import HEAD_KEY, AuditReport, check_chain, parse_head
+from cdr.connection import Query
+from cdr.engines import database_url, reading_engine, words_of
 from cdr.errors import StoreError
 from cdr.ledger import LedgerReport, check_ledger
-from cdr.own_reading import Query
 from cdr.rows import (
     AuditRow,
     BindingRow,
@@ -36,7 +38,7 @@ from cdr.rows import (
     SessionRow,
     TokenRow,
     UserRow,
-    columns,
+    column_names,
     value,
 )
 from cdr.schema import (
@@ -50,11 +52,7 @@ from cdr.schema import (
     tokens,
     users,
 )
-from cdr.store import database_url, reading_engine, words_of
 from cdr.usage import DAY_US, DayUsage, Stored
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 READ_TIMEOUT_S = 5.0
 
@@ -160,7 +158,7 @@ class ReadOnly:
     async def open_calls(self) -> tuple[CallRow, ...]:
         """Return the calls that were never closed, oldest first: after a crash, its victims."""
         async with self._reading() as connection:
-            found = await _rows(connection, own_reading.open_calls())
+            found = await _asked(connection, own_reading.open_calls())
             return tuple(await _completed(connection, found))
 
     async def evidence(self, call_id: str) -> tuple[EvidenceRow, ...]:
@@ -318,7 +316,7 @@ class ReadOnly:
     # --- how
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator["AsyncConnection"]:
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
         if self._path is not None and not self._path.is_file():
             # aiosqlite's thread outlives a connection that could not be opened by a moment,
             # and may then find the loop closed.
@@ -332,18 +330,27 @@ class ReadOnly:
             raise StoreError(f"the database can't be read: {words_of(error)}") from error
 
     async def _all(self, kind: type[Value], table: Table, narrow: Narrowing) -> tuple[Value, ...]:
-        return await self._read(Query(kind, narrow(select(*columns(kind, table)))))
+        query = narrow(select(*columns(kind, table)))
+        async with self._reading() as connection:
+            return tuple(value(kind, row) for row in await connection.execute(query))
 
     async def _read(self, query: Query[Value]) -> tuple[Value, ...]:
         async with self._reading() as connection:
-            return tuple(await _rows(connection, query))
+            return tuple(await _asked(connection, query))
 
 
-async def _rows(connection: "AsyncConnection", query: Query[Value]) -> list[Value]:
-    return [value(query.kind, row) for row in await connection.execute(query.select)]
+def columns(kind: type, table: Table) -> list[Column[Any]]:
+    """Return the columns that a value of `kind` is made of."""
+    return [table.c[name] for name in column_names(kind)]
 
 
-async def _completed(connection: "AsyncConnection", found: Sequence[CallRow]) -> list[CallRow]:
+async def _asked(connection: AsyncConnection, query: Query[Value]) -> list[Value]:
+    """Return what the server's own process would read, too."""
+    rows = await connection.execute(text(query.sql), query.parameters)
+    return [value(query.kind, row) for row in rows]
+
+
+async def _completed(connection: AsyncConnection, found: Sequence[CallRow]) -> list[CallRow]:
     """Return the calls with their segments and parties."""
     ids = [call.id for call in found]
     segment_query = (

@@ -4,11 +4,10 @@ Wall times are integer microseconds since 1970-01-01 UTC.
 """
 
 import json
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, TypeVar
-
-from sqlalchemy import Row, Table
+from typing import Any, TypeVar, get_origin
 
 Value = TypeVar("Value")
 
@@ -18,14 +17,31 @@ def utc(at: int) -> datetime:
     return datetime.fromtimestamp(at // 1_000_000, UTC).replace(microsecond=at % 1_000_000)
 
 
-def columns(kind: type, table: Table) -> list[Any]:
-    """Return the columns that a value of `kind` is made of."""
-    return [table.c[each.name] for each in fields(kind) if each.name in table.c]
+def column_names(kind: type) -> tuple[str, ...]:
+    """Return the columns that a value of `kind` is made of, in the order of its fields."""
+    return tuple(each.name for each in _columns(kind))
 
 
-def value(kind: type[Value], row: Row[Any]) -> Value:
-    """Return the row as a value of `kind`."""
-    return kind(**row._mapping)  # noqa: SLF001 - its documented, underscored name
+def value(kind: type[Value], row: Iterable[Any]) -> Value:
+    """Return a row, with the columns of `kind`, as a value of it.
+
+    A boolean may still be as SQLite has it, 0 or 1.
+    """
+    named = zip(_columns(kind), row, strict=True)
+    return kind(
+        **{
+            column.name: bool(found) if column.type in _FLAGS and found is not None else found
+            for column, found in named
+        }
+    )
+
+
+_FLAGS = (bool, bool | None)
+
+
+def _columns(kind: Any) -> list[Field[Any]]:  # noqa: ANN401 - one of the dataclasses below
+    """Return the fields that are columns: a tuple holds rows of another table."""
+    return [each for each in fields(kind) if get_origin(each.type) is not tuple]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,7 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Table
-
-from cdr import records, schema
+from cdr import records
 from cdr.account_records import SessionTouched
 
 Row: TypeAlias = tuple[Any, ...]
@@ -85,37 +83,35 @@ def _column_values(first: int, columns: Iterable[str], source: str) -> list[str]
     ]
 
 
-def insert(table: Table, columns: tuple[str, ...]) -> str:
+def insert(table: str, columns: tuple[str, ...]) -> str:
     """Return an INSERT of all rows."""
     values = ", ".join(_column_values(0, columns, "new"))
     names = ", ".join(columns)
     # WHERE TRUE: SQLite's parser would take a following ON for that of a join.
-    return f"INSERT INTO {table.name} ({names}) SELECT {values} FROM json_each(?) AS new WHERE TRUE"  # noqa: S608 - names of our own schema
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM json_each(?) AS new WHERE TRUE"  # noqa: S608 - names of our own schema
 
 
-def upsert(table: Table, columns: tuple[str, ...]) -> str:
+def upsert(table: str, key: tuple[str, ...], columns: tuple[str, ...]) -> str:
     """Return an INSERT that replaces the row with the same primary key."""
-    key = [column.name for column in table.primary_key]
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
     return f"{insert(table, columns)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
 
 
-def update(table: Table, key: str, columns: tuple[str, ...], constants: str = "") -> str:
+def update(table: str, key: str, columns: tuple[str, ...], constants: str = "") -> str:
     """Return an UPDATE by key; a row is the key, then the columns."""
     values = _column_values(1, columns, "new")
     changed = ", ".join(f"{name} = {value}" for name, value in zip(columns, values, strict=True))
     return (
-        f"UPDATE {table.name} SET {changed}{constants} FROM json_each(?) AS new "  # noqa: S608 - names of our own schema
-        f"WHERE {table.name}.{key} = json_extract(new.value, '$[0]')"
+        f"UPDATE {table} SET {changed}{constants} FROM json_each(?) AS new "  # noqa: S608 - names of our own schema
+        f"WHERE {table}.{key} = json_extract(new.value, '$[0]')"
     )
 
 
-def delete(table: Table) -> str:
+def delete(table: str, key: tuple[str, ...]) -> str:
     """Return a DELETE by primary key."""
-    key = [column.name for column in table.primary_key]
     values = ", ".join(_column_values(0, key, "new"))
     return (
-        f"DELETE FROM {table.name} WHERE ({', '.join(key)}) IN "  # noqa: S608 - names of our own schema
+        f"DELETE FROM {table} WHERE ({', '.join(key)}) IN "  # noqa: S608 - names of our own schema
         f"(SELECT {values} FROM json_each(?) AS new)"
     )
 
@@ -139,12 +135,12 @@ def _row_of(names: tuple[str, ...]) -> Callable[[Any], Row]:
     return row
 
 
-def _inserts(kind: type, table: Table) -> Statement:
+def _inserts(kind: type, table: str) -> Statement:
     names = _names(kind)
     return Statement(sql=insert(table, names), row=_row_of(names))
 
 
-def _updates(kind: type, table: Table, constants: str = "") -> Statement:
+def _updates(kind: type, table: str, constants: str = "") -> Statement:
     key, *others = _names(kind)
     return Statement(
         sql=update(table, key, tuple(others), constants),
@@ -156,36 +152,34 @@ def _updates(kind: type, table: Table, constants: str = "") -> Statement:
 _STATEMENTS: Mapping[type, Statement] = {
     records.CallOpened: Statement(
         # The number comes from the writer, in front of the event's own values.
-        sql=insert(schema.calls, ("ledger", *_names(records.CallOpened))),
+        sql=insert("calls", ("ledger", *_names(records.CallOpened))),
         row=_row_of(_names(records.CallOpened)),
     ),
-    records.CallRouted: _updates(records.CallRouted, schema.calls),
-    records.CallIvrAnswered: _updates(records.CallIvrAnswered, schema.calls),
-    records.CallAnswered: _updates(records.CallAnswered, schema.calls),
-    records.PartyJoined: _inserts(records.PartyJoined, schema.parties),
-    records.PartyAnswered: _updates(records.PartyAnswered, schema.parties),
-    records.PartyLeft: _updates(records.PartyLeft, schema.parties),
-    records.EvidenceStored: _inserts(records.EvidenceStored, schema.evidence),
-    records.SegmentOpened: _inserts(records.SegmentOpened, schema.segments),
-    records.SegmentClosed: _updates(records.SegmentClosed, schema.segments),
-    records.SegmentVanished: _updates(
-        records.SegmentVanished, schema.segments, ", state = 'vanished'"
-    ),
-    records.CallEnded: _updates(records.CallEnded, schema.calls, ", state = 'closed'"),
-    records.OutcomeRevised: _updates(records.OutcomeRevised, schema.calls),
+    records.CallRouted: _updates(records.CallRouted, "calls"),
+    records.CallIvrAnswered: _updates(records.CallIvrAnswered, "calls"),
+    records.CallAnswered: _updates(records.CallAnswered, "calls"),
+    records.PartyJoined: _inserts(records.PartyJoined, "parties"),
+    records.PartyAnswered: _updates(records.PartyAnswered, "parties"),
+    records.PartyLeft: _updates(records.PartyLeft, "parties"),
+    records.EvidenceStored: _inserts(records.EvidenceStored, "evidence"),
+    records.SegmentOpened: _inserts(records.SegmentOpened, "segments"),
+    records.SegmentClosed: _updates(records.SegmentClosed, "segments"),
+    records.SegmentVanished: _updates(records.SegmentVanished, "segments", ", state = 'vanished'"),
+    records.CallEnded: _updates(records.CallEnded, "calls", ", state = 'closed'"),
+    records.OutcomeRevised: _updates(records.OutcomeRevised, "calls"),
     records.BindingStored: Statement(
-        sql=upsert(schema.bindings, _names(records.BindingStored)),
+        sql=upsert("bindings", ("aor", "contact"), _names(records.BindingStored)),
         row=_row_of(_names(records.BindingStored)),
         key=attrgetter("aor", "contact"),
     ),
     records.BindingRemoved: Statement(
-        sql=delete(schema.bindings),
+        sql=delete("bindings", ("aor", "contact")),
         row=attrgetter("aor", "contact"),
         key=attrgetter("aor", "contact"),
         unmatched=True,
     ),
     # Someone may have logged out meanwhile.
-    SessionTouched: replace(_updates(SessionTouched, schema.sessions), unmatched=True),
+    SessionTouched: replace(_updates(SessionTouched, "sessions"), unmatched=True),
 }
 STATEMENTS = _STATEMENTS
 "Kind of event -> how it is written, in the order of writing. Audit entries: `cdr/audit.py`."

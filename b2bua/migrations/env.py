@@ -1,6 +1,6 @@
 """Alembic's environment: no ini file, no engine of its own.
 
-`cdr.store.prepare` hands over the connection, whose transaction spans all migrations: SQLite
+`cdr/migrating.py` hands over the connection, whose transaction spans all migrations: SQLite
 can roll back a changed table, so that a crash in the middle leaves the old ones.
 """
 

@@ -215,6 +215,26 @@ async def test_one_who_stops_waiting_gets_no_change(database: Path, reader: Read
     assert await reader.extensions() == ()
 
 
-def test_the_journal_does_not_import_alembic() -> None:
-    code = "import sys, cdr.journal, cdr.queries; sys.exit('alembic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+START_WRITE_READ = """
+import asyncio, sys
+from cdr.journal import Journal
+from cdr.own_reading import every_extension, open_calls, read
+from cdr.store import prepare
+from tests.unit.cdr.samples import added, opened
+
+async def main(database):
+    assert not prepare(database)
+    async with Journal(database) as journal:
+        journal.put(opened())
+        await journal.execute(added())
+    assert len(read(database, open_calls())) == len(read(database, every_extension())) == 1
+
+asyncio.run(main(sys.argv[1]))
+sys.exit(", ".join({"sqlalchemy", "alembic", "aiosqlite"} & sys.modules.keys()))
+"""
+
+
+def test_what_the_server_does_loads_no_sqlalchemy(database: Path) -> None:
+    command = [sys.executable, "-c", START_WRITE_READ, str(database)]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    assert done.stderr.strip() == ""

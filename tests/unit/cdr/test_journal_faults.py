@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -132,8 +132,7 @@ async def test_a_database_that_takes_nothing_keeps_the_records_waiting(
 
 
 def _pragma(journal: Journal, pragma: str) -> None:
-    connection = journal._writer._connected()
-    cast("Any", connection.connection.driver_connection).execute(pragma)
+    journal._writer._connected().execute(pragma)
 
 
 async def test_a_connection_with_an_error_of_its_own_is_replaced(

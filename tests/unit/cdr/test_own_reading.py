@@ -1,12 +1,36 @@
-import subprocess
-import sys
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cdr.connection import open_reading
 from cdr.errors import StoreError
-from cdr.own_reading import every_extension, living_bindings, open_calls, open_segments, read
+from cdr.journal import Journal
+from cdr.own_reading import (
+    every_extension,
+    every_prompt,
+    living_bindings,
+    open_calls,
+    open_segments,
+    read,
+)
+from cdr.queries import ReadOnly
+from cdr.records import PromptInstalled
 from cdr.store import prepare
+from tests.unit.cdr.samples import AT, added, binding, joined, opened, segment_opened
+
+PROMPT = PromptInstalled(
+    actor="cli:root",
+    at=AT,
+    id="consent/de/1",
+    name="consent",
+    language="de",
+    version=1,
+    sha256="e" * 64,
+    duration_ms=4_321,
+)
 
 
 def test_a_new_database_has_nothing(tmp_path: Path) -> None:
@@ -22,14 +46,32 @@ def test_what_can_t_be_read_is_told_in_words(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing.db").exists()
 
 
-def test_reading_loads_no_object_mapper(tmp_path: Path) -> None:
-    database = tmp_path / "cdr.db"
-    prepare(database)
-    code = (
-        "import sys\n"
-        "from cdr.own_reading import every_extension, read\n"
-        "read(sys.argv[1], every_extension())\n"
-        "sys.exit('sqlalchemy.orm' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(database)], check=False)
-    assert done.returncode == 0
+async def test_what_pages_and_commands_read_is_the_same(
+    database: Path, journal: Journal, reader: ReadOnly
+) -> None:
+    await journal.execute(replace(added("101"), user_may_stop=True))
+    await journal.execute(PROMPT)
+    journal.put(binding())
+    journal.put(opened())
+    journal.put(joined())
+    journal.put(segment_opened())
+    await journal.drain(5)
+    (extension,) = read(database, every_extension())
+    assert extension.user_may_stop is True
+    assert await reader.extensions() == (extension,)
+    assert await reader.prompts() == read(database, every_prompt())
+    assert await reader.bindings(AT) == read(database, living_bindings(AT))
+    segments = read(database, open_segments())
+    assert [segment.recovered for segment in segments] == [False]
+    assert await reader.open_segments() == segments
+    (call,) = await reader.open_calls()
+    assert read(database, open_calls()) == (replace(call, segments=(), parties=()),)
+    assert len(call.segments) == len(call.parties) == 1
+
+
+def test_a_reading_can_t_write(database: Path) -> None:
+    with (
+        closing(open_reading(database)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("DELETE FROM calls")

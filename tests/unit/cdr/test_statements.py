@@ -1,3 +1,4 @@
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -6,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdr.connection import open_reading
 from cdr.records import AuditEntry, Event, new_id
 from cdr.statements import STATEMENTS, clean, encode_rows
-from cdr.store import writing_engine
 from tests.unit.cdr.samples import AT, SECOND, binding
 
 
@@ -18,13 +19,9 @@ def test_every_event_has_its_statement() -> None:
 
 @pytest.mark.parametrize("kind", STATEMENTS, ids=lambda kind: kind.__name__)
 def test_no_statement_looks_at_every_row_of_a_table(database: Path, kind: type) -> None:
-    engine = writing_engine(database)
-    try:
-        with engine.connect() as connection:
-            sql = f"EXPLAIN QUERY PLAN {STATEMENTS[kind].sql}"
-            plan = [row[-1] for row in connection.exec_driver_sql(sql, ("[]",))]
-    finally:
-        engine.dispose()
+    with closing(open_reading(database)) as connection:
+        sql = f"EXPLAIN QUERY PLAN {STATEMENTS[kind].sql}"
+        plan = [row[-1] for row in connection.execute(sql, ("[]",))]
     assert [step for step in plan if step.startswith("SCAN") and "new" not in step] == []
 
 
@@ -52,16 +49,12 @@ def test_cleaned_text_can_be_stored_and_is_otherwise_untouched(text: str) -> Non
 def test_rows_come_out_as_they_went_in(
     empty_database: Path, values: list[tuple[str, int | None, float | None]]
 ) -> None:
-    engine = writing_engine(empty_database)
     picked = ", ".join(f"json_extract(value, '$[{index}]')" for index in range(3))
-    try:
-        with engine.connect() as connection:
-            found = connection.exec_driver_sql(
-                f"SELECT {picked} FROM json_each(?)",  # noqa: S608 - of our own making
-                (encode_rows([tuple(value) for value in values]),),
-            ).all()
-    finally:
-        engine.dispose()
+    with closing(open_reading(empty_database)) as connection:
+        found = connection.execute(
+            f"SELECT {picked} FROM json_each(?)",  # noqa: S608 - of our own making
+            (encode_rows([tuple(value) for value in values]),),
+        ).fetchall()
     for row, (text, number, real) in zip(found, values, strict=True):
         assert row[:2] == (clean(text), number)
         assert row[2] == (real if real is None else pytest.approx(real))

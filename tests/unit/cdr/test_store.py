@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,17 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from cdr.engines import database_url, reading_engine
 from cdr.errors import SchemaTooNewError, StoreError
+from cdr.journal import Journal
 from cdr.queries import ReadOnly
 from cdr.schema import metadata
-from cdr.store import (
-    database_url,
-    migrations_folder,
-    prepare,
-    reading_engine,
-    revisions,
-    writing_engine,
-)
+from cdr.store import migrations_folder, prepare, revisions
 
 
 def test_a_new_database_has_all_tables_and_is_private(tmp_path: Path) -> None:
@@ -57,7 +53,7 @@ def test_the_migrations_make_the_tables_of_the_schema(database: Path) -> None:
         engine.dispose()
 
 
-def test_the_newest_revision_is_known_without_alembic() -> None:
+def test_the_newest_revision_is_known_by_the_names_of_the_files() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
     scripts = ScriptDirectory.from_config(config)
@@ -72,19 +68,51 @@ def test_tables_of_a_newer_version_are_refused(database: Path) -> None:
         prepare(database)
 
 
-def test_a_migration_that_fails_leaves_no_half_tables(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+FAILS = """
+from alembic import op
+import sqlalchemy as sa
+
+revision = "9999"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    op.create_table("half", sa.Column("id", sa.Integer()))
+    {fault}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("raise OSError('no space left')", r"\.db: no space left$"),
+        ("op.execute('DELETE FROM nowhere')", r"\.db: no such table: nowhere$"),
+        ("raise LookupError('a fault of ours')", r"\.db: Traceback(.|\n)*fault of ours$"),
+        ("import os; os._exit(9)", r"\.db: the migrations ended with 9$"),
+    ],
+)
+def test_a_migration_that_fails_leaves_the_tables_as_they_were(
+    database: Path, tmp_path: Path, fault: str, words: str
 ) -> None:
-    path = tmp_path / "half.db"
-
-    def fail(*_args: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)
-    with pytest.raises(StoreError, match="no space"):
-        prepare(path)
-    with closing(sqlite3.connect(path)) as connection:
+    folder = shutil.copytree(migrations_folder(), tmp_path / "100% migrations")
+    faulty = FAILS.format(before=revisions(folder)[-1], fault=fault)
+    (folder / "versions" / "r9999_faulty.py").write_text(faulty)
+    with pytest.raises(StoreError, match=words):
+        prepare(database, folder)
+    with pytest.raises(StoreError, match=words):
+        prepare(tmp_path / "new.db", folder)
+    assert not prepare(database)
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+def test_tables_of_an_older_version_are_brought_up_to_date(tmp_path: Path) -> None:
+    folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    (folder / "versions" / f"r{revisions(folder)[-1]}_dtmf.py").unlink()
+    path = tmp_path / "old.db"
+    assert prepare(path, folder)
+    assert prepare(path)
+    assert not prepare(path)
 
 
 @pytest.mark.parametrize("name", ["missing/x.db", "."], ids=["no folder", "a folder"])
@@ -103,8 +131,8 @@ def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
 def test_a_postgresql_url_stays_as_it_is() -> None:
     url = database_url("postgresql+asyncpg://mitschnitt@db.example.com/cdr")
     assert (url.drivername, url.host) == ("postgresql+asyncpg", "db.example.com")
-    with pytest.raises(StoreError, match="postgresql"):
-        writing_engine("postgresql+asyncpg://mitschnitt@db.example.com/cdr")
+    with pytest.raises(StoreError, match="write to postgresql"):
+        Journal("postgresql+asyncpg://mitschnitt@db.example.com/cdr")
 
 
 async def test_a_reader_cannot_write(database: Path) -> None:

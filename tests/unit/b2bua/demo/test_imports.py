@@ -41,13 +41,13 @@ NOT_FOR_SIGNALLING = {
     "soundfile",
     "pyVoIP",
     "b2bua.demo.judge",
+    "aiosqlite",
     "alembic",
     "argon2",
     "fastapi",
     "jinja2",
     "rich",
-    "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.orm",
+    "sqlalchemy",
     "urllib.request",
 }
 "Each of them is megabytes, which the process of the calls would keep for as long as it runs."
