@@ -56,7 +56,7 @@ class Lane:
         self.tracks: dict[int, Track] = {}
         self._buffer = buffer
         self._capacity = capacity
-        "Granules of the ring."
+        "Granules of the ring that packets may take."
         self._head = reader.head
         self._head_ns = 0
         "When `_head` was seen."

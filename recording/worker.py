@@ -76,7 +76,7 @@ class RecordingWorker:
             pressure=self._pressure,
         )
         self._lanes = [
-            Lane(index, RingReader(ring), self._buffer, RingLayout.read(ring).granules)
+            Lane(index, RingReader(ring), self._buffer, RingLayout.read(ring).for_packets)
             for index, ring in enumerate(rings)
         ]
         self._cursor = SafeCursor(self._lanes, self._buffer, state)

@@ -24,7 +24,6 @@ from rtp.ring import (
     USUAL,
     RingError,
     RingLayout,
-    granules_of,
 )
 
 ENTRY: Final = np.dtype(
@@ -78,16 +77,16 @@ class RingReader:
     def __init__(self, memory: memoryview) -> None:
         self._layout = RingLayout.read(memory)
         self._words = memory[:HEADER_PAGE].cast("Q")
-        self._granules = self._layout.granules
-        end = HEADER_PAGE + self._granules * GRANULE
+        self._table = memory[self._layout.table :][: 4 * self._layout.segments].cast("I")
+        granules = self._layout.segments * self._layout.stride
         self._heads: NDArray[np.void] = np.ndarray(
-            (self._granules,), _STORED, memory, offset=HEADER_PAGE, strides=(GRANULE,)
+            (granules,), _STORED, memory, offset=HEADER_PAGE, strides=(GRANULE,)
         )
-        self._data = np.frombuffer(memory[HEADER_PAGE : end + GUARD], dtype=np.uint8)
+        self._data = np.frombuffer(memory[HEADER_PAGE : self._layout.table], dtype=np.uint8)
         # Row n: the octets behind the head of granule n. The guard makes the last rows whole.
         self._rows = np.lib.stride_tricks.as_strided(
             self._data[ENTRY_STRUCT.size :],
-            shape=(self._granules, LONGEST),
+            shape=(granules - GUARD, LONGEST),
             strides=(GRANULE, 1),
             writeable=False,
         )
@@ -126,8 +125,8 @@ class RingReader:
         head = self.head
         if not self.safe <= self.position <= self._seen <= head:
             raise RingError(f"cursors {self.safe}, {self.position}, {self._seen}, {head}")
-        if head - self.safe > self._granules:
-            raise RingError(f"{head - self.safe} granules in a ring of {self._granules}")
+        if head - self.safe > self._layout.granules:
+            raise RingError(f"{head - self.safe} granules in a ring of {self._layout.granules}")
         granules, end = self._entries_between(self.position, end)
         self._seen = head
         stored = self._heads[granules]
@@ -141,22 +140,36 @@ class RingReader:
 
     def _entries_between(self, position: int, end: int) -> tuple[NDArray[np.int64], int]:
         """Return the granules in which entries begin, and where the last one ends."""
-        granules = np.arange(position, end) % self._granules
+        granules = self._where(position, end)
         lengths = self._heads["length"][granules]
         if (lengths <= USUAL).all():
             return granules, end
         # One that needs several granules: what lies inside it looks like anything.
-        begins, sizes = [], lengths.tolist()
-        at = position
-        while at < end:
-            length = sizes[at - position]
-            if length > LONGEST:
-                raise RingError(f"an entry of {length} octets")
-            begins.append(at - position)
-            at += granules_of(length)
-        if at > self._seen:
+        sizes = (-(-(lengths.astype(np.int64) + ENTRY_STRUCT.size) // GRANULE)).tolist()
+        begins, index = [], 0
+        while index < len(sizes):
+            begins.append(index)
+            index += sizes[index]
+        longest = lengths[begins].max()
+        if longest > LONGEST:
+            raise RingError(f"an entry of {longest} octets")
+        if position + index > self._seen:
             raise RingError("an entry that reaches beyond the head")
-        return granules[begins], at
+        return granules[begins], position + index
+
+    def _where(self, position: int, end: int) -> NDArray[np.int64]:
+        """Return where in the memory the granules of these counts lie."""
+        layout, pieces = self._layout, []
+        while position < end:
+            number, offset = divmod(position, layout.segment)
+            segment = self._table[number % layout.segments]
+            if segment >= layout.segments:
+                raise RingError(f"segment {segment} of {layout.segments}")
+            count = min(layout.segment - offset, end - position)
+            first = segment * layout.stride + offset
+            pieces.append(np.arange(first, first + count))
+            position += count
+        return np.concatenate(pieces) if pieces else np.arange(0)
 
     def release(self, position: int) -> None:
         """Let the producer overwrite all entries before `position` (counted like `position`)."""

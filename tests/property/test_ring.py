@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rtp.header import HEADER
-from rtp.ring import Kind, RingLayout, RingWriter, initialise
+from rtp.ring import Kind, RingLayout, RingWriter, granules_of, initialise
 from rtp.ring_reader import RingReader
 
-LAYOUT = RingLayout(granules=48, reserved=8)
+LAYOUT = RingLayout(segments=6, reserved=1, segment=11)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,10 @@ class RingMachine(RuleBasedStateMachine):
         header = HEADER.pack(0x80, 8, self.sequence & 0xFFFF, 1, 2)
         data = header + (self.sequence % 251).to_bytes(1, "big") * (octets - len(header))
         lost = self.writer.lost_packets
+        # A segment whose beginning alone is released can't be used yet.
+        fits = self.held + granules_of(octets) <= LAYOUT.for_packets - LAYOUT.segment
         self.writer.packet(data, octets, leg, 7)
+        assert self.writer.lost_packets == lost or lost or not fits
         self.packets += 1
         if self.writer.lost_packets == lost:
             self.written.append(Written(0, leg, self.sequence & 0xFFFF, data))
@@ -88,6 +91,11 @@ class RingMachine(RuleBasedStateMachine):
         assert self.reader.position == position
         del self.read[entries:]
 
+    @property
+    def held(self) -> int:
+        """Granules published and not released."""
+        return self.reader.head - self.taken[0][0]
+
     @invariant()
     def what_is_read_is_what_was_written(self) -> None:
         gapless = [entry for entry in self.read if entry.kind != Kind.GAP]
@@ -95,7 +103,7 @@ class RingMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_overtakes_and_nothing_is_overwritten(self) -> None:
-        assert self.reader.head - self.taken[0][0] <= LAYOUT.granules
+        assert self.held <= LAYOUT.granules
         lost = self.writer.lost_packets
         packets = sum(entry.kind == Kind.PACKET for entry in self.written)
         assert packets + lost == self.packets

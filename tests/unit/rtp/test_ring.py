@@ -22,7 +22,7 @@ from rtp.ring import (
 )
 from rtp.ring_reader import RingReader
 
-LAYOUT = RingLayout(granules=32, reserved=4)
+LAYOUT = RingLayout(segments=4, reserved=1, segment=11)
 
 
 def ring(layout: RingLayout = LAYOUT) -> memoryview:
@@ -42,14 +42,67 @@ def read_all(reader: RingReader) -> NDArray[np.void]:
 
 def test_a_ring_for_a_call_bridges_four_seconds_with_some_100_kilobytes() -> None:
     layout = RingLayout.for_calls(200)
-    assert layout.granules - layout.reserved == 200 * 4 * 100
+    for payload, packets in ((160, 50), (240, 33.4)):  # 20 and 30 ms of G.711
+        assert 2 * packets * granules_of(12 + payload) * 200 * 4 <= layout.for_packets
     assert layout.size / 200 < 125_000
 
 
 def test_what_telephones_send_takes_one_granule() -> None:
-    for payload in (80, 160, 240):  # 10, 20 and 30 ms of G.711
+    for payload in (80, 160):  # 10 and 20 ms of G.711
         assert granules_of(12 + payload) == 1
-    assert granules_of(LONGEST) * GRANULE - GRANULE <= GUARD
+    assert granules_of(LONGEST) <= 1 + GUARD
+
+
+def test_memory_is_only_touched_as_far_as_the_consumer_was_ever_behind() -> None:
+    memory = ring(RingLayout(segments=16, reserved=1, segment=20))
+    writer, reader = RingWriter(memory), RingReader(memory)
+    for sequence in range(3000):
+        put(writer, b"\xff" * 172, sequence=sequence)
+        reader.new_entries()
+        # Released late: what was published of two segments stays at most.
+        reader.release(max(reader.safe, reader.position - 20))
+    assert writer.lost_packets == 0
+    end = HEADER_PAGE + 3 * (20 + GUARD) * GRANULE
+    assert memory[HEADER_PAGE:end].tobytes().strip(b"\0")
+    assert not memory[end : end + 8 * 20 * GRANULE].tobytes().strip(b"\0")
+
+
+def test_all_of_the_ring_is_used_where_the_consumer_is_away() -> None:
+    memory = ring()
+    writer, reader = RingWriter(memory), RingReader(memory)
+    for sequence in range(20):
+        put(writer, sequence=sequence)
+        reader.new_entries()
+        reader.release(reader.position)
+    for sequence in range(60):
+        put(writer, sequence=sequence)
+    assert LAYOUT.for_packets - LAYOUT.segment < 60 - writer.lost_packets <= LAYOUT.for_packets
+    taken = read_all(RingReader(memory))
+    assert taken["sequence"].tolist() == [19, *range(60 - writer.lost_packets)]
+
+
+def test_what_is_longer_than_the_rest_of_a_segment_runs_into_its_guard() -> None:
+    memory = ring()
+    writer, reader = RingWriter(memory), RingReader(memory)
+    for sequence in range(10):
+        put(writer, sequence=sequence)
+    longest = bytes(12) + bytes(range(254)) * 8 + bytes(4)
+    put(writer, longest, sequence=10)
+    put(writer, sequence=11)
+    entries = read_all(reader)
+    assert entries["sequence"].tolist() == list(range(12))
+    assert reader.data(entries[10])[12:] == longest[12:]
+    assert reader.payloads(entries["granule"][10:11], 2036).tobytes() == longest[12:]
+
+
+def test_a_packet_that_reaches_into_the_reserve_is_lost() -> None:
+    memory = ring()
+    writer = RingWriter(memory)
+    for sequence in range(32):
+        put(writer, sequence=sequence)
+    assert writer.lost_packets == 0
+    put(writer, bytes(300))
+    assert writer.lost_packets == 1
 
 
 def test_a_packet_comes_out_with_its_header_as_it_arrived() -> None:
@@ -222,6 +275,16 @@ def test_contradicting_cursors_and_entries_are_noticed() -> None:
         struct.pack_into("H", memory, HEADER_PAGE + 12, length)
         with pytest.raises(RingError, match=message):
             reader.new_entries()
+
+
+def test_a_segment_beyond_the_memory_is_noticed() -> None:
+    memory = ring()
+    writer, reader = RingWriter(memory), RingReader(memory)
+    put(writer)
+    reader.new_entries()
+    struct.pack_into("I", memory, LAYOUT.table, LAYOUT.segments)
+    with pytest.raises(RingError, match="segment 4 of 4"):
+        reader.new_entries()
 
 
 def test_a_head_beyond_the_ring_is_noticed() -> None:
