@@ -1,12 +1,18 @@
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.dialects import sqlite
 
+from cdr.connection import open_reading
 from cdr.journal import Journal
 from cdr.queries import CallFilter, ReadOnly
 from cdr.rows import utc
+from cdr.schema import calls
 from tests.unit.cdr.samples import (
     AT,
     PATH,
@@ -42,6 +48,14 @@ async def test_a_page_that_is_just_full_is_the_last(journal: Journal, reader: Re
     await journal.drain(5)
     page = await reader.calls(limit=2)
     assert (len(page.calls), page.cursor) == (2, None)
+
+
+def test_calls_of_one_extension_are_looked_up_call_by_call(database: Path) -> None:
+    query = select(calls.c.id).where(*CallFilter(extensions=("101",)).conditions())
+    sql = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    with closing(open_reading(database)) as connection:
+        plan = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert plan[-1] == "SEARCH parties USING INDEX ix_parties_call_id (call_id=?)"
 
 
 @pytest.fixture
