@@ -34,6 +34,7 @@ def media_runs() -> dict[str, tuple[str, ...]]:
 RUNS: dict[str, tuple[str, ...]] = {
     "floor-200": ("bench.floor", "--calls", "200"),
     **media_runs(),
+    "record-200-24khz": ("bench.media", "--calls", "200", "--record", "--sample-rate", "24000"),
     "signalling-100": ("bench.signalling", "--rate", "100", "--seconds", "20"),
     "signalling-300": ("bench.signalling", "--rate", "300", "--seconds", "20"),
     "signalling-600": ("bench.signalling", "--rate", "600", "--seconds", "20"),

@@ -188,6 +188,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(
         calls=options.calls,
         quality=options.quality,
+        sample_rate=options.sample_rate,
         workers=options.workers,
         recorders=options.recorders,
     )
@@ -236,6 +237,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=20, help="of media")
     parser.add_argument("--record", action="store_true", help="record every call")
     parser.add_argument("--quality", type=int, help="LAME's, 0 to 9; default: the server's")
+    parser.add_argument("--sample-rate", type=int, help="Hz of the files; default: the server's")
     parser.add_argument("--workers", type=int, default=1, help="media workers")
     parser.add_argument("--recorders", type=int, default=1)
     parser.add_argument("--setup-rate", type=float, default=40.0, help="calls a second")

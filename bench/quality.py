@@ -54,6 +54,8 @@ class Case:
     kbit: int = 24
     rate: int = 8000
     "Of the file, Hz."
+    mixed: int = 8000
+    "Of the sum, Hz."
     channels: int = 1
     both: bool = False
     "Both parties speak all the time; else piece by piece in turns."
@@ -162,6 +164,7 @@ def _open_taps(case: Case, writer: RingWriter) -> None:
         started_at=1.7e9,
         started_mono=START_NS / 1e9,
         sample_rate=case.rate,
+        mix_rate=case.mixed,
         channels=case.channels,
     )
     for leg in (0, 1):
@@ -222,10 +225,10 @@ def measure(case: Case, pieces: int, folder: Path) -> report.Figures:
 
 def cases() -> list[Case]:
     """Each question with few settings changed at a time."""
-    plain, wide = Case(), Case(rate=16000)
+    plain, wide, fine = Case(), Case(rate=16000, mixed=16000), Case(rate=24000)
     losses = [
         replace(each, loss_pct=loss, concealed=concealed)
-        for each in (plain, wide)
+        for each in (plain, wide, fine)
         for loss in (1.0, 3.0, 5.0, 10.0)
         for concealed in (True, False)
     ]
@@ -234,11 +237,11 @@ def cases() -> list[Case]:
     rates = [replace(each, kbit=kbit) for each in (plain, wide) for kbit in (16, 32)]
     sides = [
         replace(each, channels=channels, both=both)
-        for each in (plain, wide)
+        for each in (plain, wide, fine)
         for both in (False, True)
         for channels in (1, 2)
     ]
-    return list(dict.fromkeys((plain, wide, *losses, *qualities, *rates, *sides)))
+    return list(dict.fromkeys((plain, wide, fine, *losses, *qualities, *rates, *sides)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,6 +36,8 @@ class Settings:
     calls: int
     quality: int | None = None
     "LAME's; None: the server's default."
+    sample_rate: int | None = None
+    "Hz, of the recordings; None: the server's default."
     workers: int = 1
     recorders: int = 1
 
@@ -45,8 +47,9 @@ class Settings:
         lines += ["[media]", f'ports = "{PORTS[0]}-{PORTS[1]}"']
         lines += [f"workers = {self.workers}", f"recorders = {self.recorders}"]
         lines += [f"max_calls = {max(self.calls, 20)}"]
-        if self.quality is not None:
-            lines += ["[recording]", f"quality = {self.quality}"]
+        sound = {"quality": self.quality, "sample_rate": self.sample_rate}
+        lines += ["[recording]"]
+        lines += [f"{name} = {value}" for name, value in sound.items() if value is not None]
         # Benches measure calls, and several may run on one machine.
         lines += ["[web]", "enabled = false"]
         return "\n".join(lines) + "\n"

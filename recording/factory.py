@@ -117,6 +117,7 @@ class RecordingFactory:
     def _encoder(self, spec: RecordingSpec, *, quality: int, skip_frames: int = 0) -> Encoder:
         return Encoder(
             sample_rate=spec.sample_rate,
+            input_rate=spec.mix_rate,
             channels=spec.channels,
             quality=quality,
             skip_frames=skip_frames,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from recording.encoder import LOWEST_QUALITY
+
 RISE_AFTER_S: Final = 1.0
 
 FALL_AFTER_S: Final = 10.0
@@ -56,10 +58,6 @@ STEPS: Final[Mapping[Level, Step]] = {
 }
 """A recorder on a quiet machine is some 50 ms behind. A ring holds about 4 s; from 2.5 s on each
 further recording would bring those that run nearer to losing packets."""
-
-LOWEST_QUALITY: Final = 9
-"""LAME's. It costs 45 % less than quality 3 and 7 % less than quality 7; there is nothing
-cheaper."""
 
 
 class Pressure:

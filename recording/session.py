@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mixer import mix
 from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
 from recording.checkpoint import Progress, RecordingState, TrackState
-from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
+from recording.encoder import ENCODER_DELAY_SAMPLES, FINE_RATE, FRAME_SAMPLES, Encoder
 from recording.encoder_pool import EncoderPool
 from recording.mp3 import iter_frames
 from recording.permit import RecordingPermit
@@ -36,6 +36,9 @@ HOLD_BACK_SAMPLES: Final = 300 * RATE // 1000
 
 LOST_PACKET_SAMPLES: Final = 160
 "A packet that the ring could not take is counted with the usual 20 ms."
+
+RATES: Final = {(8_000, 8_000), (16_000, 16_000), (8_000, FINE_RATE), (16_000, FINE_RATE)}
+"Hz of the sum and of the file that there are."
 
 _GOLDEN: Final = 0.6180339887
 "Spreads the first chunks of recordings that open together evenly over a second."
@@ -60,8 +63,8 @@ class Recording:
         mixed: int = 0,
         frames: int = 0,
     ) -> None:
-        if spec.sample_rate not in {RATE, 2 * RATE}:
-            raise ValueError(f"no recording at {spec.sample_rate} Hz")
+        if (spec.mix_rate, spec.sample_rate) not in RATES:
+            raise ValueError(f"no recording at {spec.mix_rate} and {spec.sample_rate} Hz")
         self.call_id = permit.call_id
         self.spec = spec
         self.ring = ring
@@ -82,8 +85,8 @@ class Recording:
         self._writer = writer
         self._encoders = encoders
         self._encoder = encoder
-        self._per_place = spec.sample_rate // RATE
-        "Samples of the file."
+        self._per_place = spec.mix_rate // RATE
+        "Samples of the sum."
         self._frames_before = frames
         self._handed: deque[tuple[int, int]] = deque([(writer.appended_octets, frames)])
         "Octets and frames after each hand-over to the writer, oldest first."
@@ -117,7 +120,7 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=self.place(at_ns),
-            rate=self.spec.sample_rate,
+            rate=self.spec.mix_rate,
             level=self.spec.level,
             blank_dtmf=self.spec.blank_dtmf,
         )
@@ -350,7 +353,7 @@ class Recording:
             origin_ns=self.origin_ns,
             base=self.mixed,
             floor=state.floor,
-            rate=self.spec.sample_rate,
+            rate=self.spec.mix_rate,
             level=self.spec.level,
             gain_db=state.gain_db,
             blank_dtmf=self.spec.blank_dtmf,

@@ -40,6 +40,8 @@ class RecordingSpec(msgspec.Struct, frozen=True, kw_only=True):
     "CLOCK_MONOTONIC seconds at which the axis would begin if the mark came at once."
     sample_rate: int = 8000
     "Hz, of the file."
+    mix_rate: int = 8000
+    "Hz, of the sum of the parties: 8,000 or 16,000."
     channels: int = 1
     level: bool = False
     "Bring each party's speech to about the same level (`mixer/levelling.py`)."

@@ -254,12 +254,14 @@ class CallRecording:
         segment = Segment(new_id(self._record.now_us()), opened, formats)
         opened.result.add_done_callback(lambda _: self._finished(segment))
         self._segments.append(segment)
+        mix_rate, sample_rate = self._rates(formats)
         spec = segment.spec = RecordingSpec(
             recording_id=opened.recording_id,
             relative_path=path,
             started_at=time.time(),
             started_mono=time.monotonic(),
-            sample_rate=self._sample_rate(formats),
+            sample_rate=sample_rate,
+            mix_rate=mix_rate,
             channels=2 if self._settings.channels == "stereo" else 1,
             level=self._settings.level,
             blank_dtmf=self._settings.blank_dtmf,
@@ -267,11 +269,16 @@ class CallRecording:
         )
         self._record.segment_opened(segment.segment_id, number, spec, started_by)
 
-    def _sample_rate(self, formats: list[tuple[StreamFormat, ...]]) -> int:
-        """Return the Hz of a file that begins now: it stays so, whatever is agreed later."""
-        if self._settings.sample_rate != "auto":
-            return self._settings.sample_rate
-        return 16000 if any(is_wide(side[0]) for side in formats) else 8000
+    def _rates(self, formats: list[tuple[StreamFormat, ...]]) -> tuple[int, int]:
+        """Return the Hz of the sum and of a file that begins now.
+
+        They stay so, whatever is agreed later.
+        """
+        wanted = self._settings.sample_rate
+        if wanted in {8000, 16000}:
+            return wanted, wanted
+        mixed = 16000 if any(is_wide(side[0]) for side in formats) else 8000
+        return mixed, mixed if wanted == "auto" else wanted
 
     def follow(self, bridge: Bridge) -> None:
         """Tell the recorder what the parties may send since they negotiated anew."""

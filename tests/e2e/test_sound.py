@@ -117,9 +117,10 @@ async def test_levelling_lifts_a_quiet_party() -> None:
 
 
 @pytest.mark.peer("ffmpeg")
-async def test_a_file_of_16_khz_takes_no_more_room() -> None:
+@pytest.mark.parametrize("rate", [16000, 24000])
+async def test_a_file_of_a_higher_rate_takes_no_more_room(rate: int) -> None:
     async with (
-        server("[recording]\nsample_rate = 16000\n", RECORDED) as under_test,
+        server(f"[recording]\nsample_rate = {rate}\n", RECORDED) as under_test,
         extension_phone(under_test, "101", audio.tone(CALLER_HZ, 30.0)) as alice,
         extension_phone(under_test, "102", audio.tone(CALLEE_HZ, 30.0)) as bob,
     ):
@@ -132,7 +133,7 @@ async def test_a_file_of_16_khz_takes_no_more_room() -> None:
         row = await under_test.the_call()
         path = under_test.recording(row)
         found = mp3.scan(path.read_bytes())
-        assert (found.sample_rate, found.channels) == (16000, 1)
+        assert (found.sample_rate, found.channels) == (rate, 1)
         (segment,) = await under_test.rows("rec", "list")
         assert path.stat().st_size <= 200_000 / 60 * (float(segment["duration_s"]) + 0.2)
         pcm = audio.decode(path)

@@ -161,6 +161,7 @@ class Rig:
         *,
         channels: int = 1,
         rate: int = 8000,
+        mixed: int | None = None,
         level: bool = False,
         blank_dtmf: bool = True,
     ) -> RecordingSpec:
@@ -170,6 +171,7 @@ class Rig:
             started_at=1_800_000_000.0,
             started_mono=self.now_ns / 1e9,
             sample_rate=rate,
+            mix_rate=rate if mixed is None else mixed,
             channels=channels,
             level=level,
             blank_dtmf=blank_dtmf,

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from recording import mp3
-from recording.encoder import ENCODER_DELAY_SAMPLES, FRAME_SAMPLES, Encoder
+from recording.encoder import (
+    ENCODER_DELAY_SAMPLES,
+    FINE_RATE,
+    FRAME_SAMPLES,
+    LOWEST_QUALITY,
+    Encoder,
+)
 from tests.support import audio
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (8000, 2), (16000, 1), (16000, 2)])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8000, 16000, 24000])
 def test_rate_and_size_are_what_was_asked_for(rate: int, channels: int) -> None:
     encoder = Encoder(sample_rate=rate, channels=channels)
     pcm = audio.speech(10.0, seed=1, rate=rate)
@@ -40,6 +47,34 @@ def test_pieces_make_the_same_stream_as_the_whole() -> None:
     assert pieces + many.flush() == whole
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_frames_are_of_one_size_whatever_is_heard(channels: int) -> None:
+    """LAME's newer loop likes to spend less on silence, and more on noise."""
+    shape = (24_000,) if channels == 1 else (24_000, channels)
+    random = np.random.default_rng(24)
+    loud = random.integers(-32768, 32767, shape, dtype=np.int16, endpoint=True)
+    heard = [np.zeros(shape, np.int16), loud, np.zeros(shape, np.int16), loud // 100]
+    encoder = Encoder(sample_rate=FINE_RATE, channels=channels)
+    data = b"".join(encoder.encode(pcm) for pcm in heard) + encoder.flush()
+    assert {header.octets for _, header in mp3.iter_frames(data)} == {72}
+    assert encoder.frames * 72 == len(data)
+
+
+@pytest.mark.peer("ffmpeg")
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_what_has_a_lower_rate_is_heard_when_it_was_said(tmp_path: Path, rate: int) -> None:
+    encoder = Encoder(sample_rate=FINE_RATE, input_rate=rate)
+    pcm = audio.speech(3.0, seed=5, rate=rate)
+    pieces = [encoder.encode(pcm[i : i + 333]) for i in range(0, pcm.size, 333)]
+    path = tmp_path / "fine.mp3"
+    path.write_bytes(b"".join(pieces) + encoder.flush())
+    heard = audio.decode(path, rate=FINE_RATE)[::3].astype(np.float64)
+    said = pcm[:: rate // 8000]
+    likeness = [np.corrcoef(np.roll(said, by), heard[: said.size])[0, 1] for by in range(-3, 4)]
+    assert int(np.argmax(likeness)) == 3
+    assert max(likeness) > 0.98
+
+
 @pytest.mark.peer("ffmpeg")
 def test_the_delay_is_constant_and_known(tmp_path: Path) -> None:
     pcm = audio.silence(1.0)
@@ -66,3 +101,14 @@ def test_nothing_in_nothing_out() -> None:
     assert encoder.encode(np.zeros(0, np.int16)) == b""
     assert encoder.flush() == b""
     assert FRAME_SAMPLES == 576
+
+
+def test_in_need_the_quicker_loop_is_taken_at_24_khz_too() -> None:
+    pcm = audio.speech(1.0, seed=6, rate=FINE_RATE)
+
+    def made(quality: int) -> bytes:
+        encoder = Encoder(sample_rate=FINE_RATE, quality=quality)
+        return encoder.encode(pcm) + encoder.flush()
+
+    assert made(7) == made(5) != made(LOWEST_QUALITY)
+    assert len(made(7)) == len(made(LOWEST_QUALITY))

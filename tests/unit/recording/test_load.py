@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 import recording.factory
-from recording.encoder import Encoder
-from recording.pressure import FALL_AFTER_S, LOWEST_QUALITY, Level
+from recording.encoder import LOWEST_QUALITY, Encoder
+from recording.pressure import FALL_AFTER_S, Level
 from rtp.ring import Kind
 from tests.support import audio
 from tests.unit.recording.rig import START_NS, Phone, Rig, tone
@@ -29,16 +29,9 @@ class Gate:
         gate = self
 
         class Throttled(Encoder):
-            def __init__(
-                self, *, sample_rate: int, channels: int, quality: int, skip_frames: int = 0
-            ) -> None:
+            def __init__(self, *, quality: int, **settings: int) -> None:
                 gate.qualities.append(quality)
-                super().__init__(
-                    sample_rate=sample_rate,
-                    channels=channels,
-                    quality=quality,
-                    skip_frames=skip_frames,
-                )
+                super().__init__(quality=quality, **settings)
 
             def encode(self, pcm: NDArray[np.int16]) -> bytes:
                 assert gate.opened.wait(PATIENCE_S)

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
+from recording.encoder import LOWEST_QUALITY
 from recording.pressure import (
     FALL_AFTER_S,
-    LOWEST_QUALITY,
     RISE_AFTER_S,
     STEPS,
     Backlog,

@@ -63,7 +63,8 @@ def test_a_pure_voice_shows_no_seam(cut: int) -> None:
 
 @pytest.mark.peer("ffmpeg")
 @pytest.mark.parametrize(
-    ("rate", "channels", "quality"), [(8000, 1, 7), (8000, 1, 3), (8000, 2, 7), (16000, 2, 7)]
+    ("rate", "channels", "quality"),
+    [(8000, 1, 7), (8000, 1, 3), (8000, 2, 7), (16000, 2, 7), (24000, 1, 7), (24000, 2, 7)],
 )
 def test_speech_is_as_good_at_the_joint_as_anywhere(rate: int, channels: int, quality: int) -> None:
     """Two encoders quantise differently, so both are compared with what was spoken."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recording import mp3
 from recording.folder import Folder, Part
 from recording.spec import StreamFormat, encode_formats
 from recording.worker import RecordingWorker
@@ -191,6 +192,27 @@ def test_a_wideband_file_takes_narrow_band_parties(tmp_path: Path) -> None:
     pcm = audio._ffmpeg(rig.folder / "2026/1.mp3", 16000, channels=1)[1105:]
     assert abs(audio.seconds(pcm, rate=16000) - 4.0) <= 0.040
     assert audio.tone_level(pcm, A, 0.2, 3.8, rate=16000) > SOUNDS
+
+
+@pytest.mark.parametrize("mixed", [8000, 16000])
+def test_the_best_sound_is_that_of_a_file_at_24_khz(tmp_path: Path, mixed: int) -> None:
+    rig = Rig(tmp_path)
+    spec = rig.spec(rate=24000, mixed=mixed)
+    rig.phones += [Phone(1, tone(A)), Phone(2, tone(B))]
+    rig.tap(1, 0, spec=spec)
+    rig.tap(2, 1, spec=spec)
+    rig.run(2.0)
+    rig.mark(Kind.MASKED)
+    rig.run(1.0)
+    rig.mark(Kind.UNMASKED)
+    rig.run(1.0)
+    pcm = finish(rig)
+    assert mp3.scan((rig.folder / "2026/1.mp3").read_bytes()).sample_rate == 24000
+    assert abs(audio.seconds(pcm) - 4.0) <= 0.040
+    for hz in (A, B):
+        assert level(pcm, hz, 0.1, 1.95) > SOUNDS
+        assert level(pcm, hz, 2.05, 2.95) < SILENT
+        assert level(pcm, hz, 3.05, 3.9) > SOUNDS
 
 
 def test_an_unknown_sample_rate_fails_that_recording_only(rig: Rig) -> None:

@@ -107,6 +107,26 @@ async def test_without_the_library_the_row_says_what_to_install(
 
 
 @virtual
+@pytest.mark.parametrize(
+    ("setting", "narrow", "wide"),
+    [
+        ('"auto"', (8000, 8000), (16000, 16000)),
+        ("16000", (16000, 16000), (16000, 16000)),
+        ("24000", (8000, 24000), (16000, 24000)),
+    ],
+)
+async def test_a_recording_is_mixed_as_wide_as_its_parties_speak(
+    tmp_path: Path, setting: str, narrow: tuple[int, int], wide: tuple[int, int]
+) -> None:
+    toml = f"[recording]\nsample_rate = {setting}\n"
+    for formats, rates in {"8 101": narrow, "9 101": wide}.items():
+        async with open_house(tmp_path / formats[0], ALICE, BOB, toml=toml) as house:
+            await recorded_in(house, formats)
+            spec = decode_tap(house.plane.of(OpenTap)[0].spec).recording
+        assert (spec.mix_rate, spec.sample_rate) == rates
+
+
+@virtual
 async def test_with_the_library_a_wideband_call_is_recorded(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         row = await recorded_in(house, "9 101")
