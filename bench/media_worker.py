@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from b2bua.media.channel import Deframer, frame
-from b2bua.media.messages import AllocateLeg, FromMediaWorker, LegAllocated
+from b2bua.media.messages import FromMediaWorker, LendLeg, OfferPorts, PortsOffered
 from bench import mmsg, procfs
 from bench.generator import Destination
 from rtp.ring import RingLayout, initialise
@@ -67,12 +67,11 @@ class MediaWorker:
         self._channel.sendall(b"".join(frame(message) for message in messages))
 
     def legs(self, numbers: Sequence[int]) -> list[Destination]:
-        """Allocate these legs and return where they receive."""
-        found = []
-        for number in numbers:
-            self.send(AllocateLeg(number, HOST))
-            found.append(Destination(host=HOST, port=self.expect(LegAllocated).port))
-        return found
+        """Lend these legs and return where they receive."""
+        self.send(OfferPorts(HOST, len(numbers)))
+        ports = self.expect(PortsOffered).ports
+        self.send(*map(LendLeg, numbers, ports))
+        return [Destination(host=HOST, port=port) for port in ports]
 
     def expect(self, kind: type[M], meanwhile: Callable[[], float] = lambda: 0.1) -> M:
         """Return the next message of the kind; `meanwhile` returns in how many s to call it."""

@@ -76,6 +76,9 @@ class Figures:
     "Packets of ours that the peer missed, as it said last."
 
 
+NO_FIGURES: Final = Figures(jitter_ms=None, round_trip_ms=None, peer_jitter_ms=None, peer_lost=None)
+
+
 def interval_ns(random: Random, *, first: bool) -> int:
     """Return the time to the next report, 0.41 to 1.23 times the minimum.
 

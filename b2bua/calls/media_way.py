@@ -82,7 +82,7 @@ class MediaWays:
 
     @property
     def bind(self) -> str:
-        """Where legs are bound: see `AllocateLeg`."""
+        """Where legs are bound: see `OfferPorts`."""
         return self._addresses.media_bind
 
     def to(self, party: Party, flow: Flow, *, emergency: bool = False) -> MediaWay:

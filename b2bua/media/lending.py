@@ -1,21 +1,36 @@
-"""Legs on loan: which worker is asked, what is still to be answered, what cools off."""
+"""Legs on loan: which worker is asked, what is at hand, what cools off.
+
+Each worker has offered some pairs of ports in advance, so that a leg is lent without asking: the
+worker learns of it together with what is said to it next. New offers are asked for in lots, long
+before the last pair is gone.
+"""
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from b2bua.errors import MitschnittError
-from b2bua.media.cooling import CoolingPorts
+from b2bua.media.cooling import COOLING_S, CoolingPorts
 from b2bua.media.leg import MediaLeg
 from b2bua.media.members import Worker
-from b2bua.media.messages import AllocateLeg, LegAllocated, LegRefused, ReleaseLeg
+from b2bua.media.messages import LendLeg, OfferPorts, PortsOffered
 from b2bua.media.placement import choose
-from b2bua.patience import patiently
+from b2bua.patience import patiently, settle
 from sip.address import HostPort
 
 LEND_TIMEOUT_S = 2.0
 LEND_TRIES = 16
+
+LOT: Final = 32
+"Pairs that are asked for in one go..."
+
+ENOUGH: Final = 16
+"...when there are fewer than these at hand: at 600 calls a second they last for 13 ms."
+
+NO_ANSWER: Final = "the media worker gave no answer"
 
 MakeLeg = Callable[[int, int, int, HostPort], MediaLeg]
 "Makes a leg of its number, its worker, that worker's life and the bound address."
@@ -26,14 +41,29 @@ class NoPortError(MitschnittError):
 
 
 @dataclass(eq=False, slots=True)
-class _Asked:
-    """A leg that a worker was asked for."""
+class _Stock:
+    """What one worker has offered at one address."""
 
-    leg_id: int
-    worker: int
-    life: int
-    host: str
-    answer: "asyncio.Future[LegAllocated | LegRefused]"
+    ports: deque[int] = field(default_factory=deque)
+    asked: bool = False
+    "A lot is on its way."
+    waiting: deque["asyncio.Future[str]"] = field(default_factory=deque)
+
+    async def more(self) -> None:
+        """Return when there may be more; raises `NoPortError`."""
+        told = asyncio.get_running_loop().create_future()
+        self.waiting.append(told)
+        reason = await patiently(told, LEND_TIMEOUT_S, NO_ANSWER)
+        if reason == NO_ANSWER:
+            self.asked = False
+        if reason:
+            raise NoPortError(reason)
+
+    def tell(self, reason: str) -> None:
+        """Tell who waits that a lot has come, or why it is of no use to all of them."""
+        for place, told in enumerate(self.waiting):
+            settle(told, reason if place >= len(self.ports) else "")
+        self.waiting.clear()
 
 
 class Lending:
@@ -43,84 +73,90 @@ class Lending:
         self._workers = workers
         self._make = make
         self._ids = itertools.count(1)
-        self._waiting: dict[int, _Asked] = {}
+        self._stocks: list[dict[str, _Stock]] = [{} for _ in workers]
+        "By worker, then by address."
         self._cooling = CoolingPorts()
+        self.refused = 0
+        "Legs that could not be lent."
 
     async def lend(self, host: str, *, beside: MediaLeg | None = None) -> MediaLeg:
         """Return a leg bound at `host`, on the worker of `beside`; raises `NoPortError`."""
         index = beside.worker if beside is not None else self._least_busy()
-        return await self._lent(self._ask(index, host))
+        return await self._lend(index, host)
 
     async def lend_two(self, host: str) -> tuple[MediaLeg, MediaLeg]:
-        """Return two legs on one worker, asked for in one go; raises `NoPortError`."""
+        """Return two legs on one worker; raises `NoPortError`."""
         index = self._least_busy()
-        asked = self._ask(index, host), self._ask(index, host)
+        first = await self._lend(index, host)
         try:
-            first = await self._lent(asked[0])
-        except BaseException:
-            self._give_up(asked[1])
-            raise
-        try:
-            return first, await self._lent(asked[1])
+            return first, await self._lend(index, host)
         except BaseException:
             first.release()
             raise
 
-    def settle(self, answer: LegAllocated | LegRefused, worker: Worker) -> None:
-        """Take a worker's answer."""
-        asked = self._waiting.get(answer.leg_id)
-        if asked is not None and not asked.answer.done():
-            asked.answer.set_result(answer)
-        elif isinstance(answer, LegAllocated):
-            # Whoever asked has given up meanwhile: the port goes straight back.
-            worker.child.send(ReleaseLeg(answer.leg_id))
+    def take_offer(self, offer: PortsOffered, worker: Worker) -> None:
+        """Take what a worker offers, and tell who waits for it."""
+        stock = self._stock(self._workers.index(worker), offer.host)
+        stock.asked = False
+        loop = asyncio.get_running_loop()
+        for port in offer.ports:
+            if self._cooling.holds(port, loop.time()):
+                # An earlier life of the worker has freed it: this one knows nothing of that.
+                loop.call_later(COOLING_S, stock.ports.append, port)
+            else:
+                stock.ports.append(port)
+        stock.tell(offer.reason)
+
+    def forget(self, worker: Worker) -> None:
+        """Let go of what a worker has offered: it died."""
+        stocks = self._stocks[self._workers.index(worker)]
+        for host, stock in stocks.items():
+            stocks[host] = _Stock()
+            stock.tell("")
+
+    def restock(self, worker: Worker) -> None:
+        """Ask a worker that has begun anew for what is needed at hand."""
+        for host, stock in self._stocks[self._workers.index(worker)].items():
+            self._ask(worker, host, stock)
 
     def cool(self, port: int) -> None:
         """Keep a port that a call has used from being lent again at once."""
         self._cooling.add(port, asyncio.get_running_loop().time())
 
-    async def _lent(self, asked: _Asked) -> MediaLeg:
-        for _ in range(LEND_TRIES):
-            leg = await self._answered(asked)
-            if not self._cooling.holds(leg.local.port, asyncio.get_running_loop().time()):
-                return leg
-            leg.release()
-            asked = self._ask(asked.worker, asked.host)
-        self._give_up(asked)
-        raise NoPortError("every free port is still cooling off")
-
-    def _ask(self, index: int, host: str) -> _Asked:
+    async def _lend(self, index: int, host: str) -> MediaLeg:
         worker = self._workers[index]
-        answer: asyncio.Future[LegAllocated | LegRefused]
-        answer = asyncio.get_running_loop().create_future()
-        asked = _Asked(next(self._ids), index, worker.child.starts, host, answer)
-        self._waiting[asked.leg_id] = asked
-        worker.child.send(AllocateLeg(leg_id=asked.leg_id, host=host))
-        worker.asked += 1
-        return asked
-
-    async def _answered(self, asked: _Asked) -> MediaLeg:
-        silence = LegRefused(asked.leg_id, "the media worker gave no answer")
         try:
-            answer = await patiently(asked.answer, LEND_TIMEOUT_S, silence)
-        finally:
-            self._forget(asked)
-        if isinstance(answer, LegRefused):
-            raise NoPortError(answer.reason)
-        leg = self._make(asked.leg_id, asked.worker, asked.life, HostPort(asked.host, answer.port))
-        self._workers[asked.worker].legs[asked.leg_id] = leg
+            port = await self._port(index, host)
+        except NoPortError:
+            self.refused += 1
+            raise
+        leg = self._make(next(self._ids), index, worker.child.starts, HostPort(host, port))
+        worker.legs[leg.leg_id] = leg
+        worker.child.send(LendLeg(leg.leg_id, port))
         return leg
 
-    def _forget(self, asked: _Asked) -> None:
-        """Wait no more: a leg that is allocated after all goes back when the answer comes."""
-        del self._waiting[asked.leg_id]
-        self._workers[asked.worker].asked -= 1
+    async def _port(self, index: int, host: str) -> int:
+        worker = self._workers[index]
+        for _ in range(LEND_TRIES):
+            stock = self._stock(index, host)
+            if len(stock.ports) < ENOUGH and not stock.asked:
+                self._ask(worker, host, stock)
+            if stock.ports:
+                return stock.ports.popleft()
+            worker.asked += 1
+            try:
+                await stock.more()
+            finally:
+                worker.asked -= 1
+        raise NoPortError("every free port is still cooling off")
 
-    def _give_up(self, asked: _Asked) -> None:
-        """Forget a leg that nobody waits for any more, and give it back if it is there."""
-        self._forget(asked)
-        if asked.answer.done() and isinstance(asked.answer.result(), LegAllocated):
-            self._workers[asked.worker].child.send(ReleaseLeg(asked.leg_id))
+    def _stock(self, index: int, host: str) -> _Stock:
+        return self._stocks[index].setdefault(host, _Stock())
+
+    @staticmethod
+    def _ask(worker: Worker, host: str, stock: _Stock) -> None:
+        stock.asked = True
+        worker.child.send(OfferPorts(host, LOT), at_once=not stock.ports)
 
     def _least_busy(self) -> int:
         if len(self._workers) == 1:

@@ -17,7 +17,11 @@ LatchMode = Literal["exact", "same_address", "nat"]
 LawName = Literal["PCMA", "PCMU"]
 
 
-class Recoding(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message or a part of one: both ends are of the same build, so fields need no names."""
+
+
+class Recoding(Message, frozen=True):
     """A codec that the other party does not have, and what it gets instead."""
 
     source: str
@@ -28,7 +32,7 @@ class Recoding(msgspec.Struct, frozen=True):
     ptime_ms: int = 20
 
 
-class EventRecoding(msgspec.Struct, frozen=True):
+class EventRecoding(Message, frozen=True):
     """Telephone events whose clock is another one on the far side."""
 
     payload_type: int
@@ -38,7 +42,7 @@ class EventRecoding(msgspec.Struct, frozen=True):
     target_rate: int
 
 
-class Route(msgspec.Struct, frozen=True):
+class Route(Message, frozen=True):
     """How packets of one leg leave on another."""
 
     payload_types: dict[int, int]
@@ -57,15 +61,22 @@ class Route(msgspec.Struct, frozen=True):
 # --- signalling process -> media worker
 
 
-class AllocateLeg(msgspec.Struct, frozen=True, tag=True):
-    """Bind a port pair; answered by `LegAllocated` or `LegRefused`."""
+class OfferPorts(Message, frozen=True, tag=True):
+    """Bind port pairs and keep them for `LendLeg`; answered by `PortsOffered`."""
 
-    leg_id: int
     host: str
     "Numeric; `*`: all addresses of both families."
+    count: int
 
 
-class MasterKey(msgspec.Struct, frozen=True):
+class LendLeg(Message, frozen=True, tag=True):
+    """Make a leg of a pair that was offered."""
+
+    leg_id: int
+    port: int
+
+
+class MasterKey(Message, frozen=True):
     """With what one side encrypts (:rfc:`4568`)."""
 
     suite: str
@@ -77,14 +88,14 @@ class MasterKey(msgspec.Struct, frozen=True):
         return f"MasterKey({self.suite!r})"
 
 
-class SrtpKeys(msgspec.Struct, frozen=True):
+class SrtpKeys(Message, frozen=True):
     """SRTP of one leg."""
 
     ours: MasterKey
     theirs: MasterKey
 
 
-class SetRemote(msgspec.Struct, frozen=True, tag=True):
+class SetRemote(Message, frozen=True, tag=True):
     """Where the leg's peer receives, as its SDP says; opens the latch anew."""
 
     leg_id: int
@@ -103,7 +114,7 @@ class SetRemote(msgspec.Struct, frozen=True, tag=True):
     "None: plain RTP."
 
 
-class Bridge(msgspec.Struct, frozen=True, tag=True):
+class Bridge(Message, frozen=True, tag=True):
     """Join two legs (or change the routes of a bridge that stands)."""
 
     leg_a: int
@@ -112,14 +123,14 @@ class Bridge(msgspec.Struct, frozen=True, tag=True):
     b_to_a: Route
 
 
-class Unbridge(msgspec.Struct, frozen=True, tag=True):
+class Unbridge(Message, frozen=True, tag=True):
     """Part the legs; both keep their ports and taps."""
 
     leg_a: int
     leg_b: int
 
 
-class OpenTap(msgspec.Struct, frozen=True, tag=True):
+class OpenTap(Message, frozen=True, tag=True):
     """Let the leg's packets into the ring from now on; writes the mark first."""
 
     leg_id: int
@@ -133,7 +144,7 @@ class OpenTap(msgspec.Struct, frozen=True, tag=True):
     "Not what the party says, but what we say to it; ends with the leg's other tap."
 
 
-class ChangeFormats(msgspec.Struct, frozen=True, tag=True):
+class ChangeFormats(Message, frozen=True, tag=True):
     """Mark what the leg's party may send from now on, if its tap is open."""
 
     leg_id: int
@@ -141,26 +152,26 @@ class ChangeFormats(msgspec.Struct, frozen=True, tag=True):
     "As `recording.spec.encode_formats` wrote it, put into the mark as it is."
 
 
-class CloseTap(msgspec.Struct, frozen=True, tag=True):
+class CloseTap(Message, frozen=True, tag=True):
     """Keep the leg's packets out of the ring from now on, and mark it."""
 
     leg_id: int
 
 
-class StopRecording(msgspec.Struct, frozen=True, tag=True):
+class StopRecording(Message, frozen=True, tag=True):
     """Mark the end of a recording. Also for legs of a worker that died: its successor marks."""
 
     recorder: int
     recording_id: int
 
 
-class ReleaseLeg(msgspec.Struct, frozen=True, tag=True):
-    """Close the leg's sockets; answered by `LegReleased`."""
+class ReleaseLeg(Message, frozen=True, tag=True):
+    """Let the leg's ports rest; answered by `LegReleased`."""
 
     leg_id: int
 
 
-class LoadSound(msgspec.Struct, frozen=True, tag=True):
+class LoadSound(Message, frozen=True, tag=True):
     """Keep a sound for `Play`; one of the same name is replaced, but played to its end."""
 
     name: str
@@ -168,7 +179,7 @@ class LoadSound(msgspec.Struct, frozen=True, tag=True):
     pcmu: bytes
 
 
-class PlayPart(msgspec.Struct, frozen=True):
+class PlayPart(Message, frozen=True):
     """A sound, or silence."""
 
     sound: str = ""
@@ -178,7 +189,7 @@ class PlayPart(msgspec.Struct, frozen=True):
     "Until `StopPlay`."
 
 
-class Play(msgspec.Struct, frozen=True, tag=True):
+class Play(Message, frozen=True, tag=True):
     """Let the leg's party hear these parts; ends what it heard before.
 
     Answered by `PlayStarted` and `PlayFinished`. A joined leg is not heard meanwhile.
@@ -196,7 +207,7 @@ class Play(msgspec.Struct, frozen=True, tag=True):
     "Goes into the recording, where what we say to the party does."
 
 
-class StopPlay(msgspec.Struct, frozen=True, tag=True):
+class StopPlay(Message, frozen=True, tag=True):
     """End what the leg's party hears; answered by its `PlayFinished`, if there is anything."""
 
     leg_id: int
@@ -204,7 +215,7 @@ class StopPlay(msgspec.Struct, frozen=True, tag=True):
     "Only if it is this one."
 
 
-class CollectDigits(msgspec.Struct, frozen=True, tag=True):
+class CollectDigits(Message, frozen=True, tag=True):
     """Listen to the leg's keys from now on; also changes the table of codes."""
 
     leg_id: int
@@ -220,14 +231,14 @@ class CollectDigits(msgspec.Struct, frozen=True, tag=True):
     "Whether codes may be dialled by tones too."
 
 
-class PressKeys(msgspec.Struct, frozen=True, tag=True):
+class PressKeys(Message, frozen=True, tag=True):
     """Take keys of the leg's party that came as INFO, as if they had come here."""
 
     leg_id: int
     keys: str
 
 
-class SendDigits(msgspec.Struct, frozen=True, tag=True):
+class SendDigits(Message, frozen=True, tag=True):
     """Press keys towards the leg's party, behind those that are being sent."""
 
     leg_id: int
@@ -239,7 +250,8 @@ class SendDigits(msgspec.Struct, frozen=True, tag=True):
 
 
 ToMediaWorker = (
-    AllocateLeg
+    OfferPorts
+    | LendLeg
     | SetRemote
     | Bridge
     | Unbridge
@@ -260,38 +272,37 @@ ToMediaWorker = (
 # --- media worker -> signalling process
 
 
-class LegAllocated(msgspec.Struct, frozen=True, tag=True):
-    leg_id: int
-    port: int
-    "RTP port; RTCP is the next one."
+class PortsOffered(Message, frozen=True, tag=True):
+    """Ports to be lent, each once."""
+
+    host: str
+    ports: tuple[int, ...]
+    "RTP ports; RTCP is the next one."
+    reason: str = ""
+    "Why they are fewer than were asked for, for a human."
 
 
-class LegRefused(msgspec.Struct, frozen=True, tag=True):
-    leg_id: int
-    reason: str
-
-
-class FirstPacket(msgspec.Struct, frozen=True, tag=True):
+class FirstPacket(Message, frozen=True, tag=True):
     """The leg latched."""
 
     leg_id: int
     at: float
 
 
-class MediaTimeout(msgspec.Struct, frozen=True, tag=True):
+class MediaTimeout(Message, frozen=True, tag=True):
     """The leg has been silent for the configured time (told once per silence)."""
 
     leg_id: int
     silent_s: float
 
 
-class MediaResumed(msgspec.Struct, frozen=True, tag=True):
+class MediaResumed(Message, frozen=True, tag=True):
     """A silence that `MediaTimeout` told of is over."""
 
     leg_id: int
 
 
-class LegReleased(msgspec.Struct, frozen=True, tag=True):
+class LegReleased(Message, frozen=True, tag=True):
     """The leg's last words."""
 
     leg_id: int
@@ -310,7 +321,7 @@ class LegReleased(msgspec.Struct, frozen=True, tag=True):
     "Of those that we sent, as the peer said last."
 
 
-class PlayStarted(msgspec.Struct, frozen=True, tag=True):
+class PlayStarted(Message, frozen=True, tag=True):
     """The first packet is out."""
 
     leg_id: int
@@ -318,7 +329,7 @@ class PlayStarted(msgspec.Struct, frozen=True, tag=True):
     at: float
 
 
-class PlayFinished(msgspec.Struct, frozen=True, tag=True):
+class PlayFinished(Message, frozen=True, tag=True):
     """The last packet has been heard, or the play was ended or could not begin."""
 
     leg_id: int
@@ -328,7 +339,7 @@ class PlayFinished(msgspec.Struct, frozen=True, tag=True):
     completed: bool
 
 
-class DigitReceived(msgspec.Struct, frozen=True, tag=True):
+class DigitReceived(Message, frozen=True, tag=True):
     """The leg's party pressed a key; one that comes in several ways is told once.
 
     Told at the first packet that came of it, of a tone when it has lasted long enough.
@@ -348,7 +359,7 @@ class DigitReceived(msgspec.Struct, frozen=True, tag=True):
     way: Way = Way.RFC4733
 
 
-class KeysDue(msgspec.Struct, frozen=True, tag=True):
+class KeysDue(Message, frozen=True, tag=True):
     """Keys of the leg's party are to reach the joined one, and do not as the packets that came."""
 
     leg_id: int
@@ -357,7 +368,7 @@ class KeysDue(msgspec.Struct, frozen=True, tag=True):
     "They were tones: whoever listens to the sound has heard them."
 
 
-class CodeReceived(msgspec.Struct, frozen=True, tag=True):
+class CodeReceived(Message, frozen=True, tag=True):
     """The leg's party dialled a star code of its table."""
 
     leg_id: int
@@ -368,20 +379,20 @@ class CodeReceived(msgspec.Struct, frozen=True, tag=True):
 # --- recorder -> signalling process
 
 
-class RecorderReady(msgspec.Struct, frozen=True, tag=True):
+class RecorderReady(Message, frozen=True, tag=True):
     """A recorder is up; after a restart with what it took up again."""
 
     resumed: tuple[int, ...]
     "recording_id of each recording that goes on."
 
 
-class RecordingOpened(msgspec.Struct, frozen=True, tag=True):
+class RecordingOpened(Message, frozen=True, tag=True):
     recording_id: int
     at: float
     "Instant of sample 0."
 
 
-class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
+class RecordingClosed(Message, frozen=True, tag=True):
     """A recording ended; the file, if any, has its final name."""
 
     recording_id: int
@@ -398,7 +409,7 @@ class RecordingClosed(msgspec.Struct, frozen=True, tag=True):
     "Codecs that came and are silence in the file."
 
 
-class RecorderLoad(msgspec.Struct, frozen=True, tag=True):
+class RecorderLoad(Message, frozen=True, tag=True):
     """How hard pressed a recorder is, told when it changes (`recording/pressure.py`)."""
 
     taking: bool
@@ -410,7 +421,7 @@ class RecorderLoad(msgspec.Struct, frozen=True, tag=True):
 # --- both -> signalling process
 
 
-class Counters(msgspec.Struct, frozen=True, tag=True):
+class Counters(Message, frozen=True, tag=True):
     """A snapshot, once a second; totals since the process started, but for `GAUGES`."""
 
     values: dict[str, float]
@@ -426,7 +437,7 @@ ERROR: Final = 40
 "Levels of `logging`, which a media worker does not import."
 
 
-class LogLine(msgspec.Struct, frozen=True, tag=True):
+class LogLine(Message, frozen=True, tag=True):
     """A log record of a process that writes no log of its own."""
 
     level: int
@@ -435,8 +446,7 @@ class LogLine(msgspec.Struct, frozen=True, tag=True):
 
 
 FromMediaWorker = (
-    LegAllocated
-    | LegRefused
+    PortsOffered
     | FirstPacket
     | MediaTimeout
     | MediaResumed

@@ -29,8 +29,6 @@ from b2bua.media.messages import (
     FromMediaWorker,
     FromRecorder,
     KeysDue,
-    LegAllocated,
-    LegRefused,
     LegReleased,
     LoadSound,
     LogLine,
@@ -38,6 +36,7 @@ from b2bua.media.messages import (
     MediaTimeout,
     PlayFinished,
     PlayStarted,
+    PortsOffered,
     RecorderLoad,
     RecorderReady,
     RecordingClosed,
@@ -131,6 +130,7 @@ class MediaPlane:
         return {
             **totals("media", self._workers),
             **totals("recorder", self._recorders),
+            "media_legs_refused": float(self._lending.refused),
             "recorder_busy": float(sum(not r.candidate().taking for r in self._recorders)),
             "recorder_refused": float(self._refused),
         }
@@ -205,6 +205,7 @@ class MediaPlane:
         self._workers[recording.worker].child.send(_stop_message(recording))
 
     def _worker_started(self, index: int) -> None:
+        self._lending.restock(self._workers[index])
         self._load_sounds(index)
         self._repeat_stops(index)
 
@@ -252,8 +253,8 @@ class MediaPlane:
 
     def _from_worker(self, worker: Worker, message: FromMediaWorker) -> None:
         match message:
-            case LegAllocated() | LegRefused():
-                self._lending.settle(message, worker)
+            case PortsOffered():
+                self._lending.take_offer(message, worker)
             case LegReleased(leg_id):
                 leg = worker.legs.pop(leg_id, None)
                 if leg is not None:
@@ -280,6 +281,7 @@ class MediaPlane:
     def _worker_died(self, index: int) -> None:
         worker = self._workers[index]
         worker.counted.died()
+        self._lending.forget(worker)
         legs, worker.legs = list(worker.legs.values()), {}
         for leg in legs:
             leg.let_go()

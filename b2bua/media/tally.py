@@ -19,7 +19,8 @@ _NAMES: Final = (*_TRAFFIC, *(f"dropped_{name}" for name in _DROPS))
 
 Sums: TypeAlias = tuple[int, ...]
 
-_NOTHING: Final[tuple[Sums, Sums]] = (0,) * len(_TRAFFIC), (0,) * len(_DROPS)
+_NO_TRAFFIC: Final[Sums] = (0,) * len(_TRAFFIC)
+_NOTHING: Final[tuple[Sums, Sums]] = _NO_TRAFFIC, (0,) * len(_DROPS)
 
 
 class Tally:
@@ -36,8 +37,11 @@ class Tally:
 
     def count(self, leg: Leg) -> None:
         """Add what is new with `leg`."""
-        traffic, drops = _traffic_of(leg), _drops_of(leg.relay.drops)
-        traffic_before, drops_before = self._counted.get(leg.leg_id, _NOTHING)
+        traffic = _traffic_of(leg) if leg.has_media else _NO_TRAFFIC
+        drops = _drops_of(leg.relay.drops)
+        before = traffic_before, drops_before = self._counted.get(leg.leg_id, _NOTHING)
+        if before == (traffic, drops):
+            return
         self._counted[leg.leg_id] = traffic, drops
         self._traffic = tuple(map(add, self._traffic, map(sub, traffic, traffic_before)))
         if drops != drops_before:
@@ -46,7 +50,7 @@ class Tally:
     def forget(self, leg: Leg) -> None:
         """Add what is new with `leg` for the last time."""
         self.count(leg)
-        del self._counted[leg.leg_id]
+        self._counted.pop(leg.leg_id, None)
 
 
 def _traffic_of(leg: Leg) -> Sums:

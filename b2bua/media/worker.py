@@ -17,24 +17,23 @@ from collections import deque
 from collections.abc import Sequence
 
 from b2bua.media.channel import ChannelError, ChildChannel
-from b2bua.media.cooling import CoolingPorts
 from b2bua.media.messages import (
     ERROR,
     WARNING,
-    AllocateLeg,
     Bridge,
     ChangeFormats,
     CloseTap,
     Counters,
     FirstPacket,
-    LegAllocated,
-    LegRefused,
     LegReleased,
+    LendLeg,
     LoadSound,
     LogLine,
     MediaResumed,
     MediaTimeout,
+    OfferPorts,
     OpenTap,
+    PortsOffered,
     ReleaseLeg,
     Route,
     SetRemote,
@@ -42,6 +41,7 @@ from b2bua.media.messages import (
     ToMediaWorker,
     Unbridge,
 )
+from b2bua.media.pairs import Pairs
 from b2bua.media.securing import secure
 from b2bua.media.tally import Tally
 from b2bua.media.tap import Tap, TapRefusedError
@@ -55,7 +55,7 @@ from rtp.fast_path import FastPath
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
-from rtp.io.socket import NoPortsError, PortRange
+from rtp.io.socket import SPARE_DESCRIPTORS, PortRange
 from rtp.latch import LatchMode
 from rtp.ring import Kind, RingWriter
 
@@ -85,28 +85,26 @@ class Worker:
         loop: EventLoop,
         channel: ChildChannel[ToMediaWorker],
         rings: Sequence[RingWriter],
-        ports: PortRange,
+        pairs: Pairs,
         media_timeout_s: float,
     ) -> None:
         self._loop = loop
         self._channel = channel
         self._rings = rings
-        self._ports = ports
+        self._pairs = pairs
         self._media_timeout_ns = int(media_timeout_s * 1e9)
         self._fast_path = FastPath()
         self._observer = LegObserver(
             first_packet=self._first_packet, silent=self._silent, heard_again=self._heard_again
         )
         self._legs: dict[int, Leg] = {}
-        self._by_fd: dict[int, Leg] = {}
         self._taps: dict[int, Tap] = {}
         self._voice_taps: dict[int, Tap] = {}
-        self._turn: deque[Leg] = deque()
+        self._turn: deque[int] = deque()
+        "Legs that are still to be looked after in this round."
         self._tally = Tally()
         self._transcoders = Transcoders()
         self._voice = Voice(loop, self._legs, tell=channel.send, on_error=self._leg_failed)
-        self._refused = 0
-        self._cooling = CoolingPorts()
         # The rings outlive this process, and the totals must not.
         self._ring_base = [(r.lost_packets, r.gaps, r.marks_lost) for r in rings]
 
@@ -127,7 +125,6 @@ class Worker:
         except ChannelError as error:
             self.log(ERROR, f"leaving, the channel is broken: {error}")
             self._channel.closed = True
-        self._channel.flush()
         if self._channel.closed:
             self._loop.stop()
 
@@ -142,8 +139,8 @@ class Worker:
 
     def _dispatch(self, message: ToMediaWorker, now: int) -> None:
         match message:
-            case AllocateLeg(leg_id, host):
-                self._allocate(leg_id, host, now)
+            case LendLeg(leg_id, port):
+                self._lend(leg_id, port)
             case SetRemote():
                 self._set_remote(message, now)
             case Bridge(leg_a, leg_b, a_to_b, b_to_a):
@@ -157,6 +154,8 @@ class Worker:
                 self._ring(recorder).mark(Kind.STOPPED, 0, now, mark)
             case ReleaseLeg(leg_id):
                 self._release(leg_id, now)
+            case OfferPorts(host, count):
+                self._offer(host, count, now)
             case LoadSound():
                 self._voice.load(message)
             case _:
@@ -201,22 +200,19 @@ class Worker:
             raise UnknownError(f"there is no recorder {recorder}")
         return self._rings[recorder]
 
-    def _allocate(self, leg_id: int, host: str, now: int) -> None:
+    def _offer(self, host: str, count: int, now: int) -> None:
+        ports, reason = self._pairs.offer(host, count, now)
+        self._channel.send(PortsOffered(host, ports, reason))
+
+    def _lend(self, leg_id: int, port: int) -> None:
         if leg_id in self._legs:
-            self._channel.post(LegRefused(leg_id, f"leg {leg_id} exists already"))
-            return
+            raise UnknownError(f"leg {leg_id} exists already")
         try:
-            pair = self._ports.bind(host, rests=lambda port: self._cooling.holds(port, now / 1e9))
-        except NoPortsError as error:
-            self._refused += 1
-            self._channel.post(LegRefused(leg_id, str(error)))
-            return
+            pair = self._pairs.lend(port)
+        except KeyError:
+            raise UnknownError(f"port {port} was not offered") from None
         leg = Leg(leg_id, pair, loop=self._loop, fast_path=self._fast_path, observer=self._observer)
         self._legs[leg_id] = leg
-        self._turn.append(leg)
-        for fd in leg.descriptors():
-            self._by_fd[fd] = leg
-        self._channel.post(LegAllocated(leg_id, pair.port))
 
     def _release(self, leg_id: int, now: int) -> None:
         leg = self._legs.pop(leg_id, None)
@@ -227,9 +223,6 @@ class Worker:
         self._close_tap(leg, now)
         self._voice.forget(leg, now)
         self._transcoders.forget(leg_id)
-        self._turn.remove(leg)
-        for fd in leg.descriptors():
-            del self._by_fd[fd]
         try:
             leg.say_goodbye(now)
         except Exception as error:  # noqa: BLE001 - a bulkhead: its ports come back all the same
@@ -237,7 +230,7 @@ class Worker:
         # The joined leg's figures settle only when the two are parted.
         peer = leg.joined
         leg.release()
-        self._cooling.add(leg.port, now / 1e9)
+        self._pairs.take_back(leg.pair, now)
         self._tally.forget(leg)
         if peer is not None:
             self._tally.count(peer)
@@ -326,7 +319,7 @@ class Worker:
 
     def failed(self, fd: int, error: Exception) -> None:
         """Mute the leg whose callback raised: the others go on."""
-        leg = self._by_fd.get(fd)
+        leg = next((leg for leg in self._legs.values() if fd in leg.descriptors()), None)
         where = "housekeeping" if leg is None else f"leg {leg.leg_id}, which is mute now"
         place = _place(error)
         self.log(ERROR, f"{type(error).__name__}: {error} at {place} in {where}")
@@ -340,9 +333,7 @@ class Worker:
 
     def housekeeping(self, now: int) -> None:
         """Look after some of the legs, and after what the channel could not take."""
-        for _ in range(-(-len(self._turn) // TURNS)):
-            leg = self._turn[0]
-            self._turn.rotate(-1)
+        for leg in self._next_legs():
             try:
                 leg.sweep(now, self._media_timeout_ns)
             except Exception as error:  # noqa: BLE001 - a bulkhead: one leg
@@ -352,17 +343,27 @@ class Worker:
             ring.flush(now)
         self._channel.flush()
 
-    def report(self, now: int) -> None:  # noqa: ARG002 - a callback of the loop
+    def _next_legs(self) -> list[Leg]:
+        """Return those whose turn it is. A round takes in whatever leg there is when it begins."""
+        turn, legs = self._turn, self._legs
+        if not turn:
+            turn.extend(legs)
+        due = [turn.popleft() for _ in range(min(len(turn), -(-len(legs) // TURNS)))]
+        return [legs[leg_id] for leg_id in due if leg_id in legs]
+
+    def report(self, now: int) -> None:
         """Send the totals."""
+        self._pairs.trim(now)
         lost = gaps = marks_lost = 0
         for ring, base in zip(self._rings, self._ring_base, strict=True):
             lost += ring.lost_packets - base[0]
             gaps += ring.gaps - base[1]
             marks_lost += ring.marks_lost - base[2]
+        totals = self._tally.totals
+        totals["dropped_wrong_source"] += self._pairs.strangers
         values: dict[str, float] = {
-            **self._tally.totals,
+            **totals,
             "legs_transcoded": self._transcoders.legs,
-            "legs_refused": self._refused,
             "ring_packets_lost": lost,
             "ring_gaps": gaps,
             "ring_marks_lost": marks_lost,
@@ -398,6 +399,14 @@ def _options(words: Sequence[str]) -> dict[str, str]:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
+def _pairs(ports: PortRange, loop: EventLoop) -> Pairs:
+    """Return the pairs of these ports, as many as there may be descriptors for."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = allowed == resource.RLIM_INFINITY
+    most = ports.pairs if unlimited else (allowed - SPARE_DESCRIPTORS) // 2
+    return Pairs(ports, loop, most=most)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a media worker until its channel ends."""
     options = _options(sys.argv[1:] if arguments is None else arguments)
@@ -414,7 +423,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loop=loop,
         channel=channel,
         rings=rings,
-        ports=PortRange.parse(options["--ports"]),
+        pairs=_pairs(PortRange.parse(options["--ports"]), loop),
         media_timeout_s=float(options["--media-timeout"]),
     )
     loop.on_error = worker.failed

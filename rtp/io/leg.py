@@ -10,7 +10,7 @@ learning, since its peer's NAT may have given it another port.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from rtp.fast_path import ANY_TYPE, FastPath, Send, Sink, nowhere
@@ -68,7 +68,6 @@ class Leg:
         "_mode",
         "_observer",
         "_outgoing",
-        "_pair",
         "_peer",
         "_recvfrom_into",
         "_signalled",
@@ -79,6 +78,7 @@ class Leg:
         "_state",
         "_types",
         "leg_id",
+        "pair",
         "relay",
         "rtcp",
         "send",
@@ -94,7 +94,7 @@ class Leg:
         observer: LegObserver,
     ) -> None:
         self.leg_id = leg_id
-        self._pair = pair
+        self.pair = pair
         self._loop = loop
         self._observer = observer
         self._recvfrom_into = pair.rtp.recvfrom_into
@@ -128,7 +128,7 @@ class Leg:
     @property
     def port(self) -> int:
         """The RTP port."""
-        return self._pair.port
+        return self.pair.port
 
     @property
     def packets_sent(self) -> int:
@@ -138,7 +138,7 @@ class Leg:
 
     def descriptors(self) -> tuple[int, int]:
         """Return the descriptors of the RTP and the RTCP socket."""
-        return self._pair.rtp.fileno(), self._pair.rtcp.fileno()
+        return self.pair.rtp.fileno(), self.pair.rtcp.fileno()
 
     # --- what the negotiation says
 
@@ -156,13 +156,13 @@ class Leg:
         Raises `ValueError` where the address is no numeric one and `OSError` where the
         kernel does not take it; the leg is as it was before then.
         """
-        signalled = (self._pair.address(usable(remote[0])), remote[1])
-        self._signalling = self._pair.address(usable(signalling)) if signalling else ""
+        signalled = (self.pair.address(usable(remote[0])), remote[1])
+        self._signalling = self.pair.address(usable(signalling)) if signalling else ""
         known = self._resumption() if signalled == self._signalled else None
         if mode is LatchMode.EXACT:
-            self._pair.rtp.connect(signalled)
+            self.pair.rtp.connect(signalled)
             self._connected = signalled
-            self._use_send(self._pair.rtp.send)
+            self._use_send(self.pair.rtp.send)
             self.rtcp.aim(signalled)
         else:
             self._disconnect()
@@ -173,7 +173,7 @@ class Leg:
             self.rtcp.aim(destination)
         self._mode = mode
         self._signalled = signalled
-        self._types = {n: n for n in payload_types} or ANY_TYPE
+        self._types = _unchanged(payload_types) or ANY_TYPE
         if self._peer is None:
             self.relay.accept(self._types, {})
         self._connected_ns = self._silence_from = now
@@ -192,7 +192,7 @@ class Leg:
             self._lock = Lock(keys, self.relay.drops, before)
         if self._lock is before:
             return
-        receive = self._pair.rtp.recv_into
+        receive = self.pair.rtp.recv_into
         self.relay.receive = self._lock.opener.receiving(receive) if self._lock else receive
         self.rtcp.secure(self._lock)
         self._use_send(self._bare_send)
@@ -200,12 +200,17 @@ class Leg:
 
     def part(self) -> None:
         """Undo `join`, for both legs."""
-        peer, self._peer = self._peer, None
+        peer = self._peer
+        self.stand_alone()
+        if peer is not None:
+            peer.stand_alone()
+
+    def stand_alone(self) -> None:
+        """Send this leg's packets nowhere: one half of `part`."""
+        self._peer = None
         self.relay.stop_forwarding()
         self.relay.accept(self._types, {})
         self.wire()
-        if peer is not None:
-            peer.part()
 
     def forward_to(self, peer: "Leg", route: LegRoute) -> None:
         """Send this leg's packets to `peer` from now on: one half of `join`."""
@@ -251,16 +256,18 @@ class Leg:
 
     def say_goodbye(self, now: int) -> None:
         """Send the last report, with BYE; before `release`, while the leg is joined still."""
-        self.rtcp.goodbye(now, *self._sent())
+        if self.has_media:
+            self.rtcp.goodbye(now, *self._sent())
 
     def release(self) -> None:
-        """Close the sockets, and let go of everything."""
+        """Let go of everything; read nothing from `pair` any more, which is its owner's."""
         self._state = State.UNREAD
-        if self._peer is not None:
-            self.part()
+        peer, self._peer = self._peer, None
+        self.relay.stop_forwarding()
+        if peer is not None:
+            peer.stand_alone()
         for fd in self.descriptors():
-            self._loop.forget(fd)
-        self._pair.close()
+            self._loop.park(fd)
         self.relay.release()
 
     @property
@@ -288,6 +295,11 @@ class Leg:
             self._observer.silent(self.leg_id, silence)
         if silence >= NAT_SILENCE_NS and self._mode is LatchMode.NAT and self._connected:
             self._unlatch()
+
+    @property
+    def has_media(self) -> bool:
+        """Whether anything was ever received or sent."""
+        return self.relay.received.ssrc != NO_SSRC or self._outgoing.ssrc != NO_SSRC
 
     def _sent(self) -> tuple[int, int]:
         """Return packets and octets sent, and see to it that the stream's place is known."""
@@ -351,11 +363,11 @@ class Leg:
 
     def _latch_to(self, source: Source, now: int) -> None:
         """Connect; raises `OSError` for a source that can't be one (port 0)."""
-        self._pair.rtp.connect(source)
+        self.pair.rtp.connect(source)
         self._connected = source
         self._connected_ns = now
         self.rtcp.aim(source)
-        self._use_send(self._pair.rtp.send)
+        self._use_send(self.pair.rtp.send)
 
     def _take(self, length: int, now: int) -> None:
         if self.relay.unusual(length, now) and not self._heard:
@@ -392,7 +404,7 @@ class Leg:
 
     def _disconnect(self) -> None:
         if self._connected is not None:
-            disconnect(self._pair.rtp)
+            disconnect(self.pair.rtp)
         self._connected = None
 
     # --- wiring
@@ -400,12 +412,12 @@ class Leg:
     def wire(self) -> None:
         """Put the right handler in place after a change, once the fast path has begun."""
         if self._state is State.FAST:
-            self._loop.set(self._pair.rtp.fileno(), self.relay.handler())
+            self._loop.set(self.pair.rtp.fileno(), self.relay.handler())
 
     def _learn_from_now_on(self) -> None:
         self._state = State.LEARNING
-        self._loop.set(self._pair.rtp.fileno(), self._learn)
-        self._loop.set(self._pair.rtcp.fileno(), self.rtcp.receive)
+        self._loop.set(self.pair.rtp.fileno(), self._learn)
+        self._loop.set(self.pair.rtcp.fileno(), self.rtcp.receive)
 
     def _use_send(self, send: Send) -> None:
         """Let the joined leg send with `send` from now on."""
@@ -415,7 +427,13 @@ class Leg:
             self.take_over(self._peer)
 
     def _to(self, destination: Source) -> Send:
-        return partial(_send_to, self._pair.rtp.sendto, destination)
+        return partial(_send_to, self.pair.rtp.sendto, destination)
+
+
+@lru_cache(maxsize=256)
+def _unchanged(payload_types: tuple[int, ...]) -> Mapping[int, int]:
+    """Return the route that leaves these types as they are; legs share it."""
+    return {number: number for number in payload_types}
 
 
 def _send_to(

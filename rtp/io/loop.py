@@ -9,6 +9,7 @@ can't starve the others.
 import select
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 Callback = Callable[[int], None]
@@ -44,20 +45,33 @@ class EventLoop:
 
     def set(self, fd: int, callback: Callback) -> None:
         """Call `callback` whenever `fd` is readable or has an error."""
-        if not self._knows(fd):
+        if not self.watches(fd):
             self._epoll.register(fd, select.EPOLLIN)
             self._callbacks += [None] * (fd + 1 - len(self._callbacks))
         self._callbacks[fd] = callback
 
+    def park(self, fd: int) -> None:
+        """Let whatever comes for `fd` wait in the kernel until `set`.
+
+        It stays on the kernel's list until something has come: two system calls saved for each
+        time that nothing does.
+        """
+        if self.watches(fd):
+            self._callbacks[fd] = partial(self._leave, fd)
+
+    def watches(self, fd: int) -> bool:
+        """Tell whether `fd` is known; one that is parked is so while nothing has come."""
+        return 0 <= fd < len(self._callbacks) and self._callbacks[fd] is not None
+
     def remove(self, fd: int) -> None:
         """Forget `fd`, if it is known. To be called before it is closed."""
-        if self._knows(fd):
+        if self.watches(fd):
             self._epoll.unregister(fd)
             self._callbacks[fd] = None
 
     def forget(self, fd: int) -> None:
         """Forget `fd`, which is about to be closed: the kernel takes it off the list then."""
-        if self._knows(fd):
+        if self.watches(fd):
             self._callbacks[fd] = None
 
     def every(self, interval_s: float, callback: Callback) -> None:
@@ -94,11 +108,11 @@ class EventLoop:
 
     def _failed(self, fd: int, error: Exception) -> None:
         # An event of this batch may be for a descriptor that an earlier callback removed.
-        if self._knows(fd):
+        if self.watches(fd):
             self._tell(fd, error)
 
-    def _knows(self, fd: int) -> bool:
-        return 0 <= fd < len(self._callbacks) and self._callbacks[fd] is not None
+    def _leave(self, fd: int, now: int) -> None:  # noqa: ARG002 - a callback
+        self.remove(fd)
 
     def _run_periodic(self, now: int) -> int:
         """Call what is due; return when something is due next."""

@@ -17,11 +17,11 @@ from typing import Final
 from rtp.fast_path import PacketBuffer
 from rtp.header import MAX_PACKET
 from rtp.latch import Source
-from rtp.relay import OutgoingStream
-from rtp.reporting import Figures, Reporter, Sent
+from rtp.relay import DEFAULT_CLOCK_RATE, OutgoingStream
+from rtp.reporting import NO_FIGURES, Figures, Reporter, Sent
 from rtp.rtcp import MalformedRtcpError, parse
 from rtp.srtp import ForgedError, Lock
-from rtp.statistics import Drops, ReceivedStream
+from rtp.statistics import NO_SSRC, Drops, ReceivedStream
 
 MOST_PER_TURN: Final = 8
 "Compounds that are parsed between two turns; a peer needs one in ten turns."
@@ -38,12 +38,14 @@ class RtcpPort:
 
     __slots__ = (
         "_buffer",
+        "_clock_rate",
         "_destination",
         "_drops",
         "_lock",
         "_outgoing",
         "_patience",
         "_peer",
+        "_received",
         "_reporter",
         "_socket",
     )
@@ -65,20 +67,15 @@ class RtcpPort:
         self._peer: Source = ("", 0)
         self._destination: Source | None = None
         self._patience = MOST_PER_TURN
-        drawn = os.urandom(CNAME_OCTETS + SSRC_OCTETS)
-        self._reporter = Reporter(
-            received,
-            cname=base64.b64encode(drawn[SSRC_OCTETS:]),
-            # Unpredictable, :rfc:`3550#section-5.1`.
-            ssrc=int.from_bytes(drawn[:SSRC_OCTETS], "big"),
-            wall_ns=time.time_ns() - time.monotonic_ns(),
-            random=random.random,
-        )
+        self._received = received
+        self._clock_rate = DEFAULT_CLOCK_RATE
+        self._reporter: Reporter | None = None
+        "Made when there is something to report: many a leg never has any media."
 
     @property
     def figures(self) -> Figures:
         """What the reports say by now."""
-        return self._reporter.figures
+        return NO_FIGURES if self._reporter is None else self._reporter.figures
 
     def aim(self, peer: Source) -> None:
         """Take `peer` as where RTP goes."""
@@ -88,7 +85,9 @@ class RtcpPort:
 
     def agree(self, port: int, clock_rate: int) -> None:
         """Take over what SDP says, after `aim`: a port of its own (0: none), Hz of the audio."""
-        self._reporter.clock_rate = clock_rate
+        self._clock_rate = clock_rate
+        if self._reporter is not None:
+            self._reporter.clock_rate = clock_rate
         self._send_to_port(port or self._peer[1] + 1)
 
     def secure(self, lock: Lock | None) -> None:
@@ -120,20 +119,36 @@ class RtcpPort:
         except MalformedRtcpError:
             self._drops.rtcp += 1
             return
-        self._reporter.take(packets, now, self._outgoing.ssrc)
+        self._reports().take(packets, now, self._outgoing.ssrc)
 
     def turn(self, now: int) -> bool:
         """Look at the streams, and tell whether it is time to `report`."""
         self._patience = MOST_PER_TURN
-        return self._reporter.turn(now, self._outgoing.ssrc)
+        if self._reporter is None and NO_SSRC == self._received.ssrc == self._outgoing.ssrc:
+            return False
+        return self._reports().turn(now, self._outgoing.ssrc)
 
     def report(self, now: int, packets: int, octets: int) -> None:
         """Report; `packets` and `octets` of payload have been sent to the peer."""
-        self._send(self._reporter.report(now, self._sent(packets, octets)))
+        self._send(self._reports().report(now, self._sent(packets, octets)))
 
     def goodbye(self, now: int, packets: int, octets: int) -> None:
         """Report for the last time."""
-        self._send(self._reporter.goodbye(now, self._sent(packets, octets)))
+        self._send(self._reports().goodbye(now, self._sent(packets, octets)))
+
+    def _reports(self) -> Reporter:
+        if self._reporter is None:
+            drawn = os.urandom(CNAME_OCTETS + SSRC_OCTETS)
+            self._reporter = Reporter(
+                self._received,
+                cname=base64.b64encode(drawn[SSRC_OCTETS:]),
+                # Unpredictable, :rfc:`3550#section-5.1`.
+                ssrc=int.from_bytes(drawn[:SSRC_OCTETS], "big"),
+                wall_ns=time.time_ns() - time.monotonic_ns(),
+                random=random.random,
+            )
+            self._reporter.clock_rate = self._clock_rate
+        return self._reporter
 
     def _sent(self, packets: int, octets: int) -> Sent:
         outgoing = self._outgoing

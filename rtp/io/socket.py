@@ -25,6 +25,9 @@ EXPEDITED_FORWARDING: Final = 0xB8
 MAX_TRIES: Final = 256
 "Port pairs tried before a leg is refused: a nearly full range must not stall the calls."
 
+MOST_QUEUED: Final = 1024
+"Datagrams that a buffer may hold; even of the smallest it is fewer."
+
 _unpredictable: Final = random.SystemRandom().randrange
 "As of `secrets`, without the megabyte of OpenSSL that comes along with that."
 
@@ -50,8 +53,13 @@ class PortPair:
     rtp: socket.socket
     rtcp: socket.socket
     port: int
-    both_families: bool = False
-    "IPv6 sockets that carry IPv4 as well, with its addresses as `::ffff:192.0.2.1`."
+    host: str
+    "Where they are bound: numeric, or `EVERYWHERE`."
+
+    @property
+    def both_families(self) -> bool:
+        """IPv6 sockets that carry IPv4 as well, with its addresses as `::ffff:192.0.2.1`."""
+        return self.host == EVERYWHERE
 
     def address(self, host: str) -> str:
         """Return a numeric host as these sockets write it."""
@@ -128,7 +136,7 @@ def _bind_pair(host: str, port: int) -> PortPair:
     try:
         # Packets of sound come in crowds; reports don't, the usual buffer holds them.
         rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        return PortPair(rtp, _bind(host, port + 1), port, both_families=host == EVERYWHERE)
+        return PortPair(rtp, _bind(host, port + 1), port, host)
     except OSError:
         rtp.close()
         raise
@@ -197,6 +205,20 @@ def disconnect(sock: socket.socket) -> None:
         # The error of an earlier packet may be reported here; the association is gone then.
         if code != errno.ECONNREFUSED:
             raise OSError(code, os.strerror(code))
+
+
+def drain(sock: socket.socket) -> int:
+    """Read and forget what has come; return how many datagrams it was."""
+    count = 0
+    for _ in range(MOST_QUEUED):
+        try:
+            sock.recv(1)
+            count += 1
+        except BlockingIOError:
+            break
+        except OSError:
+            continue  # what ICMP said of an earlier peer
+    return count
 
 
 def descriptors_needed(pairs: int) -> int:

@@ -20,19 +20,19 @@ import pytest
 from b2bua.media import worker as media_worker
 from b2bua.media.channel import ChildChannel, Deframer, frame
 from b2bua.media.messages import (
-    AllocateLeg,
     Bridge,
     ChangeFormats,
     CloseTap,
     Counters,
     FirstPacket,
     FromMediaWorker,
-    LegAllocated,
-    LegRefused,
     LegReleased,
+    LendLeg,
     LogLine,
     MediaTimeout,
+    OfferPorts,
     OpenTap,
+    PortsOffered,
     ReleaseLeg,
     Route,
     SetRemote,
@@ -40,6 +40,7 @@ from b2bua.media.messages import (
     ToMediaWorker,
     Unbridge,
 )
+from b2bua.media.pairs import Pairs
 from codec.laws import PCMA_TO_PCMU
 from recording.permit import Basis, encode, grant
 from rtp.header import RtpHeader
@@ -133,9 +134,11 @@ class Worker:
         return self.phones[-1]
 
     def leg(self, leg_id: int) -> int:
-        """Allocate a leg; its port."""
-        self.send(AllocateLeg(leg_id, HOST))
-        return self.expect(LegAllocated, lambda m: m.leg_id == leg_id).port
+        """Lend a leg; its port."""
+        self.send(OfferPorts(HOST, 1))
+        (port,) = self.expect(PortsOffered).ports
+        self.send(LendLeg(leg_id, port))
+        return port
 
     def call(self, route: Route = ALAW, back: Route = ALAW) -> tuple[Phone, int, Phone, int]:
         """Two phones, bridged; phone and port of leg 1, then of leg 2."""
@@ -407,17 +410,19 @@ def test_messages_about_unknown_things_are_logged_and_harm_nothing(worker: Worke
     ):
         worker.send(message)
         assert text in worker.expect(LogLine).text
-    worker.send(AllocateLeg(1, HOST))
-    assert "exists" in worker.expect(LegRefused).reason
+    worker.send(LendLeg(1, port))
+    assert "exists" in worker.expect(LogLine).text
+    worker.send(LendLeg(2, port))
+    assert "not offered" in worker.expect(LogLine).text
     worker.send(ReleaseLeg(1))
     assert worker.expect(LegReleased).packets_received == 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
-        again.bind((HOST, port))
 
 
 def test_an_address_that_is_not_ours_is_refused_in_words(worker: Worker) -> None:
-    worker.send(AllocateLeg(5, "192.0.2.1"))
-    assert "192.0.2.1" in worker.expect(LegRefused).reason
+    worker.send(OfferPorts("192.0.2.1", 2))
+    offer = worker.expect(PortsOffered)
+    assert offer.ports == ()
+    assert "192.0.2.1" in offer.reason
 
 
 def test_counters_tell_what_happened(worker: Worker) -> None:
@@ -448,8 +453,8 @@ def test_a_full_range_and_a_silent_leg_are_told() -> None:
     worker = start(ports=f"{port}-{port + 1}", media_timeout_s=0.3)
     try:
         assert worker.leg(1) == port
-        worker.send(AllocateLeg(2, HOST))
-        assert "all in use" in worker.expect(LegRefused).reason
+        worker.send(OfferPorts(HOST, 1))
+        assert "all in use" in worker.expect(PortsOffered).reason
         worker.send(SetRemote(1, HOST, worker.phone(1).port))
         timeout = worker.expect(MediaTimeout)
         assert timeout.leg_id == 1
@@ -471,8 +476,51 @@ def test_a_freed_port_is_not_lent_again_at_once() -> None:
         worker.expect(LegReleased)
         second = worker.leg(2)
         assert second != first
-        worker.send(AllocateLeg(3, HOST))
-        assert "cooling off" in worker.expect(LegRefused).reason
+        worker.send(OfferPorts(HOST, 1))
+        assert "cooling off" in worker.expect(PortsOffered).reason
+    finally:
+        end(worker)
+
+
+def test_a_late_packet_of_a_call_is_not_heard_in_the_next_one_with_its_ports() -> None:
+    """Neither if it comes while the ports rest, nor while they wait for a leg, nor after that."""
+    probe = start()
+    port = probe.leg(1)
+    end(probe)
+    worker = start(ports=f"{port}-{port + 3}")
+    try:
+        alice, port_a, bob, port_b = worker.call()
+        alice.say(port_a)
+        bob.hear()
+        worker.send(ReleaseLeg(1), ReleaseLeg(2))
+        worker.barrier()
+        before = worker.counters()
+        alice.say(port_a)
+        offer = PortsOffered(HOST, ())
+        while len(offer.ports) < 2:
+            worker.counters()
+            worker.send(OfferPorts(HOST, 2 - len(offer.ports)))
+            offer = PortsOffered(HOST, offer.ports + worker.expect(PortsOffered).ports)
+        assert set(offer.ports) == {port_a, port_b}
+        alice.say(port_a)
+        worker.send(LendLeg(3, port_a), LendLeg(4, port_b))
+        worker.barrier()
+        alice.say(port_a)
+        carol = worker.phone(33, "127.0.0.3")
+        worker.send(
+            SetRemote(3, "127.0.0.3", carol.port),
+            SetRemote(4, HOST, bob.port),
+            Bridge(3, 4, ALAW, ALAW),
+        )
+        worker.barrier()
+        alice.say(port_a)
+        carol.say(port_a)
+        assert bob.hear()[0].ssrc == 33
+        assert bob.hears_nothing()
+        after = worker.counters()
+        assert after["packets_received"] - before["packets_received"] == 1
+        # The last one came when the kernel knew already whom the leg belongs to.
+        assert after["dropped_wrong_source"] - before["dropped_wrong_source"] == 3
     finally:
         end(worker)
 
@@ -497,8 +545,9 @@ def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPat
     ours, theirs = socket.socketpair()
     loop = EventLoop()
     channel: ChildChannel[ToMediaWorker] = ChildChannel(theirs, ToMediaWorker)
+    pairs = Pairs(PortRange(20_000, 60_000), loop, most=100)
     inner = media_worker.Worker(
-        loop=loop, channel=channel, rings=[], ports=PortRange(20_000, 60_000), media_timeout_s=9
+        loop=loop, channel=channel, rings=[], pairs=pairs, media_timeout_s=9
     )
     loop.on_error = inner.failed
     inner.start()
@@ -514,7 +563,8 @@ def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPat
             raise RuntimeError("a bug")
 
     monkeypatch.setattr(Leg, "sweep", sweep)
-    worker.send(AllocateLeg(1, HOST), AllocateLeg(2, HOST))
+    offered, _ = pairs.offer(HOST, 2, 1)
+    worker.send(LendLeg(1, offered[0]), LendLeg(2, offered[1]))
     loop.run()
     assert swept == [1, 2, 1, 2]
     line = worker.expect(LogLine)
@@ -527,6 +577,7 @@ def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPat
     )
     worker.send(ReleaseLeg(1), ReleaseLeg(2))
     inner.receive(1)
+    pairs.close()
     loop.close()
     ours.close()
     theirs.close()

@@ -37,8 +37,9 @@ class HandTurnedLoop(EventLoop):
     def remove(self, fd: int) -> None:
         self.callbacks.pop(fd, None)
 
-    def forget(self, fd: int) -> None:
-        self.callbacks.pop(fd, None)
+    def park(self, fd: int) -> None:
+        if fd in self.callbacks:
+            self.callbacks[fd] = lambda _: self.remove(fd)
 
     def turn(self, now: int) -> None:
         """Call until nothing is readable any more."""
@@ -144,6 +145,7 @@ def bench() -> Iterator[Bench]:
     yield bench
     for leg in bench.legs:
         leg.release()
+        leg.pair.close()
     for phone in bench.phones:
         phone.socket.close()
 
@@ -583,9 +585,10 @@ def test_a_released_leg_is_gone_without_a_collection(bench: Bench) -> None:
     gc.disable()
     try:
         bench.legs.clear()
-        a.release()
-        b.release()
-        del a, b
+        for leg in (a, b):
+            leg.release()
+            leg.pair.close()
+        del a, b, leg
         left = [thing for thing in gc.get_objects() if isinstance(thing, Leg | Relay)]
         assert left == []
     finally:

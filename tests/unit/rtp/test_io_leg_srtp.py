@@ -59,6 +59,7 @@ def bench() -> Iterator[Bench]:
     yield bench
     for leg in bench.legs:
         leg.release()
+        leg.pair.close()
     for phone in bench.phones:
         phone.socket.close()
 
@@ -249,9 +250,10 @@ def test_a_released_leg_and_its_keys_are_gone_without_a_collection(bench: Bench)
     gc.disable()
     try:
         bench.legs.clear()
-        a.release()
-        b.release()
-        del a, b
+        for leg in (a, b):
+            leg.release()
+            leg.pair.close()
+        del a, b, leg
         kinds = (Leg, Relay, Lock, Opener, Sealer)
         assert [thing for thing in gc.get_objects() if isinstance(thing, kinds)] == []
     finally:
