@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from cdr.records import AuditEntry
 from cdr.rows import AuditRow
-from cdr.statements import Row, clean, compact, encode_rows, insert, upsert
+from cdr.statements import Row, clean, compact, insert, upsert
 
 HEAD_KEY = "audit_head"
 GENESIS = "0" * 64
@@ -76,8 +76,8 @@ def append(
     for entry in entries:
         rows.append(link(head, entry))
         head = ChainHead(rows[-1][0], rows[-1][-1])
-    connection.execute(_INSERT, (encode_rows(rows),))
-    connection.execute(_SET_HEAD, (encode_rows([(HEAD_KEY, compact(head))]),))
+    _INSERT.run(connection, rows)
+    _SET_HEAD.run(connection, [(HEAD_KEY, compact(head))])
     return head
 
 

@@ -20,7 +20,7 @@ from cdr.connection import attempt, open_writing, transaction
 from cdr.errors import CdrError, InvalidChangeError
 from cdr.records import AuditEntry, CallOpened, Change
 from cdr.rows import ExtensionRow
-from cdr.statements import STATEMENTS, by_kind, encode_rows
+from cdr.statements import STATEMENTS, by_kind
 
 logger = logging.getLogger("cdr.writer")
 
@@ -185,8 +185,7 @@ class Writer:
             if kind is CallOpened:
                 rows = [(number, *row) for number, row in enumerate(rows, numbers.ledger + 1)]
                 numbers.ledger += len(rows)
-            result = connection.execute(statement.sql, (encode_rows(rows),))
-            missing = len(rows) - result.rowcount
+            missing = len(rows) - statement.sql.run(connection, rows)
             if missing and not statement.unmatched:
                 self._miss(kind, missing)
         entries = kinds.pop(AuditEntry, None)
