@@ -55,7 +55,7 @@ _DECIDING_FMTP: dict[str, dict[str, str]] = {
 MAX_PAYLOADS = 32
 "Payload types of one m-line that are looked at; phones offer a dozen."
 
-_NAMING = frozenset({"rtpmap", "fmtp"})
+NAMING = frozenset({"rtpmap", "fmtp"})
 "Attributes that say what a payload type is."
 
 _RTPMAP = re.compile(
@@ -104,6 +104,11 @@ class Payload(NamedTuple):
         """Whether it carries the conversation (not digits, not comfort noise)."""
         return self.codec[0] not in AUXILIARY
 
+    @property
+    def is_event(self) -> bool:
+        """Whether it carries pressed keys (:rfc:`4733`)."""
+        return self.codec[0] == TELEPHONE_EVENT
+
     def matches(self, other: "Payload") -> bool:
         """Tell whether packets of one may be sent as the other."""
         deciding = _DECIDING_FMTP.get(self.codec[0], {})
@@ -127,7 +132,7 @@ def read_payloads(media: MediaDescription) -> tuple[Payload, ...]:
 
     An `rtpmap` wins over the static table; a repeated number counts once.
     """
-    naming = [each for each in media.attributes if each.name in _NAMING]
+    naming = [each for each in media.attributes if each.name in NAMING]
     return _payloads(media.formats[:MAX_PAYLOADS], tuple(naming))
 
 
@@ -211,9 +216,16 @@ def with_telephone_events(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
     Where the offer has some, its choice stands: an event at a clock rate that only one side
     has could be chosen there and would be of no use to the other.
     """
-    if any(each.codec[0] == TELEPHONE_EVENT for each in payloads):
+    if any(each.is_event for each in payloads):
         return payloads
-    for clock_rate in dict.fromkeys(each.clock_rate for each in payloads if each.is_codec):
+    return with_events_at((each.clock_rate for each in payloads if each.is_codec), payloads)
+
+
+def with_events_at(
+    clock_rates: Iterable[int], payloads: tuple[Payload, ...]
+) -> tuple[Payload, ...]:
+    """Add telephone-event once for each of these clock rates."""
+    for clock_rate in tuple(dict.fromkeys(clock_rates)):
         number = free_number(101, payloads)
         event = Payload(
             payload_type=number,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sip.audio_stream import USABLE_PROFILES, NoCommonCodec, audio_index
+from sip.media_lines import in_place
 from sip.sdes import Crypto, read
 from sip.sdp import Attribute, MediaDescription, SdpError, SessionDescription
 
@@ -122,7 +123,7 @@ def dressed(
     media = session.media[index]
     keys = tuple(Attribute(name="crypto", value=str(each)) for each in crypto)
     line = media._replace(profile=profile, attributes=(*media.attributes, *keys))
-    return replace(session, media=_with(session.media, index, line))
+    return replace(session, media=in_place(session.media, index, line))
 
 
 def _keys(media: MediaDescription) -> tuple[Crypto, ...]:
@@ -168,9 +169,3 @@ def _plain_line(media: MediaDescription) -> MediaDescription:
     profile = media.profile.upper()
     kept = tuple(each for each in media.attributes if each.name != "crypto")
     return media._replace(profile=PLAIN_PROFILES.get(profile, media.profile), attributes=kept)
-
-
-def _with(
-    media: tuple[MediaDescription, ...], index: int, line: MediaDescription
-) -> tuple[MediaDescription, ...]:
-    return (*media[:index], line, *media[index + 1 :])

@@ -7,7 +7,7 @@ sides have is relayed, and the laws of G.711 are converted by table.
 
 from functools import lru_cache
 
-from sip.payload import TELEPHONE_EVENT, Payload, find_match, free_number
+from sip.payload import Payload, find_match, free_number, with_events_at
 
 Codecs = tuple[Payload, ...]
 
@@ -34,18 +34,10 @@ def with_fallback(payloads: Codecs, fallback: Codecs) -> Codecs:
             fmtp=each.fmtp,
         )
         payloads = (*payloads, here)
-    rates = {each.clock_rate for each in payloads if each.codec[0] == TELEPHONE_EVENT}
-    for clock_rate in dict.fromkeys(each.clock_rate for each in added):
-        if clock_rate not in rates:
-            number = free_number(101, payloads)
-            event = Payload(
-                payload_type=number,
-                encoding="telephone-event",
-                clock_rate=clock_rate,
-                fmtp="0-16",
-            )
-            payloads = (*payloads, event)
-    return payloads
+    rates = {each.clock_rate for each in payloads if each.is_event}
+    return with_events_at(
+        (each.clock_rate for each in added if each.clock_rate not in rates), payloads
+    )
 
 
 def own_choice(offered: Codecs, chosen: Codecs, convertible: Codecs) -> Codecs:
@@ -69,12 +61,12 @@ def target_of(payload: Payload, sink: Codecs, convertible: Codecs) -> Payload | 
 
 def event_of(payload: Payload, sink: Codecs, target: Payload) -> Payload | None:
     """Return the telephone events that go along with `target`, for those of another clock."""
-    if payload.codec[0] != TELEPHONE_EVENT:
+    if not payload.is_event:
         return None
     return find_match(payload, sink) or _event(sink, target.clock_rate)
 
 
 def _event(payloads: Codecs, clock_rate: int) -> Payload | None:
     """Return the events with this clock rate, else any."""
-    events = [each for each in payloads if each.codec[0] == TELEPHONE_EVENT]
+    events = [each for each in payloads if each.is_event]
     return min(events, key=lambda each: each.clock_rate != clock_rate, default=None)

@@ -11,9 +11,8 @@ from functools import lru_cache
 from b2bua.media.leg import Law
 from b2bua.media.messages import LawName
 from recording.spec import StreamFormat
-from sip.audio_stream import incoming_payloads
-from sip.offer_answer import AudioStream
-from sip.payload import LAWS, TELEPHONE_EVENT, Payload
+from sip.audio_stream import AudioStream, incoming_payloads
+from sip.payload import LAWS, Payload
 from sip.transcoding import among
 
 _FIXED = {
@@ -128,13 +127,13 @@ def _consequences(payloads: tuple[Payload, ...], convertible: tuple[Payload, ...
         law=_number(law),
         coding=_coding(codec, convertible),
         incoming_types=tuple(incoming),
-        event_types=tuple(n for n, payload in incoming.items() if _is_event(payload)),
+        event_types=tuple(n for n, payload in incoming.items() if payload.is_event),
         tone_types={
             n: "PCMA" if payload.law == "PCMA" else "PCMU"
             for n, payload in incoming.items()
             if payload.law is not None
         },
-        sends_events=next((p.payload_type for p in payloads if _is_event(p)), None),
+        sends_events=next((p.payload_type for p in payloads if p.is_event), None),
         formats=_with_laws(incoming) if incoming else (),
         our_formats=_with_laws({p.payload_type: p for p in payloads if among(p, convertible)}),
     )
@@ -168,7 +167,3 @@ def _format(number: int, payload: Payload) -> StreamFormat:
         clock_rate=payload.clock_rate,
         channels=payload.channels,
     )
-
-
-def _is_event(payload: Payload) -> bool:
-    return payload.codec[0] == TELEPHONE_EVENT

@@ -12,8 +12,8 @@ from b2bua.calls.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
 from b2bua.media.messages import EventRecoding, Recoding, Route
 from sip.audio_stream import AudioStream, NoCommonCodec
-from sip.offer_answer import RoutePlan, routes
 from sip.payload import Payload
+from sip.route_plan import RoutePlan, routes
 
 PTIMES_MS = frozenset({10, 20, 40, 60})
 "Those that every codec of ours has (:rfc:`6716#section-2.1.4` knows no 30)."

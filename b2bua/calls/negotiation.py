@@ -12,11 +12,16 @@ from b2bua.calls.media_way import MediaWay
 from b2bua.media.leg import MediaLeg
 from b2bua.media.messages import SrtpKeys
 from sip.address import HostPort
-from sip.audio_stream import RECEIVES, SENDS, audio_index, written_direction
-from sip.offer_answer import (
+from sip.audio_stream import (
+    RECEIVES,
+    SENDS,
     Direction,
-    Origin,
+    audio_index,
     audio_stream,
+    written_direction,
+)
+from sip.media_lines import in_place
+from sip.offer_answer import (
     first_offer,
     narrowed,
     negotiated,
@@ -30,7 +35,7 @@ from sip.offer_answer import (
     told_direction,
 )
 from sip.payload import Payload
-from sip.sdp import SdpError, SessionDescription
+from sip.sdp import Origin, SdpError, SessionDescription
 from sip.secure_media import as_plain
 from sip.transcoding import among
 
@@ -303,7 +308,7 @@ class Negotiation(Agreed):
         if standing is not None:
             index = audio_index(standing)
             line = standing.media[index]._replace(port=leg.local.port)
-            media = (*standing.media[:index], line, *standing.media[index + 1 :])
+            media = in_place(standing.media, index, line)
             moved._standing = revised(standing, replace(standing, media=media))
         return moved
 

@@ -12,19 +12,10 @@ from pathlib import Path
 import pytest
 
 from sip.address import HostPort
-from sip.offer_answer import (
-    NoCommonCodec,
-    Origin,
-    SdpError,
-    audio_stream,
-    narrowed,
-    negotiated,
-    own_answer,
-    relay_answer,
-    relay_offer,
-    routes,
-)
-from sip.sdp import SessionDescription
+from sip.audio_stream import NoCommonCodec, audio_stream
+from sip.offer_answer import narrowed, negotiated, own_answer, relay_answer, relay_offer
+from sip.route_plan import routes
+from sip.sdp import Origin, SdpError, SessionDescription
 
 FOLDER = Path(__file__).with_name("sdp")
 CASES = sorted(path.name.split(".")[0] for path in FOLDER.glob("*.offer.sdp"))

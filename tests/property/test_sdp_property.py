@@ -6,21 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sip.address import HostPort
+from sip.audio_stream import NoCommonCodec, audio_stream
 from sip.offer_answer import (
-    NoCommonCodec,
-    Origin,
-    audio_stream,
     first_offer,
     negotiated,
     relay_answer,
     relay_offer,
-    routes,
     standing_offer,
 )
 from sip.payload import read_payloads
+from sip.route_plan import routes
 from sip.sdp import (
     Attribute,
     MediaDescription,
+    Origin,
     SdpError,
     SessionDescription,
     parse,

@@ -7,6 +7,7 @@ import pytest
 
 from b2bua.media.messages import OpenTap, Play, StopPlay
 from codec.optional import has_g722, has_opus
+from sip.audio_stream import Direction, audio_stream
 from sip.events import (
     InviteAnswered,
     InviteOffered,
@@ -14,7 +15,6 @@ from sip.events import (
     RequestCompleted,
     UsageEnded,
 )
-from sip.offer_answer import Direction, audio_stream
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
