@@ -8,6 +8,7 @@ longer than `SILENCE_S` (it sends counters once a second) hangs and is killed.
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import subprocess
 import sys
@@ -77,11 +78,10 @@ class Child(Generic[M]):
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._unsent = bytearray()
-        self._goes_out = False
-        "At the end of this turn of the loop, or when the pace allows."
         self._sent_at = 0.0
-        self._lingers = False
-        "Something waits for whatever is said next."
+        self._due_at = math.inf
+        "When what is unsent goes out, if the child reads."
+        self._due: asyncio.Handle | None = None
         self._ended = asyncio.Event()
         self._heard = 0.0
         self._closing = False
@@ -139,17 +139,10 @@ class Child(Generic[M]):
         if self._sock is None:
             return
         self._unsent += frame(message)
-        if at_once and not self._goes_out:
-            self._goes_out = True
-            loop = asyncio.get_running_loop()
-            wait = self._sent_at + PACE_S - loop.time()
-            if wait > 0:
-                loop.call_later(wait, self._flush_first)
-            else:
-                loop.call_soon(self._flush_first)
-        elif not at_once and not self._lingers:
-            self._lingers = True
-            asyncio.get_running_loop().call_later(LINGER_S, self._flush_late)
+        now = asyncio.get_running_loop().time()
+        due_at = max(now, self._sent_at + PACE_S) if at_once else now + LINGER_S
+        if due_at < self._due_at:
+            self._schedule(due_at, now)
         if len(self._unsent) > MAX_UNSENT:
             logger.error("child does not read, killed", extra={"child": self.spec.name})
             self._kill()
@@ -221,13 +214,20 @@ class Child(Generic[M]):
         except Exception:
             logger.exception("message from child failed", extra={"child": self.spec.name})
 
-    def _flush_late(self) -> None:
-        self._lingers = False
-        self._flush_first()
+    def _schedule(self, due_at: float, now: float) -> None:
+        """Send at that time, and no more at the one that was meant before."""
+        loop = asyncio.get_running_loop()
+        if self._due is not None:
+            self._due.cancel()
+        self._due_at = due_at
+        if due_at > now:
+            self._due = loop.call_at(due_at, self._flush_first)
+        else:
+            self._due = loop.call_soon(self._flush_first)
 
     def _flush_first(self) -> None:
         """Send what has gathered; what the socket does not take waits for the child to read."""
-        self._goes_out = False
+        self._due, self._due_at = None, math.inf
         self._sent_at = asyncio.get_running_loop().time()
         self._flush()
         if self._sock is not None and self._unsent:

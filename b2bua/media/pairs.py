@@ -9,11 +9,11 @@ Whatever reaches a pair that no leg has is a stranger's or comes late. It waits 
 that a flood costs nothing, and is thrown away when the pair is lent.
 """
 
-import random
+import os
 from collections import deque
 from collections.abc import Callable
 from itertools import chain
-from typing import Final
+from typing import Final, TypeAlias
 
 from b2bua.media.cooling import COOLING_S, CoolingPorts
 from rtp.io.loop import EventLoop
@@ -30,25 +30,18 @@ CLOSED_AT_ONCE: Final = 8
 
 COOLING_NS: Final = int(COOLING_S * 1e9)
 
-_unpredictable: Final = random.SystemRandom().randrange
+Choose: TypeAlias = Callable[[int], int]
+"Returns 0 <= x < n."
 
 
 class Pairs:
     """All pairs of one process. Times are ns of the monotonic clock."""
 
-    def __init__(
-        self,
-        ports: PortRange,
-        loop: EventLoop,
-        *,
-        most: int,
-        choose: Callable[[int], int] = _unpredictable,
-    ) -> None:
+    def __init__(self, ports: PortRange, loop: EventLoop, *, most: int) -> None:
         """`most`: pairs for which there are descriptors; those that rest give way beyond it."""
         self._ports = ports
         self._loop = loop
         self._most = most
-        self._choose = choose
         self._bound: set[int] = set()
         "Ports of all pairs, wherever they are in their life."
         self._ready: dict[str, list[PortPair]] = {}
@@ -64,10 +57,12 @@ class Pairs:
     def offer(self, host: str, count: int, now: int) -> tuple[tuple[int, ...], str]:
         """Return the ports of so many pairs, for `lend`; and in words why there are fewer."""
         self._wake(now)
+        # At most two for each pair, and the kernel is asked once for all of them.
+        draws = iter(memoryview(os.urandom(2 * count * 4)).cast("I"))
         ports: list[int] = []
         for _ in range(count):
             try:
-                pair = self._free(host, now)
+                pair = self._free(host, lambda n: next(draws) * n >> 32, now)
             except NoPortsError as error:
                 return tuple(ports), str(error)
             self._offered[pair.port] = pair
@@ -111,22 +106,22 @@ class Pairs:
             _, pair = resting.popleft()
             self._ready.setdefault(pair.host, []).append(pair)
 
-    def _free(self, host: str, now: int) -> PortPair:
+    def _free(self, host: str, choose: Choose, now: int) -> PortPair:
         ready = self._ready.setdefault(host, [])
         if not ready or (len(ready) < LEAST_READY and self._may_grow):
             try:
-                return self._bind(host, now)
+                return self._bind(host, choose, now)
             except NoPortsError:
                 if not ready:
                     raise
-        place = self._choose(len(ready))
+        place = choose(len(ready))
         ready[place], ready[-1] = ready[-1], ready[place]
         return ready.pop()
 
-    def _bind(self, host: str, now: int) -> PortPair:
+    def _bind(self, host: str, choose: Choose, now: int) -> PortPair:
         if not self._may_grow and len(self._bound) < self._ports.pairs:
             self._make_room(now)
-        pair = self._ports.bind(host, self._choose, rests=lambda port: self._rests(port, now))
+        pair = self._ports.bind(host, choose, rests=lambda port: self._rests(port, now))
         self._bound.add(pair.port)
         return pair
 

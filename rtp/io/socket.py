@@ -34,8 +34,8 @@ _unpredictable: Final = random.SystemRandom().randrange
 EVERYWHERE: Final = "*"
 "In place of an address to bind: all there are."
 
-SPARE_DESCRIPTORS: Final = 128
-"For everything in a process that is not a leg."
+SPARE_DESCRIPTORS: Final = 384
+"For everything in a process that is not a leg: most are port pairs that wait for one."
 
 
 class NoPortsError(Exception):
