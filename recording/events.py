@@ -36,10 +36,11 @@ class Closed:
 
 def closed(recording: Recording, result: WriteResult) -> Closed:
     """Return the end of a recording whose writer has its result."""
-    failure = recording.failure or recording.broken or result.failure
+    broken = recording.file.broken
+    failure = recording.failure or broken or result.failure
     duration_s = recording.duration_s
-    if recording.broken is not None or result.failure is not None:
-        duration_s = recording.seconds_in(result.octets)
+    if broken is not None or result.failure is not None:
+        duration_s = min(duration_s, recording.file.seconds_in(result.octets))
     return Closed(
         recording_id=recording.spec.recording_id,
         relative_path=result.relative_path,

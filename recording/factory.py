@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from mixer.jitter_buffer import RATE, JitterBuffer
 from recording import permit as permits
 from recording.checkpoint import RecordingState
+from recording.encoded_file import EncodedFile
 from recording.encoder import FRAME_SAMPLES, Encoder
 from recording.encoder_pool import EncoderPool
 from recording.folder import Folder
@@ -70,9 +71,11 @@ class RecordingFactory:
             ring=ring,
             origin_ns=at_ns,
             buffer=self._buffer,
-            encoder=self._encoder(spec, quality=self._pressure.quality(self._quality)),
-            encoders=self._encoders,
-            writer=writer,
+            file=self._file(
+                spec,
+                self._encoder(spec, quality=self._pressure.quality(self._quality)),
+                writer,
+            ),
         )
 
     def resume(self, state: RecordingState, file: OpenFile | None) -> Recording:
@@ -93,17 +96,31 @@ class RecordingFactory:
             ring=state.ring,
             origin_ns=state.origin_ns,
             buffer=self._buffer,
-            encoder=self._encoder(spec, quality=self._quality, skip_frames=joint.skip_frames),
-            encoders=self._encoders,
-            writer=self._writer(path, spec, file.octets if file is not None else None),
+            file=self._file(
+                spec,
+                self._encoder(spec, quality=self._quality, skip_frames=joint.skip_frames),
+                self._writer(path, spec, file.octets if file is not None else None),
+                frames,
+            ),
             mixed=joint.first_sample * RATE // spec.sample_rate,
-            frames=frames,
         )
         reached = frames * FRAME_SAMPLES * RATE // spec.sample_rate
         recording.restore(state, missing_samples=max(0, state.place - reached))
         for permit, each in tracks:
             recording.restore_track(permit, each)
         return recording
+
+    def _file(
+        self, spec: RecordingSpec, encoder: Encoder, writer: Writer, frames: int = 0
+    ) -> EncodedFile:
+        return EncodedFile(
+            spec.recording_id,
+            sample_rate=spec.sample_rate,
+            encoder=encoder,
+            encoders=self._encoders,
+            writer=writer,
+            frames=frames,
+        )
 
     def _writer(self, path: str, spec: RecordingSpec, resume_octets: int | None) -> Writer:
         return Writer(

@@ -117,7 +117,7 @@ class SafeCursor:
         """Write the checkpoint, without what has ended since; then move the cursors."""
         states = tuple(s for s in chosen.states if s.spec.recording_id in recordings)
         progress = {
-            state.spec.recording_id: recordings[state.spec.recording_id].progress
+            state.spec.recording_id: recordings[state.spec.recording_id].file.progress
             for state in states
         }
         try:
@@ -142,11 +142,11 @@ def _holds(recording: Recording, place: int | None) -> bool:
     A pause has no end that anyone knows, so it is not waited for: what LAME holds back of
     the last second before it is lost if the process dies in the pause.
     """
-    if recording.result is not None:
+    if recording.file.result is not None:
         return True
     if place is None:
         return False
     if recording.paused_ns is not None:
         return True
-    frames = recording.frames_written - DEFAULT_PRIMING_FRAMES
+    frames = recording.file.frames_written - DEFAULT_PRIMING_FRAMES
     return frames * FRAME_SAMPLES * RATE >= place * recording.spec.sample_rate

@@ -1,15 +1,12 @@
-"""One recording: its axis, its parties, its encoder and its file.
+"""One recording: its axis, its parties, and why audio is missing.
 
 Places are samples of 8 kHz since the first tap opened; time left out by pauses does not
 count. `mixed` is the place up to which everything has been summed and handed to the
-encoder. The encoder runs in a thread of its own (`recording/encoder_pool.py`), so what it
-touches (`_encode` and below) is kept apart from what the tick touches.
+encoder.
 """
 
 import logging
-from collections import deque
 from collections.abc import Collection
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,14 +14,13 @@ from numpy.typing import NDArray
 
 from mixer import mix
 from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
-from recording.checkpoint import Progress, RecordingState, TrackState
-from recording.encoder import ENCODER_DELAY_SAMPLES, FINE_RATE, FRAME_SAMPLES, Encoder
-from recording.encoder_pool import EncoderPool
-from recording.mp3 import iter_frames
+from recording.checkpoint import RecordingState, TrackState
+from recording.encoded_file import EncodedFile
+from recording.encoder import FINE_RATE
+from recording.masks import Masks
 from recording.permit import RecordingPermit
 from recording.spec import OURS, RecordingSpec, TapSpec
 from recording.track import LOOK_AHEAD_SAMPLES, Track
-from recording.writer import Writer, WriteResult
 
 logger = logging.getLogger("recording")
 
@@ -43,6 +39,8 @@ RATES: Final = {(8_000, 8_000), (16_000, 16_000), (8_000, FINE_RATE), (16_000, F
 _GOLDEN: Final = 0.6180339887
 "Spreads the first chunks of recordings that open together evenly over a second."
 
+_PACKETS_LOST: Final = "packets were lost: the recorder was too slow or away"
+
 Samples = NDArray[np.int16]
 
 
@@ -57,11 +55,8 @@ class Recording:
         ring: int,
         origin_ns: int,
         buffer: JitterBuffer,
-        encoder: Encoder,
-        encoders: EncoderPool,
-        writer: Writer,
+        file: EncodedFile,
         mixed: int = 0,
-        frames: int = 0,
     ) -> None:
         if (spec.mix_rate, spec.sample_rate) not in RATES:
             raise ValueError(f"no recording at {spec.mix_rate} and {spec.sample_rate} Hz")
@@ -69,28 +64,24 @@ class Recording:
         self.spec = spec
         self.ring = ring
         self.origin_ns = origin_ns
+        self.file = file
         self.tracks: list[Track] = []
         self.mixed = mixed
+        self.masks = Masks()
         self.paused_ns: int | None = None
         self.missing_samples = 0
         self.lost_packets = 0
         self.failure: str | None = None
-        self._undecoded: set[str] = set()
+        "The first reason why audio is missing."
         self.closing = False
+        self._undecoded: set[str] = set()
+        "Codecs of parties that are gone, which came and are silence in the file."
         self._buffer = buffer
-        self._masks: list[tuple[int, int]] = []
-        self._masked_since: int | None = None
-        phase = spec.recording_id * _GOLDEN % 1.0
-        self._next = mixed + CHUNK_SAMPLES // 4 + int(phase * CHUNK_SAMPLES)
-        self._writer = writer
-        self._encoders = encoders
-        self._encoder = encoder
         self._per_place = spec.mix_rate // RATE
         "Samples of the sum."
-        self._frames_before = frames
-        self._handed: deque[tuple[int, int]] = deque([(writer.appended_octets, frames)])
-        "Octets and frames after each hand-over to the writer, oldest first."
-        self._encode_failure: str | None = None
+        phase = spec.recording_id * _GOLDEN % 1.0
+        self._next = mixed + CHUNK_SAMPLES // 4 + int(phase * CHUNK_SAMPLES)
+        "Where the next chunk ends."
 
     # --- the axis
 
@@ -110,18 +101,30 @@ class Recording:
 
     def open_track(self, permit: RecordingPermit, tap: TapSpec, at_ns: int) -> Track:
         """Let a party in from `at_ns` on."""
+        return self._add(permit, tap, floor=self.place(at_ns))
+
+    def _add(
+        self,
+        permit: RecordingPermit,
+        party: TapSpec | TrackState,
+        *,
+        floor: int,
+        gain_db: float = 0.0,
+    ) -> Track:
+        """Let in what a party says behind `floor`."""
         track = Track(
             permit,
             recording_id=self.spec.recording_id,
-            leg_id=tap.leg_id,
-            side=tap.side,
-            formats=tap.formats,
+            leg_id=party.leg_id,
+            side=party.side,
+            formats=party.formats,
             buffer=self._buffer,
             origin_ns=self.origin_ns,
             base=self.mixed,
-            floor=self.place(at_ns),
+            floor=floor,
             rate=self.spec.mix_rate,
             level=self.spec.level,
+            gain_db=gain_db,
             blank_dtmf=self.spec.blank_dtmf,
         )
         track.muted = self.paused_ns is not None
@@ -135,14 +138,11 @@ class Recording:
 
     def mask(self, at_ns: int) -> None:
         """Silence from here on; the time goes on."""
-        if self._masked_since is None:
-            self._masked_since = self.place(at_ns)
+        self.masks.begin(self.place(at_ns))
 
     def unmask(self, at_ns: int) -> None:
         """End a mask."""
-        if self._masked_since is not None:
-            self._masks.append((self._masked_since, self.place(at_ns)))
-            self._masked_since = None
+        self.masks.end(self.place(at_ns))
 
     def pause(self, at_ns: int) -> None:
         """Leave out the time from here on."""
@@ -168,8 +168,7 @@ class Recording:
         """Note packets that the ring could not take."""
         self.lost_packets += packets
         self.missing_samples += packets * LOST_PACKET_SAMPLES
-        if self.failure is None:
-            self.failure = "packets were lost: the recorder was too slow or away"
+        self.fail(_PACKETS_LOST)
 
     # --- the sound
 
@@ -188,13 +187,13 @@ class Recording:
             pcm = mix.silence(
                 self._sum(parts, count * self._per_place),
                 start,
-                self._silent_ranges(start + count),
+                self.masks.before(start + count),
                 per_place=self._per_place,
             )
             self.mixed = start + count
-            self._encoders.submit(self.spec.recording_id, partial(self._encode, pcm))
+            self.file.append(pcm)
         self._next = self.mixed + CHUNK_SAMPLES
-        self._masks = [each for each in self._masks if each[1] > self.mixed]
+        self.masks.forget(self.mixed)
         for track in [t for t in self.tracks if t.until is not None and t.until <= self.mixed]:
             self._drop(track)
 
@@ -204,11 +203,6 @@ class Recording:
         left = [pcm for side, pcm in parts if side in {0, OURS}]
         right = [pcm for side, pcm in parts if side != 0]
         return mix.stereo(left, right, count)
-
-    def _silent_ranges(self, end: int) -> list[tuple[int, int]]:
-        if self._masked_since is None:
-            return self._masks
-        return [*self._masks, (self._masked_since, end)]
 
     def _drop(self, track: Track) -> None:
         self._miss(track.undecoded)
@@ -229,7 +223,7 @@ class Recording:
             self.fail(f"mixing: {error}")
         for track in list(self.tracks):
             self._drop(track)
-        self._encoders.submit(self.spec.recording_id, self._finish)
+        self.file.finish(self.mixed * self.spec.sample_rate // RATE)
 
     def fail(self, reason: str) -> None:
         """Note the first reason why audio is missing."""
@@ -251,66 +245,9 @@ class Recording:
             self.fail(f"a party's codec can't be decoded ({', '.join(sorted(codecs))})")
 
     @property
-    def broken(self) -> str | None:
-        """Return why no more audio can come into the file, if so."""
-        return self._encode_failure or self._writer.failure
-
-    @property
     def duration_s(self) -> float:
         """Return how long the recording is, as far as it was mixed."""
         return self.mixed / RATE
-
-    def seconds_in(self, octets: int) -> float:
-        """Return how much of the recording the first `octets` of its file hold."""
-        known, frames = self._reached(octets)
-        frames += (octets - known) // self._encoder.frame_octets
-        samples = max(0, frames * FRAME_SAMPLES - ENCODER_DELAY_SAMPLES)
-        return min(self.duration_s, samples / self.spec.sample_rate)
-
-    def give_up(self, reason: str) -> None:
-        """Have a result now; what is on the disk stays a `.part`."""
-        self._writer.give_up(reason)
-
-    # --- what the encoder's thread does
-
-    def _encode(self, pcm: Samples) -> None:
-        if self._encode_failure is not None:
-            return
-        try:
-            self._hand_over(self._encoder.encode(pcm))
-        except Exception as error:
-            logger.exception("encoding failed", extra={"recording_id": self.spec.recording_id})
-            self._encode_failure = f"encoder: {error}"
-
-    def _hand_over(self, frames: bytes, count: int | None = None) -> None:
-        if not frames:
-            return
-        total = self._frames_before + self._encoder.frames if count is None else count
-        self._writer.append(frames)
-        self._handed.append((self._writer.appended_octets, total))
-        written = self._writer.written_octets
-        while len(self._handed) > 1 and self._handed[1][0] <= written:
-            self._handed.popleft()
-
-    def _finish(self) -> None:
-        """Write the last frames: as many as bring the file's length nearest to the axis."""
-        if self._encode_failure is None:
-            try:
-                self._flush()
-            except Exception as error:
-                logger.exception("encoding failed", extra={"recording_id": self.spec.recording_id})
-                self._encode_failure = f"encoder: {error}"
-        self._writer.finish(keep=self._handed[-1][1] > 0)
-
-    def _flush(self) -> None:
-        before = self._handed[-1][1]
-        samples = self.mixed * self.spec.sample_rate // RATE
-        wanted = round((samples + ENCODER_DELAY_SAMPLES) / FRAME_SAMPLES) if samples else 0
-        data = self._encoder.flush()
-        ends = [offset + header.octets for offset, header in iter_frames(data)]
-        keep = min(max(0, wanted - before), len(ends))
-        if keep:
-            self._hand_over(data[: ends[keep - 1]], before + keep)
 
     # --- the successor's view
 
@@ -322,8 +259,8 @@ class Recording:
             origin_ns=self.origin_ns,
             place=place,
             tracks=tuple(_track_state(track, anchors) for track in self.tracks),
-            masks=tuple(self._masks),
-            masked_since=self._masked_since,
+            masks=tuple(self.masks.ranges),
+            masked_since=self.masks.since,
             paused_ns=self.paused_ns,
             missing_samples=self.missing_samples,
             lost_packets=self.lost_packets,
@@ -332,62 +269,22 @@ class Recording:
 
     def restore(self, state: RecordingState, missing_samples: int) -> None:
         """Take over masks, pause and counts; what neither file nor ring holds is missing."""
-        self._masks = list(state.masks)
-        self._masked_since = state.masked_since
+        self.masks.ranges = list(state.masks)
+        self.masks.since = state.masked_since
         self.paused_ns = state.paused_ns
         self.missing_samples = state.missing_samples + missing_samples
         self.lost_packets = state.lost_packets
         self._miss(state.undecoded)
         if self.missing_samples:
-            self.fail("packets were lost: the recorder was too slow or away")
+            self.fail(_PACKETS_LOST)
 
     def restore_track(self, permit: RecordingPermit, state: TrackState) -> None:
         """Take over a party and the anchor of its stream."""
-        track = Track(
-            permit,
-            recording_id=self.spec.recording_id,
-            leg_id=state.leg_id,
-            side=state.side,
-            formats=state.formats,
-            buffer=self._buffer,
-            origin_ns=self.origin_ns,
-            base=self.mixed,
-            floor=state.floor,
-            rate=self.spec.mix_rate,
-            level=self.spec.level,
-            gain_db=state.gain_db,
-            blank_dtmf=self.spec.blank_dtmf,
-        )
+        track = self._add(permit, state, floor=state.floor, gain_db=state.gain_db)
         track.until = state.until
-        track.muted = self.paused_ns is not None
         self._buffer.restore_anchor(
             track.row, offset=state.offset, newest=state.newest, ssrc=state.ssrc
         )
-        self.tracks.append(track)
-
-    @property
-    def frames_written(self) -> int:
-        """Return how many frames survive this process."""
-        return self._reached(self._writer.written_octets)[1]
-
-    @property
-    def progress(self) -> Progress:
-        """Return how far the file is, in octets that survive this process."""
-        octets, frames = self._reached(self._writer.written_octets)
-        return Progress(path=self._writer.relative_path, octets=octets, frames=frames)
-
-    def _reached(self, octets: int) -> tuple[int, int]:
-        """Return octets and frames of the last hand-over that ended within `octets`."""
-        reached = (0, 0)
-        for each in tuple(self._handed):
-            if each[0] <= octets:
-                reached = each
-        return reached
-
-    @property
-    def result(self) -> WriteResult | None:
-        """Return how the file ended, as soon as it has."""
-        return self._writer.result.result() if self._writer.result.done() else None
 
 
 def _track_state(track: Track, anchors: dict[str, list[int]]) -> TrackState:

@@ -130,7 +130,7 @@ class RecordingWorker:
     def give_up(self, reason: str) -> None:
         """Report what is not finished as failed; its `.part` stays for the next start."""
         for recording in list(self._recordings.values()):
-            recording.give_up(reason)
+            recording.file.give_up(reason)
         self._report()
 
     def close(self) -> None:
@@ -200,8 +200,8 @@ class RecordingWorker:
             if recording is None or recording.closing or recording.paused_ns is not None:
                 continue
             self._guarded(recording, recording.mix_due, lane.edge_ns)
-            if recording.broken is not None:
-                self._break(recording, recording.broken)
+            if (broken := recording.file.broken) is not None:
+                self._break(recording, broken)
             if not recording.closing:
                 heapq.heappush(due, (recording.due_ns, recording_id))
 
@@ -365,7 +365,7 @@ class RecordingWorker:
         """Tell the results that the writers have."""
         while not self._factory.done.empty():
             recording = self._recordings.get(self._factory.done.get())
-            result = recording.result if recording is not None else None
+            result = recording.file.result if recording is not None else None
             if recording is None or result is None:
                 continue
             if not recording.closing:

@@ -87,7 +87,7 @@ class Setting:
     def await_result(self) -> None:
         recording = self.rig.worker._recordings.get(1)
         if recording is not None:
-            recording._writer.result.result(PATIENCE_S)
+            recording.file._writer.result.result(PATIENCE_S)
         self.rig.settle()
 
     def close(self) -> None:

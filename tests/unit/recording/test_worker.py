@@ -438,7 +438,7 @@ def test_a_broken_encoder_ends_its_recording_only(
     def broken(_: object) -> bytes:
         raise RuntimeError("LAME is ill")
 
-    monkeypatch.setattr(recording._encoder, "encode", broken)
+    monkeypatch.setattr(recording.file._encoder, "encode", broken)
     rig.run(3.0)
     assert [each.recording_id for each in rig.closed] == [1]
     assert "LAME is ill" in (rig.closed[0].failure or "")
