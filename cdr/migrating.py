@@ -3,6 +3,7 @@
 Ends with 0 where the tables are up to date, otherwise with the reason on standard error.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def migrate(database: Path, folder: Path) -> None:
 
 def main() -> int:
     """Migrate; return the process's exit code."""
+    # The terminal's Ctrl-C reaches the whole process group; the parent decides.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     database, folder = (Path(word) for word in sys.argv[1:])
     try:
         migrate(database, folder)
