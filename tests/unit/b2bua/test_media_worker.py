@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,6 +139,8 @@ class Worker:
         self.send(OfferPorts(HOST, 1))
         (port,) = self.expect(PortsOffered).ports
         self.send(LendLeg(leg_id, port))
+        # What comes before the worker knows of the leg is a stranger's.
+        self.barrier()
         return port
 
     def call(self, route: Route = ALAW, back: Route = ALAW) -> tuple[Phone, int, Phone, int]:
@@ -540,8 +543,28 @@ def test_a_broken_channel_ends_the_worker(worker: Worker) -> None:
     assert worker.process.wait(PATIENCE_S) == 0
 
 
-def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process: no message can provoke the exception that must not happen."""
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A worker in this process, for what no message can bring about."""
+
+    loop: EventLoop
+    inner: media_worker.Worker
+    pairs: Pairs
+    worker: Worker
+
+    def lend(self, count: int) -> None:
+        """Have so many legs lent, as soon as the worker reads; their numbers begin at 1."""
+        ports, _ = self.pairs.offer(HOST, count, 1)
+        self.worker.send(*(LendLeg(leg, port) for leg, port in enumerate(ports, 1)))
+
+    def release(self, count: int) -> None:
+        """Have them released now."""
+        self.worker.send(*(ReleaseLeg(leg) for leg in range(1, count + 1)))
+        self.inner.receive(1)
+
+
+@pytest.fixture
+def inside() -> Iterator[Inside]:
     ours, theirs = socket.socketpair()
     loop = EventLoop()
     channel: ChildChannel[ToMediaWorker] = ChildChannel(theirs, ToMediaWorker)
@@ -553,34 +576,60 @@ def test_an_exception_in_one_leg_leaves_the_others(monkeypatch: pytest.MonkeyPat
     inner.start()
     worker = Worker(subprocess.Popen([sys.executable, "-c", ""]), ours, [])
     worker.process.wait()
-    swept: list[int] = []
-
-    def sweep(leg: Leg, _now: int, _timeout: int) -> None:
-        swept.append(leg.leg_id)
-        if len(swept) == 4:
-            loop.stop()
-        if leg.leg_id == 1:
-            raise RuntimeError("a bug")
-
-    monkeypatch.setattr(Leg, "sweep", sweep)
-    offered, _ = pairs.offer(HOST, 2, 1)
-    worker.send(LendLeg(1, offered[0]), LendLeg(2, offered[1]))
-    loop.run()
-    assert swept == [1, 2, 1, 2]
-    line = worker.expect(LogLine)
-    assert "RuntimeError: a bug at sweep:" in line.text
-    assert "leg 1, which is mute now" in line.text
-    inner.failed(-1, RuntimeError("no place"))
-    assert (
-        "at an unknown place in housekeeping"
-        in worker.expect(LogLine, lambda m: "no place" in m.text).text
-    )
-    worker.send(ReleaseLeg(1), ReleaseLeg(2))
-    inner.receive(1)
+    yield Inside(loop, inner, pairs, worker)
     pairs.close()
     loop.close()
     ours.close()
     theirs.close()
+
+
+def test_an_exception_in_one_leg_leaves_the_others(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, swept = inside.worker, list[int]()
+
+    def sweep(leg: Leg, _now: int, _timeout: int) -> None:
+        swept.append(leg.leg_id)
+        if len(swept) == 4:
+            inside.loop.stop()
+        if leg.leg_id == 1:
+            raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Leg, "sweep", sweep)
+    inside.lend(2)
+    inside.loop.run()
+    assert swept == [1, 2, 1, 2]
+    line = worker.expect(LogLine)
+    assert "RuntimeError: a bug at sweep:" in line.text
+    assert "leg 1, which is mute now" in line.text
+    inside.inner.failed(-1, RuntimeError("no place"))
+    assert (
+        "at an unknown place in housekeeping"
+        in worker.expect(LogLine, lambda m: "no place" in m.text).text
+    )
+    inside.release(2)
+
+
+@pytest.mark.parametrize("step_ms", [10, 50, 70])
+def test_each_leg_is_looked_after_twice_a_second_and_few_at_a_time(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, step_ms: int
+) -> None:
+    swept: list[int] = []
+    monkeypatch.setattr(Leg, "sweep", lambda leg, _now, _timeout: swept.append(leg.leg_id))
+    inside.lend(20)
+    inside.inner.receive(1)
+    inside.inner.housekeeping(1)
+    swept.clear()
+    at_once = []
+    for ms in range(step_ms, 4000, step_ms):
+        before = len(swept)
+        inside.inner.housekeeping(ms * 1_000_000)
+        at_once.append(len(swept) - before)
+    counts = Counter(swept)
+    assert set(counts) == set(range(1, 21))
+    assert set(counts.values()) <= {6, 7, 8}
+    assert max(at_once) <= 6, "at 70 ms, where a round ends in a turn"
+    inside.release(20)
 
 
 def test_the_worker_carries_nothing_heavy() -> None:
