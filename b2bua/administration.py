@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from b2bua.calls.call_record import wall_us
-from b2bua.control import (
+from b2bua.control_messages import (
     EVERY_DIRECTION,
     EVERY_WAY,
     AddExtension,

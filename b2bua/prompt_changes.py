@@ -11,7 +11,7 @@ from pathlib import Path
 
 from b2bua.administration import ChangeRefusedError
 from b2bua.calls.call_record import wall_us
-from b2bua.control import InstallPrompt, PromptReplaced
+from b2bua.control_messages import InstallPrompt, PromptReplaced
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, MitschnittError, UsageError
 from cdr.errors import CdrError

@@ -21,6 +21,7 @@ from b2bua.calls.services import CallServices
 from b2bua.calls.switchboard import Switchboard
 from b2bua.collector import Collector
 from b2bua.config import Config
+from b2bua.control_messages import AnyRequest, Done, GetStatus, InstallPrompt, Reply
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
@@ -334,12 +335,12 @@ def _lost(flow: Flow, registrations: Registrations, desk: TrunkDesk) -> None:
 def _handler(
     administration: Administration, prompts: PromptChanges, status: Status
 ) -> control.Handler:
-    async def handle(request: control.AnyRequest, actor: str) -> control.Reply:
-        if isinstance(request, control.GetStatus):
+    async def handle(request: AnyRequest, actor: str) -> Reply:
+        if isinstance(request, GetStatus):
             return status.now()
-        if isinstance(request, control.InstallPrompt):
+        if isinstance(request, InstallPrompt):
             return await prompts.install(request, actor)
         await administration.change(request, actor)
-        return control.Done()
+        return Done()
 
     return handle

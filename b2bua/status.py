@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from b2bua import control
+from b2bua import control_messages as messages
 from b2bua.calls.switchboard import Switchboard
 from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
@@ -33,11 +33,11 @@ class Status:
     trunks: Trunks
     tls: Tls | None = None
 
-    def now(self) -> control.Status:
+    def now(self) -> messages.Status:
         """Return how things are."""
         counted = self.endpoint.counters | self.transport.counters
         sip_counters = {f"sip_{name}": float(n) for name, n in counted.items()}
-        return control.Status(
+        return messages.Status(
             version=self.version,
             sip=str(self.endpoint.contact),
             listening=tuple(f"{local} {over}" for over, local in self.transport.listening),
@@ -73,9 +73,9 @@ def _lasts(certificate: Certificate, now: float) -> str:
     return f"{', '.join(certificate.names)}: {left}"
 
 
-def trunk_status(trunk: Trunk, now: float, calls: int = 0) -> control.TrunkStatus:
+def trunk_status(trunk: Trunk, now: float, calls: int = 0) -> messages.TrunkStatus:
     """Return how things stand with a trunk that has so many calls."""
-    status = control.TrunkStatus(
+    status = messages.TrunkStatus(
         name=trunk.name,
         registration="",
         watched=("not there" if trunk.down else "there") if trunk.settings.monitor_s else "",

@@ -11,7 +11,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, UsageError
 
 if TYPE_CHECKING:
-    from b2bua.control import Request
+    from b2bua.control_messages import Request
 
 DEFAULT_DATA = Path("/var/lib/mitschnitt")
 
@@ -49,6 +49,7 @@ def actor() -> str:
 def change(request: "Request", data: Path, config: Path | None) -> None:
     """Have the server commit a change, or commit it here when none is running."""
     from b2bua import control
+    from b2bua.control_messages import Refused
 
     folder = DataFolder(data)
     reply = control.ask(folder.control_socket, request)
@@ -58,7 +59,7 @@ def change(request: "Request", data: Path, config: Path | None) -> None:
 
         realm = load(config_path(config, folder)).sip.realm
         change_offline(folder, realm, request, actor())
-    elif isinstance(reply, control.Refused):
+    elif isinstance(reply, Refused):
         raise ControlError(reply.reason)
 
 

@@ -89,7 +89,7 @@ def ext_add(
     config: ConfigOption = None,
 ) -> None:
     """Add an extension; without --password-stdin a password is made and printed once."""
-    from b2bua.control import AddExtension
+    from b2bua.control_messages import AddExtension
 
     password, made = _password(from_stdin=password_stdin)
     request = AddExtension(
@@ -127,7 +127,7 @@ def ext_set(
     config: ConfigOption = None,
 ) -> None:
     """Change what is named of an extension."""
-    from b2bua.control import SetExtension
+    from b2bua.control_messages import SetExtension
 
     password = _password(from_stdin=True)[0] if password_stdin else None
     request = SetExtension(
@@ -151,7 +151,7 @@ def ext_set(
 @app.command("rm")
 def ext_rm(number: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = None) -> None:
     """Remove an extension; its calls and recordings stay."""
-    from b2bua.control import RemoveExtension
+    from b2bua.control_messages import RemoveExtension
 
     change(RemoveExtension(number=number), data, config)
     typer.echo(f"extension {number} removed")
@@ -172,7 +172,7 @@ def ext_forward(
     config: ConfigOption = None,
 ) -> None:
     """Send an extension's calls on: to a number as the extension would dial it, or off."""
-    from b2bua.control import SetExtension
+    from b2bua.control_messages import SetExtension
 
     request = SetExtension(
         number=number,

@@ -18,8 +18,8 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, ControlError
 
 if TYPE_CHECKING:
-    from b2bua import control
     from b2bua.config import Config
+    from b2bua.control_messages import TrunkStatus
 
 
 def serve(
@@ -109,7 +109,7 @@ def _check_certificates(settings: "Config") -> list[str]:
     ]
 
 
-def trunk_line(trunk: "control.TrunkStatus") -> str:
+def trunk_line(trunk: "TrunkStatus") -> str:
     """Return one trunk's state as a line."""
     words = [trunk.name, trunk.registration or "no registration"]
     if trunk.server:
@@ -125,11 +125,12 @@ def trunk_line(trunk: "control.TrunkStatus") -> str:
 def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
     """Say what the running server is doing."""
     from b2bua import control
+    from b2bua.control_messages import GetStatus, Status
 
-    reply = control.ask(DataFolder(data).control_socket, control.GetStatus())
+    reply = control.ask(DataFolder(data).control_socket, GetStatus())
     if reply is None:
         raise ControlError(f"no server is running on {data}")
-    if not isinstance(reply, control.Status):
+    if not isinstance(reply, Status):
         raise ControlError("the server gave another answer than its status")
     from msgspec import to_builtins
 

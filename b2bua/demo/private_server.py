@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from b2bua import control
+from b2bua.control_messages import GetStatus, Status
 from b2bua.datadir import DataFolder
 from b2bua.demo.programs import Program, die_with_parent, run_command
 from b2bua.errors import DemoError
@@ -84,8 +85,8 @@ class PrivateServer:
 
     async def status(self) -> Row:
         """Return what `mitschnitt status --json` prints, without starting a process for it."""
-        reply = await asyncio.to_thread(control.ask, self.data.control_socket, control.GetStatus())
-        if not isinstance(reply, control.Status):
+        reply = await asyncio.to_thread(control.ask, self.data.control_socket, GetStatus())
+        if not isinstance(reply, Status):
             raise DemoError(f"the server tells no status\n{self.program.tail()}")
         values: Row = msgspec.to_builtins(reply)
         return values

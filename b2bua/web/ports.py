@@ -8,7 +8,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from b2bua.control import (
+from b2bua.control import ask_async
+from b2bua.control_messages import (
     CloseSession,
     Done,
     GetStatus,
@@ -22,7 +23,6 @@ from b2bua.control import (
     Status,
     TouchSession,
     WriteAudit,
-    ask_async,
 )
 from b2bua.errors import ControlError
 from b2bua.web.metrics import render as render_metrics

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 from argon2 import PasswordHasher
 
-from b2bua import control
+from b2bua.control_messages import AddUser, Done, Role
 from tests.support.server import Server
 
 PASSWORD = "correct horse battery"
@@ -44,15 +44,15 @@ async def stranger(under_test: Server) -> AsyncIterator[Pages]:
 
 
 async def add_user(
-    under_test: Server, name: str, role: control.Role = "admin", extensions: tuple[str, ...] = ()
+    under_test: Server, name: str, role: Role = "admin", extensions: tuple[str, ...] = ()
 ) -> None:
-    request = control.AddUser(name=name, password_hash=HASH, role=role, extensions=extensions)
-    assert await under_test.ask(request) == control.Done()
+    request = AddUser(name=name, password_hash=HASH, role=role, extensions=extensions)
+    assert await under_test.ask(request) == Done()
 
 
 @contextlib.asynccontextmanager
 async def logged_in(
-    under_test: Server, name: str, role: control.Role = "admin", extensions: tuple[str, ...] = ()
+    under_test: Server, name: str, role: Role = "admin", extensions: tuple[str, ...] = ()
 ) -> AsyncIterator[Pages]:
     """Make a user and log him in."""
     await add_user(under_test, name, role, extensions)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from b2bua import control
+from b2bua.control_messages import AddExtension, Done, GetStatus, Reply, Request, Status
 from tests.support import ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import Account, PhoneSetup
@@ -176,7 +177,7 @@ class Server:
         rows: list[dict[str, Any]] = json.loads(await self.cli(*words, "--json"))
         return rows
 
-    async def ask(self, request: control.Request) -> control.Reply:
+    async def ask(self, request: Request) -> Reply:
         """Ask over the control socket, as the command line does, without starting one."""
         path = self.data / "control.sock"
         reply = await asyncio.to_thread(control.ask, path, request)
@@ -185,8 +186,8 @@ class Server:
 
     async def status(self) -> dict[str, Any]:
         """Return what `mitschnitt status --json` prints."""
-        reply = await self.ask(control.GetStatus())
-        assert isinstance(reply, control.Status), reply
+        reply = await self.ask(GetStatus())
+        assert isinstance(reply, Status), reply
         status: dict[str, Any] = msgspec.to_builtins(reply)
         return status
 
@@ -207,8 +208,8 @@ class Server:
         }
         wanted |= {"password": password, "mode": mode, "opt_in": opt_in}
         wanted |= {"manual_consent": manual_consent, "user_may_stop": user_may_stop}
-        reply = await self.ask(msgspec.convert(wanted, control.AddExtension))
-        assert isinstance(reply, control.Done), reply
+        reply = await self.ask(msgspec.convert(wanted, AddExtension))
+        assert isinstance(reply, Done), reply
         self._extensions[number] = Extension(number=number, password=password)
         return self._extensions[number]
 

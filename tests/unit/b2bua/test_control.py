@@ -5,50 +5,59 @@ from pathlib import Path
 import pytest
 
 from b2bua import control
+from b2bua.control_messages import (
+    AddExtension,
+    AnyRequest,
+    Done,
+    OnBehalf,
+    Refused,
+    Reply,
+    WriteAudit,
+)
 from b2bua.errors import ControlError, MitschnittError
 
-REQUEST = control.AddExtension(number="101", name="Ada", password="secret-secret")
+REQUEST = AddExtension(number="101", name="Ada", password="secret-secret")
 
 
-async def answer_done(request: control.AnyRequest, actor: str) -> control.Reply:
-    assert isinstance(request, control.AddExtension)
+async def answer_done(request: AnyRequest, actor: str) -> Reply:
+    assert isinstance(request, AddExtension)
     assert actor.startswith("cli:")
-    return control.Done()
+    return Done()
 
 
 async def test_a_request_is_answered(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     async with control.control_server(path, answer_done):
-        assert await asyncio.to_thread(control.ask, path, REQUEST) == control.Done()
+        assert await asyncio.to_thread(control.ask, path, REQUEST) == Done()
         assert path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
-    async def refuse(request: control.AnyRequest, actor: str) -> control.Reply:
+    async def refuse(request: AnyRequest, actor: str) -> Reply:
         raise MitschnittError(f"no {request} for {actor}")
 
     path = tmp_path / "c.sock"
     async with control.control_server(path, refuse):
         reply = await asyncio.to_thread(control.ask, path, REQUEST)
-    assert isinstance(reply, control.Refused)
+    assert isinstance(reply, Refused)
     assert "AddExtension" in reply.reason
 
 
 async def test_a_bug_in_the_handler_ends_one_request_only(tmp_path: Path) -> None:
-    calls: list[control.AnyRequest] = []
+    calls: list[AnyRequest] = []
 
-    async def fail_once(request: control.AnyRequest, actor: str) -> control.Reply:
+    async def fail_once(request: AnyRequest, actor: str) -> Reply:
         del actor
         calls.append(request)
         if len(calls) == 1:
             raise RuntimeError("a bug")
-        return control.Done()
+        return Done()
 
     path = tmp_path / "c.sock"
     async with control.control_server(path, fail_once):
         with pytest.raises(ControlError, match="without an answer"):
             await asyncio.to_thread(control.ask, path, REQUEST)
-        assert await asyncio.to_thread(control.ask, path, REQUEST) == control.Done()
+        assert await asyncio.to_thread(control.ask, path, REQUEST) == Done()
 
 
 async def test_nonsense_is_refused(tmp_path: Path) -> None:
@@ -62,21 +71,19 @@ async def test_nonsense_is_refused(tmp_path: Path) -> None:
     assert b"Refused" in line
 
 
-FOR_ADA = control.OnBehalf(
-    actor="web:ada", request=control.WriteAudit(action="recording.play", object="r")
-)
+FOR_ADA = OnBehalf(actor="web:ada", request=WriteAudit(action="recording.play", object="r"))
 
 
 async def test_the_web_process_asks_for_the_one_who_is_logged_in(tmp_path: Path) -> None:
-    asked: list[tuple[control.AnyRequest, str]] = []
+    asked: list[tuple[AnyRequest, str]] = []
 
-    async def keep(request: control.AnyRequest, actor: str) -> control.Reply:
+    async def keep(request: AnyRequest, actor: str) -> Reply:
         asked.append((request, actor))
-        return control.Done()
+        return Done()
 
     path = tmp_path / "c.sock"
     async with control.control_server(path, keep, web_pid=os.getpid):
-        assert await control.ask_async(path, FOR_ADA, 5.0) == control.Done()
+        assert await control.ask_async(path, FOR_ADA, 5.0) == Done()
     assert asked == [(FOR_ADA.request, "web:ada")]
 
 
@@ -84,17 +91,17 @@ async def test_nobody_else_asks_on_behalf_of_others(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     async with control.control_server(path, answer_done, web_pid=lambda: os.getpid() + 1):
         reply = await control.ask_async(path, FOR_ADA, 5.0)
-    assert isinstance(reply, control.Refused)
+    assert isinstance(reply, Refused)
     assert "web process" in reply.reason
 
 
 @pytest.mark.parametrize("actor", ["cli:root", "web:", "", "web:a\nb", "web:" + "x" * 81])
 async def test_the_web_process_asks_for_its_own_people_only(tmp_path: Path, actor: str) -> None:
     path = tmp_path / "c.sock"
-    request = control.OnBehalf(actor=actor, request=FOR_ADA.request)
+    request = OnBehalf(actor=actor, request=FOR_ADA.request)
     async with control.control_server(path, answer_done, web_pid=os.getpid):
         reply = await control.ask_async(path, request, 5.0)
-    assert isinstance(reply, control.Refused)
+    assert isinstance(reply, Refused)
 
 
 async def test_a_session_is_opened_for_someone_or_not_at_all(tmp_path: Path) -> None:
@@ -111,10 +118,10 @@ async def test_a_session_is_opened_for_someone_or_not_at_all(tmp_path: Path) -> 
 async def test_a_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None:
     woken = asyncio.Event()
 
-    async def sleep(request: control.AnyRequest, actor: str) -> control.Reply:
+    async def sleep(request: AnyRequest, actor: str) -> Reply:
         del request, actor
         await woken.wait()
-        return control.Done()
+        return Done()
 
     path = tmp_path / "c.sock"
     async with control.control_server(path, sleep):

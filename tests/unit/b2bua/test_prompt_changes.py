@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.administration import ChangeRefusedError
-from b2bua.control import InstallPrompt
+from b2bua.control_messages import InstallPrompt
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, StartError, UsageError
 from b2bua.prompt_changes import PromptChanges, Reload, install_offline, parse_name

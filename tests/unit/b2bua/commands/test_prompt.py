@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from b2bua import control
 from b2bua.cli import app
+from b2bua.control_messages import AnyRequest, InstallPrompt, PromptReplaced, Refused, Reply
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
 from cdr.queries import ReadOnly
@@ -120,15 +121,15 @@ def test_a_broken_prompt_is_named_by_the_list(data: Path) -> None:
 
 
 async def test_a_running_server_is_asked_with_the_longest_prompt(data: Path) -> None:
-    asked: list[control.InstallPrompt] = []
+    asked: list[InstallPrompt] = []
 
-    async def handler(request: control.AnyRequest, actor: str) -> control.Reply:
-        assert isinstance(request, control.InstallPrompt)
+    async def handler(request: AnyRequest, actor: str) -> Reply:
+        assert isinstance(request, InstallPrompt)
         assert actor.startswith("cli:")
         asked.append(request)
         if len(asked) > 1:
-            return control.Refused(reason="not today")
-        return control.PromptReplaced(version=4, path="there.wav", replaced="before.json")
+            return Refused(reason="not today")
+        return PromptReplaced(version=4, path="there.wav", replaced="before.json")
 
     long = tone_wav(700, seconds=30.0)
     words = ("prompt", "install", "de/consent", "-")

@@ -9,6 +9,19 @@ import msgspec
 import pytest
 
 from b2bua import control
+from b2bua.control_messages import (
+    AnyRequest,
+    CloseSession,
+    Done,
+    GetStatus,
+    OpenSession,
+    Reply,
+    SetExtension,
+    Status,
+    TouchSession,
+    TrunkStatus,
+    WriteAudit,
+)
 from b2bua.errors import UsageError
 from b2bua.web.metrics import render
 from b2bua.web.ports import Server, ServerChanges, ServerLive
@@ -17,7 +30,7 @@ from cdr.records import AuditEntry
 from web.errors import ChangeRefusedError, UnavailableError
 from web.ports import ExtensionSetting
 
-STATUS = control.Status(
+STATUS = Status(
     version="0.1.0",
     sip="127.0.0.1:5060",
     web="http://127.0.0.1:8080",
@@ -36,15 +49,15 @@ class Running:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.asked: list[tuple[control.AnyRequest, str]] = []
+        self.asked: list[tuple[AnyRequest, str]] = []
         self.status = STATUS
         self.refusal: str | None = None
 
-    async def handle(self, request: control.AnyRequest, actor: str) -> control.Reply:
+    async def handle(self, request: AnyRequest, actor: str) -> Reply:
         self.asked.append((request, actor))
         if self.refusal is not None:
             raise UsageError(self.refusal)
-        return self.status if isinstance(request, control.GetStatus) else control.Done()
+        return self.status if isinstance(request, GetStatus) else Done()
 
 
 @pytest.fixture
@@ -61,9 +74,7 @@ async def test_a_setting_is_changed_for_the_one_who_is_logged_in(running: Runnin
     await ServerChanges(Server(running.path)).set_extension(setting)
     assert running.asked == [
         (
-            control.SetExtension(
-                number="101", mode="manual", directions=("incoming",), user_may_stop=True
-            ),
+            SetExtension(number="101", mode="manual", directions=("incoming",), user_may_stop=True),
             "web:ada",
         )
     ]
@@ -88,7 +99,7 @@ async def test_what_happens_at_the_pages_is_written(running: Running) -> None:
     await changes.write(
         AuditEntry(at=6, actor="token:x", action="recording.play", object="r", detail={"n": 1})
     )
-    opened = control.OpenSession(
+    opened = OpenSession(
         user="ada",
         id_hash="h",
         csrf_token="c",
@@ -98,10 +109,10 @@ async def test_what_happens_at_the_pages_is_written(running: Running) -> None:
     )
     assert running.asked == [
         (opened, "web:ada"),
-        (control.TouchSession(id_hash="h", idle_expires_at=4), "web"),
-        (control.CloseSession(id_hash="h"), "web:ada"),
+        (TouchSession(id_hash="h", idle_expires_at=4), "web"),
+        (CloseSession(id_hash="h"), "web:ada"),
         (
-            control.WriteAudit(action="recording.play", object="r", detail={"n": 1}),
+            WriteAudit(action="recording.play", object="r", detail={"n": 1}),
             "token:x",
         ),
     ]
@@ -146,9 +157,9 @@ async def test_trouble_is_told_in_words(
 
 def test_metrics_of_trunks_have_their_names() -> None:
     trunks = (
-        control.TrunkStatus(name="a", registration="registered", calls=2),
-        control.TrunkStatus(name="b", registration="not registered", watched="not there"),
-        control.TrunkStatus(name="c", registration="", watched="there"),
+        TrunkStatus(name="a", registration="registered", calls=2),
+        TrunkStatus(name="b", registration="not registered", watched="not there"),
+        TrunkStatus(name="c", registration="", watched="there"),
     )
     lines = set(render(msgspec.structs.replace(STATUS, trunks=trunks)).splitlines())
     assert {line for line in lines if line.startswith("mitschnitt_trunk")} == {
