@@ -69,7 +69,7 @@ class Registrations:
         )
         self._kick()
         for old, new in result.moved:
-            self._endpoint.move_calls(old, new)
+            self._endpoint.calls.move(old, new)
         self._write(result.changes)
 
     def connection_lost(self, flow: Flow) -> None:

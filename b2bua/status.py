@@ -52,7 +52,7 @@ class Status:
             journal_healthy=self.journal.healthy,
             counters={**sip_counters, **self.plane.counters(), **self.pages.counters()},
             trunks=tuple(
-                trunk_status(trunk, time.monotonic(), self.endpoint.calls_with(trunk))
+                trunk_status(trunk, time.monotonic(), self.endpoint.calls.count_with(trunk))
                 for trunk in self.trunks
             ),
         )

@@ -101,16 +101,16 @@ class Switchboard:
             case InviteOffered():
                 self._join(event)
             case InviteProgressed():
-                self.endpoint.provisional(self._calls[event.usage].caller, 180, self.now)
+                self.endpoint.calls.provisional(self._calls[event.usage].caller, 180, self.now)
             case InviteAnswered():
                 call = self._calls[event.usage]
                 body = call.sides[0].answer_from(call.sides[1], event.response.body)
-                self.endpoint.answer(call.caller, body, self.now)
+                self.endpoint.calls.answer(call.caller, body, self.now)
             case UsageEnded():
                 call = self._calls.pop(event.usage)
                 other = call.callee if event.usage == call.caller else call.caller
                 del self._calls[other]
-                self.endpoint.bye(other, self.now)
+                self.endpoint.calls.bye(other, self.now)
             case RequestOffered():
                 self._flows[str(event.identity)] = event.flow
                 contact = event.request.headers["Contact"]
@@ -121,7 +121,7 @@ class Switchboard:
         call, user = Joined(event.usage), event.request.uri.user or ""
         flow = self._flows[user]
         call.sides[0].take_offer(event.request.body)
-        call.callee = self.endpoint.invite(
+        call.callee = self.endpoint.calls.invite(
             target=URI(scheme="sip", user=user, host=flow.remote.host, port=flow.remote.port),
             flow=flow,
             from_=NameAddr(uri=event.request.from_address.uri),

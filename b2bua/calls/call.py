@@ -58,7 +58,7 @@ class Call(CallLife):
         ours = caller.extension is not None and caller.number == number and usage == conversation.a
         if not ours or conversation.answered_a or isinstance(self._destination, CallOver):
             return None
-        self._s.endpoint.reject(usage, 487, conversation.now)
+        self._s.endpoint.calls.reject(usage, 487, conversation.now)
         conversation.deliver(InviteCancelled(usage, "transferred"))
         return Target(
             destination=self._destination,

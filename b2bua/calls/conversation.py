@@ -31,12 +31,12 @@ from ivr.key_pad import Way
 from recording.controller import Action
 from sip.address import Flow
 from sip.build import HeaderList
-from sip.endpoint import UsageState
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
 from sip.message import ANSWERED
 from sip.secure_media import NoUsableKey, SrtpRequired
+from sip.usage_state import UsageState
 
 logger = logging.getLogger("b2bua.calls.call")
 
@@ -141,7 +141,7 @@ class Conversation:
         usage = event.offered.usage
         if usage in self.fetching:
             self.fetching.discard(usage)
-            self.services.endpoint.reject(usage, code, self.now)
+            self.services.endpoint.calls.reject(usage, code, self.now)
             self.kick()
 
     def respond(
@@ -235,7 +235,7 @@ class Conversation:
     def stands(self, side: Side) -> bool:
         """Whether a side's dialog stands, though its end may be about to be told."""
         usage = self.usage(side)
-        return usage is not None and self.services.endpoint.state(usage) in STANDING
+        return usage is not None and self.services.endpoint.calls.state(usage) in STANDING
 
     def attach(self, usage: int) -> None:
         """Have a usage's events come here."""
@@ -251,7 +251,7 @@ class Conversation:
         """Return the Call-ID of a side's dialog, for evidence."""
         usage = self.usage(side)
         with contextlib.suppress(LocalProtocolError):
-            return self.services.endpoint.dialog(usage).call_id if usage is not None else ""
+            return self.services.endpoint.calls.dialog(usage).call_id if usage is not None else ""
         return ""
 
     def note_allow(self, side: Side, allow: list[str]) -> None:

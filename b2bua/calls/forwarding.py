@@ -58,7 +58,7 @@ class Forwarding:
     def sent_on(self) -> None:
         """Tell the caller that the call is being forwarded (:rfc:`3261#section-21.1.3`)."""
         conversation = self._c
-        conversation.services.endpoint.provisional(conversation.a, 181, conversation.now)
+        conversation.services.endpoint.calls.provisional(conversation.a, 181, conversation.now)
         conversation.kick()
 
     def _progress(self, event: InviteProgressed) -> None:
@@ -74,7 +74,7 @@ class Forwarding:
             body = self._early_media(answer)
         code = 183 if body else 180
         endpoint = conversation.services.endpoint
-        endpoint.provisional(conversation.a, code, conversation.now, body=body)
+        endpoint.calls.provisional(conversation.a, code, conversation.now, body=body)
         conversation.kick()
 
     def _early_media(self, answer: bytes) -> bytes:
@@ -83,7 +83,7 @@ class Forwarding:
         One who made no offer gets ours, if it will answer it in its PRACK (:rfc:`3262`).
         """
         conversation, bridge = self._c, self._c.bridge
-        reliably = conversation.services.endpoint.takes_reliable(conversation.a)
+        reliably = conversation.services.endpoint.calls.takes_reliable(conversation.a)
         if self._offer:
             body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer))
         elif reliably:
@@ -98,7 +98,7 @@ class Forwarding:
         conversation = self._c
         answer = answered.response.body or self.early.get(answered.usage, b"")
         body = conversation.negotiate(lambda: self._final_answer(answer))
-        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
 
@@ -110,7 +110,7 @@ class Forwarding:
         conversation, bridge = self._c, self._c.bridge
         was_told = bridge.sides[Side.A].stream is not None
         body = b"" if self._promised else conversation.negotiate(self._answer_alone)
-        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
         with contextlib.suppress(RemoteProtocolError):

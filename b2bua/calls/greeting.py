@@ -66,7 +66,7 @@ class Greeting:
         conversation = self._c
         offer = conversation.request.body
         body = conversation.negotiate(lambda: self._described(offer))
-        conversation.services.endpoint.answer(conversation.a, body, conversation.now)
+        conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
         conversation.record.greeted()

@@ -90,7 +90,7 @@ class TakenCall(LentCall):
         bridge, endpoint = conversation.bridge, self._s.endpoint
         bridge.sides[Side.B].meet(self._s.ways.to(self._taker, offered.flow))
         body = conversation.negotiate(lambda: bridge.answer_alone(Side.B, offered.request.body))
-        endpoint.answer(offered.usage, body, conversation.now)
+        endpoint.calls.answer(offered.usage, body, conversation.now)
         conversation.kick()
         record = conversation.record
         record.join(self._taker, side=Side.B, call_id=conversation.sip_call_id(Side.B))

@@ -116,7 +116,7 @@ class KeyRelay:
         usage, waiting = self._c.usage(side), self._waiting[side]
         if not waiting or usage is None or side in self._requests.values():
             return
-        request = self._c.services.endpoint.request(
+        request = self._c.services.endpoint.calls.request(
             usage, "INFO", self._c.now, body=dtmf_relay(waiting[0]), content_type=DTMF_RELAY
         )
         self._requests[request] = side

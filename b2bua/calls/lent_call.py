@@ -31,7 +31,9 @@ class LentCall(CallLife):
         linkedid: str = "",
     ) -> None:
         """`request`: what had the party transferred; `other`: whom it is to talk to."""
-        offered = InviteOffered(line.usage, request, services.endpoint.dialog(line.usage).flow)
+        offered = InviteOffered(
+            line.usage, request, services.endpoint.calls.dialog(line.usage).flow
+        )
         conversation = Conversation(services, offered, line.party)
         super().__init__(services, conversation, exchange)
         self._line = line
@@ -45,7 +47,7 @@ class LentCall(CallLife):
             other.number,
             self._direction.value,
             linkedid=linkedid or line.linkedid,
-            call_id=services.endpoint.dialog(line.usage).call_id,
+            call_id=services.endpoint.calls.dialog(line.usage).call_id,
         )
         conversation.lending.adopt(Side.A, line)
 

@@ -161,7 +161,7 @@ class CallLife(ABC):
             steps.append(partial(self._tell_caller, over, now))
         ours = (*conversation.lending.staying_usages, *conversation.branches)
         steps.extend(
-            partial(endpoint.abandon, each, now) for each in (*ours, *conversation.fetching)
+            partial(endpoint.calls.abandon, each, now) for each in (*ours, *conversation.fetching)
         )
         steps.append(self._s.kick)
         steps.extend(leg.release for leg in conversation.lending.staying_legs)
@@ -178,9 +178,11 @@ class CallLife(ABC):
             headers = conversation.warning(over.warning) if over.code == 488 else ()
             if over.cause is not None:
                 headers = (*headers, q850_reason(over.cause))
-            endpoint.reject(conversation.a, over.code, now, reason=over.phrase, headers=headers)
+            endpoint.calls.reject(
+                conversation.a, over.code, now, reason=over.phrase, headers=headers
+            )
         elif conversation.answered_a and over.cause is not None and over.side != "caller":
-            endpoint.bye(conversation.a, now, (q850_reason(over.cause),))
+            endpoint.calls.bye(conversation.a, now, (q850_reason(over.cause),))
 
     async def _finish(self, over: CallOver, ended_after: float) -> None:
         conversation = self._c

@@ -30,7 +30,7 @@ def fetch(conversation: Conversation, event: PickedUp) -> bool:
     conversation.call(taker)
     conversation.b = offered.usage
     conversation.note_allow(Side.B, offered.request.headers.getlist("Allow"))
-    conversation.services.endpoint.answer(offered.usage, body, conversation.now)
+    conversation.services.endpoint.calls.answer(offered.usage, body, conversation.now)
     record.join(taker, side=Side.B, call_id=conversation.sip_call_id(Side.B))
     record.answered(taker)
     return True

@@ -129,7 +129,7 @@ class RecordKeyCall:
             )
         except RemoteProtocolError as error:
             raise CallOver(488, "Not Acceptable Here", "FAILED") from error
-        self._s.endpoint.answer(self._usage, body, self._s.clock())
+        self._s.endpoint.calls.answer(self._usage, body, self._s.clock())
         self._s.kick()
         self._answered = True
         return negotiation
@@ -168,8 +168,8 @@ class RecordKeyCall:
     def _hang_up(self, code: int) -> None:
         now = self._s.clock()
         if not self._answered and code != 487:
-            self._s.endpoint.reject(self._usage, code, now)
-        self._s.endpoint.abandon(self._usage, now)
+            self._s.endpoint.calls.reject(self._usage, code, now)
+        self._s.endpoint.calls.abandon(self._usage, now)
         self._s.kick()
         if self._leg is not None:
             self._leg.on_event = self._leg.on_lost = None

@@ -153,7 +153,7 @@ class Referring:
         if referrer.extension is None:
             conversation.respond(event, FORBIDDEN)
             return
-        usage = conversation.services.endpoint.replaced(replaces)
+        usage = conversation.services.endpoint.calls.replaced(replaces)
         other = self._exchange.call_of(usage) if usage is not None else None
         referral = self._accept(event, refer)
         if referral is None:

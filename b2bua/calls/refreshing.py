@@ -42,7 +42,7 @@ class Refreshing:
         self._tries[side] -= 1
         endpoint, offer = self._c.services.endpoint, self._c.bridge.sides[side].offer_again
         try:
-            request_id = endpoint.reinvite(usage, offer(), self._c.now)
+            request_id = endpoint.calls.reinvite(usage, offer(), self._c.now)
         except LocalProtocolError:
             self._later(side, BUSY_S)  # its ACK is still to come, or another re-INVITE to end
         else:

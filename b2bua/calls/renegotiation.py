@@ -14,9 +14,9 @@ the rules of glare name, out of what is true then.
 from typing import TYPE_CHECKING
 
 from b2bua.calls.bridge import Side
-from sip.endpoint import UsageState
 from sip.errors import RemoteProtocolError
 from sip.events import InDialogReceived, ReinviteReceived, RequestCompleted
+from sip.usage_state import UsageState
 
 if TYPE_CHECKING:
     from b2bua.calls.conversation import Conversation
@@ -93,10 +93,10 @@ class Renegotiation:
     def _offer(self, usage: int, offer: bytes, *, update: bool) -> int | None:
         """Send an offer in the form that the state of the call allows; None: in none."""
         endpoint, now = self._c.services.endpoint, self._c.now
-        if update and endpoint.takes_update(usage):
-            return endpoint.request(usage, "UPDATE", now, body=offer, content_type=SDP)
-        if endpoint.state(usage) in (UsageState.ESTABLISHED, UsageState.ENDED):
-            return endpoint.reinvite(usage, offer, now)
+        if update and endpoint.calls.takes_update(usage):
+            return endpoint.calls.request(usage, "UPDATE", now, body=offer, content_type=SDP)
+        if endpoint.calls.state(usage) in (UsageState.ESTABLISHED, UsageState.ENDED):
+            return endpoint.calls.reinvite(usage, offer, now)
         return None
 
     @property
@@ -107,7 +107,7 @@ class Renegotiation:
 
     def _is_busy(self, side: Side, usage: int) -> bool:
         """Tell whether an offer or answer with a side is still under way (section 14.2)."""
-        unacknowledged = self._c.services.endpoint.state(usage) is UsageState.ANSWERED
+        unacknowledged = self._c.services.endpoint.calls.state(usage) is UsageState.ANSWERED
         own = bool(self._own) or self._c.refreshing.is_busy(side)
         under_way = bool(self._passed) or own
         return unacknowledged or side in self._c.owed or under_way

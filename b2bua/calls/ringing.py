@@ -238,7 +238,7 @@ class Ringing:
         `why`: what the CANCEL says (:rfc:`3326`).
         """
         for usage in tuple(self._branches):
-            self._c.services.endpoint.cancel(usage, self._c.now, why)
+            self._c.services.endpoint.calls.cancel(usage, self._c.now, why)
             self._drop(usage)
         self._c.kick()
 
@@ -256,7 +256,7 @@ class Ringing:
         conversation = self._c
         endpoint = conversation.services.endpoint
         host = endpoint.advertised(branch.flow).uri_host
-        return endpoint.invite(
+        return endpoint.calls.invite(
             target=branch.target,
             flow=branch.flow,
             from_=_shown(conversation.parties[Side.A], host),

@@ -109,7 +109,7 @@ class Switchboard:
         emergency = isinstance(destination, ToTrunk) and destination.emergency
         room = emergency or len(self) < services.config.media.max_calls
         if not self.accepting or not room or self._group is None:
-            services.endpoint.reject(event.usage, 503, services.clock(), headers=RETRY_AFTER)
+            services.endpoint.calls.reject(event.usage, 503, services.clock(), headers=RETRY_AFTER)
             services.kick()
             return
         call: Running
@@ -139,7 +139,7 @@ class Switchboard:
             or not event.request.body
             or call.talks_with(usage, taker.number) is None
         ):
-            services.endpoint.reject(event.usage, 403, services.clock())
+            services.endpoint.calls.reject(event.usage, 403, services.clock())
             services.kick()
             return
         party = Party.own(taker)
@@ -162,7 +162,7 @@ class Switchboard:
                 if rings and isinstance(call, CallLife):
                     call.fetch(PickedUp(number, taker, event))
                     return
-        services.endpoint.reject(event.usage, code, services.clock())
+        services.endpoint.calls.reject(event.usage, code, services.clock())
         services.kick()
 
     def _route(self, event: InviteOffered) -> tuple[Party, Destination]:
@@ -181,7 +181,7 @@ class Switchboard:
         """Tell whether a call that came from a trunk is one more than it may have."""
         if trunk is None or not trunk.settings.max_calls:
             return False
-        return self._services.endpoint.calls_with(trunk) > trunk.settings.max_calls
+        return self._services.endpoint.calls.count_with(trunk) > trunk.settings.max_calls
 
     async def _run(self, call: Running) -> None:
         try:

@@ -119,7 +119,7 @@ class TrunkRinging(Ringing):
         limit = trunk.settings.max_calls
         if not limit or self._destination.emergency:
             return True
-        return self._c.services.endpoint.calls_with(trunk) < limit
+        return self._c.services.endpoint.calls.count_with(trunk) < limit
 
     def _try(self, server: Server) -> bool:
         """Send the INVITE; false where SRTP is required and can't be had there."""
@@ -142,7 +142,7 @@ class TrunkRinging(Ringing):
         host = endpoint.advertised(branch.flow).uri_host
         who = identity(trunk, conversation.parties[Side.A], withheld=self._withheld, host=host)
         ours = trunk.uri(None).host if trunk.settings.has_domain else host
-        return endpoint.invite(
+        return endpoint.calls.invite(
             target=branch.target,
             flow=branch.flow,
             from_=who.from_,

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from sip.address import Flow, HostPort
-from sip.endpoint import Authorized, Refused
 from sip.errors import RemoteProtocolError
-from sip.events import InviteOffered, RequestOffered
+from sip.events import Authorized, InviteOffered, Refused, RequestOffered
 from sip.message import Request, Response, parse
 from tests.support.sip_raw import Bench, request
 
@@ -146,7 +145,7 @@ def test_nothing_leaks() -> None:
         )
     for event in bench.endpoint.events():
         if isinstance(event, InviteOffered):
-            bench.endpoint.abandon(event.usage, bench.now)
+            bench.endpoint.calls.abandon(event.usage, bench.now)
     bench.endpoint.send_queue()
     bench.endpoint.handle_timeout(1e6)
     bench.endpoint.handle_timeout(2e6)

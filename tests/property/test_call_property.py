@@ -57,7 +57,7 @@ class Robot:
                 case InviteAnswered() if event.response.body:
                     phone.ack()  # the answer to a late offer; any other has its ACK already
                 case InviteProgressed() if event.response.body:
-                    phone.endpoint.prack(event.usage, sdp(phone.host), self._house.now)
+                    phone.endpoint.calls.prack(event.usage, sdp(phone.host), self._house.now)
                     self._house.kick()
                 case RefreshDue():
                     phone.reinvite(sdp(phone.host))

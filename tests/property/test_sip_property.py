@@ -124,9 +124,9 @@ def corpus(bench: Bench) -> list[bytes]:
     """Return messages that mean something to an endpoint with a call in each direction."""
     bench.receive(request("INVITE", body="v=0\r\n"))
     offered = bench.take(InviteOffered).usage
-    tag = bench.endpoint.dialog(offered).local_tag
-    bench.endpoint.answer(offered, b"v=0\r\n", bench.now)
-    bench.endpoint.invite(
+    tag = bench.endpoint.calls.dialog(offered).local_tag
+    bench.endpoint.calls.answer(offered, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.invite(
         target=URI.parse("sip:200@127.0.0.2:5070"),
         flow=FLOW,
         from_=Address.parse("<sip:100@127.0.0.1>"),
@@ -174,11 +174,11 @@ def use(bench: Bench, dice: random.Random) -> None:
             if dice.random() < 0.8:
                 bench.endpoint.respond(event.transaction, dice.choice((200, 404)), bench.now)
         elif isinstance(event, InviteOffered):
-            bench.endpoint.provisional(event.usage, 180, bench.now)
+            bench.endpoint.calls.provisional(event.usage, 180, bench.now)
             if dice.random() < 0.5:
-                bench.endpoint.provisional(event.usage, 183, bench.now, b"v=0\r\n")
+                bench.endpoint.calls.provisional(event.usage, 183, bench.now, b"v=0\r\n")
             if dice.random() < 0.5:
-                bench.endpoint.answer(event.usage, b"v=0\r\n", bench.now)
+                bench.endpoint.calls.answer(event.usage, b"v=0\r\n", bench.now)
     bench.told.clear()
 
 
@@ -204,11 +204,11 @@ def test_mutated_messages_raise_nothing_and_leave_nothing(seed: int) -> None:
     assert bench.count("failed") == 0
     core = bench.endpoint._core
     for usage in list(core.usages._by_id):
-        bench.endpoint.abandon(usage, bench.now)
+        bench.endpoint.calls.abandon(usage, bench.now)
     while (due := bench.endpoint.next_timeout()) is not None:
         bench.endpoint.handle_timeout(due)
         for usage in list(core.usages._by_id):
-            bench.endpoint.abandon(usage, due)
+            bench.endpoint.calls.abandon(usage, due)
     layer = core.transactions
     left = (len(layer), len(core.usages), len(core.usages._by_dialog), len(core.usages._by_ack))
     assert left == (0, 0, 0, 0)
@@ -347,17 +347,17 @@ def test_random_calls_of_random_applications_end_without_a_trace(seed: int) -> N
         serve(wire, known, dice)
         if known:
             index, usage = dice.choice(known)
-            act((wire.a, wire.b)[index].endpoint, usage, wire.now, dice)
+            act((wire.a, wire.b)[index].endpoint.calls, usage, wire.now, dice)
     for _ in range(8):
         for index, usage in known:
-            (wire.a, wire.b)[index].endpoint.abandon(usage, wire.now)
+            (wire.a, wire.b)[index].endpoint.calls.abandon(usage, wire.now)
         wire.run(80)
         serve(wire, known, dice)
     assert wire.leaks() == []
 
 
-def act(endpoint: object, usage: int, now: float, dice: random.Random) -> None:
-    """Call a method of the endpoint that may or may not fit."""
+def act(calls: object, usage: int, now: float, dice: random.Random) -> None:
+    """Do with a call what may or may not fit."""
     name, arguments = dice.choice(
         (
             ("provisional", (180, now)),
@@ -377,7 +377,7 @@ def act(endpoint: object, usage: int, now: float, dice: random.Random) -> None:
     )
     options = {"body": OFFER} if dice.random() < 0.5 and "UPDATE" in arguments else {}
     with suppress(LocalProtocolError):
-        getattr(endpoint, name)(usage, *arguments, **options)
+        getattr(calls, name)(usage, *arguments, **options)
 
 
 LINE_ENDS = st.sampled_from(

@@ -11,7 +11,6 @@ from b2bua.directory import Extension
 from b2bua.media.messages import OpenTap
 from cdr.records import CallEnded, CallOpened, EvidenceStored, PartyJoined
 from recording.permit import decode
-from sip.endpoint import UsageState
 from sip.errors import LocalProtocolError
 from sip.events import (
     Event,
@@ -21,6 +20,7 @@ from sip.events import (
     ReinviteReceived,
     UsageEnded,
 )
+from sip.usage_state import UsageState
 from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
 from tests.unit.b2bua.calls.test_call_attended import dialog_of, to
 from tests.unit.b2bua.calls.virtual_time import virtual
@@ -68,7 +68,7 @@ class Person:
                 self._usages = [usage for usage in self._usages if usage != event.usage]
 
     def _offered(self, event: InviteOffered) -> None:
-        if self.phone.endpoint.state(event.usage) is UsageState.ENDED:
+        if self.phone.endpoint.calls.state(event.usage) is UsageState.ENDED:
             return
         what = self._dice.random()
         if what < 0.6 and len(self._usages) < MAX_USAGES:
@@ -94,10 +94,10 @@ class Person:
                 outside = self.phone.host.startswith("203.")
                 self.phone.dial(DID if outside else self._dice.choice(TARGETS))
             elif what < 0.35:
-                endpoint.bye(usage, now)
+                endpoint.calls.bye(usage, now)
                 self._usages.remove(usage)
             elif what < 0.6:
-                endpoint.reinvite(usage, self._description(), now)
+                endpoint.calls.reinvite(usage, self._description(), now)
             else:
                 self._refer(usage)
         except LocalProtocolError:
@@ -110,9 +110,9 @@ class Person:
         if other != usage and self._dice.random() < 0.6:
             target = to(dialog_of(self.phone, other, swapped=self._dice.random() < 0.2))
         headers = (("Refer-To", target),)
-        self.phone.endpoint.request(usage, "REFER", self._house.now, headers=headers)
+        self.phone.endpoint.calls.request(usage, "REFER", self._house.now, headers=headers)
         if self._dice.random() < 0.2:
-            self.phone.endpoint.bye(usage, self._house.now)
+            self.phone.endpoint.calls.bye(usage, self._house.now)
             self._usages.remove(usage)
 
 

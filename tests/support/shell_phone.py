@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from sip.address import Flow, HostPort, Transport
-from sip.endpoint import Authorized, Endpoint, Refused
-from sip.events import Event, InviteOffered, RequestOffered
+from sip.endpoint import Endpoint
+from sip.events import Authorized, Event, InviteOffered, Refused, RequestOffered
 from sip.io.listen import Bind
 from sip.io.shell import Shell
 from sip.io.tcp import TcpLimits
@@ -51,7 +51,7 @@ class ShellPhone:
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, InviteOffered) and self.answers:
-            self.endpoint.answer(event.usage, b"v=0\r\n", self.now)
+            self.endpoint.calls.answer(event.usage, b"v=0\r\n", self.now)
             self.shell.kick()  # inside of the drain: nothing to do, no harm
         if isinstance(event, RequestOffered):
             self.endpoint.respond(event.transaction, 200, self.now)
@@ -80,7 +80,7 @@ class ShellPhone:
         return self.call_over(self.flow(remote, transport))
 
     def call_over(self, flow: Flow) -> int:
-        usage = self.endpoint.invite(
+        usage = self.endpoint.calls.invite(
             target=URI.parse(f"sip:b@{flow.remote}"),
             flow=flow,
             from_=Address.parse("<sip:a@x>"),
@@ -92,7 +92,7 @@ class ShellPhone:
         return usage
 
     def bye(self, usage: int) -> None:
-        self.endpoint.bye(usage, self.now)
+        self.endpoint.calls.bye(usage, self.now)
         self.shell.kick()
 
 

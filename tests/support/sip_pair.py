@@ -7,8 +7,8 @@ from itertools import count
 from typing import TypeVar
 
 from sip.address import Flow, HostPort
-from sip.endpoint import Authorized, Endpoint, Refused
-from sip.events import Event, InviteAnswered, InviteOffered
+from sip.endpoint import Endpoint
+from sip.events import Authorized, Event, InviteAnswered, InviteOffered, Refused
 from sip.message import URI, Address, Request, Response, parse
 
 E = TypeVar("E")
@@ -151,7 +151,7 @@ class Wire:
                 "acks": len(core.usages._by_ack),
                 "merge": len(layer._merge),
                 "by_id": len(layer._by_id),
-                "late": len(endpoint._uac._late),
+                "late": len(endpoint.calls._uac._late),
                 "failed": endpoint.counters["failed"],
             }
             found += [f"{node.name} {key}={value}" for key, value in remains.items() if value]
@@ -190,7 +190,7 @@ def make_wire(**b_options: object) -> Wire:
 
 def call(wire: Wire, body: bytes = OFFER, headers: tuple[tuple[str, str], ...] = ()) -> int:
     """Have A invite B."""
-    return wire.a.endpoint.invite(
+    return wire.a.endpoint.calls.invite(
         target=URI.parse("sip:bob@192.0.2.2"),
         flow=wire.a_flow(),
         from_=Address.parse('"Alice" <sip:alice@192.0.2.1>'),
@@ -206,7 +206,7 @@ def established(wire: Wire) -> tuple[int, int]:
     a = call(wire)
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).usage == a
     wire.b.told.clear()

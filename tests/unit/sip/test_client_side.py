@@ -2,7 +2,7 @@
 
 import pytest
 
-from sip.endpoint import Endpoint, UsageState
+from sip.endpoint import Endpoint
 from sip.errors import LocalProtocolError
 from sip.events import (
     InDialogReceived,
@@ -14,6 +14,7 @@ from sip.events import (
 )
 from sip.message import URI, Address, Request, parse
 from sip.uac import MAX_LATE
+from sip.usage_state import UsageState
 from tests.support.sip_pair import authorize_all
 from tests.support.sip_raw import FLOW, SERVER, Bench, answer_to, request
 
@@ -24,7 +25,7 @@ def bench() -> Bench:
 
 
 def invite(bench: Bench, body: bytes = b"v=0\r\n") -> tuple[int, Request]:
-    usage = bench.endpoint.invite(
+    usage = bench.endpoint.calls.invite(
         target=URI.parse("sip:200@127.0.0.2:5070"),
         flow=FLOW,
         from_=Address.parse("<sip:100@127.0.0.1>"),
@@ -55,7 +56,7 @@ def test_answers_of_further_forks_are_acknowledged_and_ended(bench: Bench) -> No
     (ack,) = bench.receive(answer_to(sent, 200, to_tag="one"))
     assert ack.head.to_tag == "one"
     bench.take(InviteAnswered)
-    assert bench.endpoint.dialog(usage).remote_tag == "one"
+    assert bench.endpoint.calls.dialog(usage).remote_tag == "one"
     fork = bench.receive(answer_to(sent, 200, to_tag="two"))
     assert bench.methods(fork) == ["ACK", "BYE"]
     assert {message.head.to_tag for message in fork} == {"two"}
@@ -64,7 +65,7 @@ def test_answers_of_further_forks_are_acknowledged_and_ended(bench: Bench) -> No
     again = bench.receive(answer_to(sent, 200, to_tag="one"))
     assert bench.methods(again) == ["ACK"]
     assert bench.told == []
-    assert bench.endpoint.state(usage) is UsageState.ESTABLISHED
+    assert bench.endpoint.calls.state(usage) is UsageState.ESTABLISHED
 
 
 def test_forks_without_end_are_bounded(bench: Bench) -> None:
@@ -92,17 +93,17 @@ def test_a_request_in_an_early_dialog_is_told(bench: Bench) -> None:
         request("BYE", cseq=6, from_tag="two", to_tag=tag, call_id=call_id, branch="z9hG4bKb")
     )
     assert reply.code == 481, "a callee has no BYE in an early dialog"
-    bench.endpoint.request(usage, "INFO", bench.now)
+    bench.endpoint.calls.request(usage, "INFO", bench.now)
     bench.collect()
     bench.receive(answer_to(sent, 200, to_tag="two"))
-    assert bench.endpoint.dialog(usage).local_cseq == 2, "counted on from the early dialog"
+    assert bench.endpoint.calls.dialog(usage).local_cseq == 2, "counted on from the early dialog"
 
 
 def test_a_peer_that_answers_cancel_but_never_the_invite(bench: Bench) -> None:
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 180))
     bench.take(InviteProgressed)
-    bench.endpoint.cancel(usage, bench.now)
+    bench.endpoint.calls.cancel(usage, bench.now)
     (cancel,) = bench.collect()
     assert isinstance(cancel, Request)
     assert cancel.head.via.branch == sent.head.via.branch
@@ -152,7 +153,7 @@ def test_given_up_invites_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPa
 def test_a_refusal_after_cancel_is_487_whatever_its_code(bench: Bench) -> None:
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 100, to_tag="", headers=()))
-    bench.endpoint.cancel(usage, bench.now)
+    bench.endpoint.calls.cancel(usage, bench.now)
     bench.collect()
     (ack,) = bench.receive(answer_to(sent, 486))
     assert isinstance(ack, Request)
@@ -175,7 +176,7 @@ def test_another_flow_fails(bench: Bench) -> None:
     usage, _ = invite(bench)
     other = type(FLOW)("TCP", FLOW.local, FLOW.remote)
     bench.endpoint.transport_failed(other, bench.now)
-    assert bench.endpoint.state(usage) is UsageState.CALLING
+    assert bench.endpoint.calls.state(usage) is UsageState.CALLING
 
 
 @pytest.mark.parametrize("headers", [(), ("Contact: <broken",), ("Contact: <sip:a@x>, <sip:b@x>",)])
@@ -185,7 +186,7 @@ def test_an_answer_without_a_usable_contact(bench: Bench, headers: tuple[str, ..
     assert isinstance(ack, Request)
     assert str(ack.uri) == "sip:200@127.0.0.2:5070", "the target of the INVITE stays"
     bench.take(InviteAnswered)
-    assert str(bench.endpoint.dialog(usage).remote_target) == "sip:200@127.0.0.2:5070"
+    assert str(bench.endpoint.calls.dialog(usage).remote_target) == "sip:200@127.0.0.2:5070"
 
 
 def test_an_answer_without_a_tag(bench: Bench) -> None:
@@ -207,7 +208,7 @@ def test_the_route_set_of_the_answer_is_reversed(bench: Bench) -> None:
     )
     (ack,) = bench.receive(answer_to(sent, 200, headers=routes))
     assert ack.headers.getlist("Route") == ["<sip:p1;lr>", "<sip:p2;lr>", "<sip:p3;lr>"]
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     (bye,) = bench.collect()
     assert bye.headers.getlist("Route") == ["<sip:p1;lr>", "<sip:p2;lr>", "<sip:p3;lr>"]
 
@@ -216,10 +217,10 @@ def test_a_reinvite_answered_after_the_end_is_still_acknowledged(bench: Bench) -
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 200))
     bench.take(InviteAnswered)
-    request_id = bench.endpoint.reinvite(usage, b"v=0\r\n", bench.now)
+    request_id = bench.endpoint.calls.reinvite(usage, b"v=0\r\n", bench.now)
     (reinvite,) = bench.collect()
     assert isinstance(reinvite, Request)
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     (bye,) = bench.collect()
     assert isinstance(bye, Request)
     bench.receive(answer_to(bye, 200))
@@ -233,7 +234,7 @@ def test_a_provisional_response_to_a_bye_is_awaited(bench: Bench) -> None:
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 200))
     bench.take(InviteAnswered)
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     (bye,) = bench.collect()
     assert isinstance(bye, Request)
     bench.receive(answer_to(bye, 100))
@@ -252,14 +253,14 @@ def test_a_call_that_goes_out_is_not_answered_by_us(bench: Bench) -> None:
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 180))
     with pytest.raises(LocalProtocolError):
-        bench.endpoint.answer(usage, b"", bench.now)
+        bench.endpoint.calls.answer(usage, b"", bench.now)
 
 
 def test_a_481_after_the_end_ends_nothing_twice(bench: Bench) -> None:
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 200))
     bench.take(InviteAnswered)
-    bench.endpoint.request(usage, "INFO", bench.now)
+    bench.endpoint.calls.request(usage, "INFO", bench.now)
     (info,) = bench.collect()
     assert isinstance(info, Request)
     bench.receive(
@@ -275,10 +276,10 @@ def test_a_481_in_an_early_dialog_leaves_the_decision_to_the_invite(bench: Bench
     usage, sent = invite(bench)
     bench.receive(answer_to(sent, 180))
     bench.take(InviteProgressed)
-    bench.endpoint.request(usage, "INFO", bench.now)
+    bench.endpoint.calls.request(usage, "INFO", bench.now)
     (info,) = bench.collect()
     assert isinstance(info, Request)
     bench.receive(answer_to(info, 481))
     assert bench.take(RequestCompleted).code == 481
     assert bench.told == []
-    assert bench.endpoint.state(usage) is UsageState.RINGING
+    assert bench.endpoint.calls.state(usage) is UsageState.RINGING

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sip.endpoint import Authorized
-from sip.events import InviteOffered
+from sip.events import Authorized, InviteOffered
 from sip.message import URI, Address, Request, parse
 from tests.support.sip_raw import FLOW, Bench, request
 
@@ -12,7 +11,7 @@ CONTACT = "Contact: <sip:100@127.0.0.2:5070>"
 
 def sent_on(bench: Bench, came_in: Request) -> Request:
     """Our INVITE on behalf of one."""
-    bench.endpoint.invite(
+    bench.endpoint.calls.invite(
         target=URI.parse("sip:900@127.0.0.2:5070"),
         flow=FLOW,
         from_=Address.parse("<sip:100@127.0.0.1>"),

@@ -32,7 +32,7 @@ def invite(
     body: bytes = LARGE,
     routes: tuple[str, ...] = (),
 ) -> int:
-    return ours.invite(
+    return ours.calls.invite(
         target=URI.parse(target),
         flow=UDP,
         from_=Address.parse("<sip:a@x>"),
@@ -136,7 +136,7 @@ def test_a_cancel_takes_the_way_of_its_invite() -> None:
         f"Call-ID: {request.call_id}\r\nCSeq: 1 INVITE\r\n\r\n"
     )
     ours.receive(trying.encode(), TCP, 0.1)
-    ours.cancel(usage, 0.2)
+    ours.calls.cancel(usage, 0.2)
     cancel, flow = sent(ours)
     assert (cancel.method, flow) == ("CANCEL", TCP)
     assert cancel.headers["Via"] == request.headers["Via"]
@@ -150,7 +150,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def call(alice: ShellPhone, bob: ShellPhone) -> None:
-    alice.endpoint.invite(
+    alice.endpoint.calls.invite(
         target=URI.parse(f"sip:b@{bob.local}"),
         flow=alice.flow(bob.local),
         from_=Address.parse("<sip:a@x>"),
@@ -177,4 +177,4 @@ async def test_over_real_sockets() -> None:
             assert offered.request.body == LARGE
             answered = await alice.told()
             assert isinstance(answered, InviteAnswered)
-            assert alice.endpoint.dialog(answered.usage).flow.transport == "UDP"
+            assert alice.endpoint.calls.dialog(answered.usage).flow.transport == "UDP"

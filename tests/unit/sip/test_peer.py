@@ -42,7 +42,7 @@ class Calls(Bench):
         super().__init__(authorize=lambda _r, _f, _n: Authorized("provider", self.peer))
 
     def call(self, *, silence_s: float | None = None, caused_by: Request | None = None) -> Request:
-        self.usage = self.endpoint.invite(
+        self.usage = self.endpoint.calls.invite(
             target=URI(scheme="sip", user="030", host=REALM),
             flow=FLOW,
             from_=Address(uri=URI(scheme="sip", user="101", host=REALM)),
@@ -129,7 +129,7 @@ def test_a_call_that_was_given_up_is_not_sent_again() -> None:
     calls = Calls()
     first = calls.call()
     calls.receive(answer_to(first, 180))
-    calls.endpoint.cancel(calls.usage, calls.now)
+    calls.endpoint.calls.cancel(calls.usage, calls.now)
     assert calls.methods(calls.collect()) == ["CANCEL"]
     sent = calls.requests(answer_to(first, 407, headers=(PROXY,)))
     assert [each.method for each in sent] == ["ACK"]
@@ -139,7 +139,7 @@ def test_ringing_cancel_and_late_challenge_leave_nothing_behind() -> None:
     calls = Calls()
     _, again = calls.requests(answer_to(calls.call(), 407, headers=(PROXY,)))
     calls.receive(answer_to(again, 180))
-    calls.endpoint.cancel(calls.usage, calls.now)
+    calls.endpoint.calls.cancel(calls.usage, calls.now)
     (cancel,) = calls.collect()
     assert isinstance(cancel, Request)
     assert cancel.head.via.branch == again.head.via.branch
@@ -157,11 +157,11 @@ def test_requests_inside_the_call_are_vouched_for_too(method: str) -> None:
     calls = Calls()
     calls.talking()
     if method == "BYE":
-        calls.endpoint.bye(calls.usage, calls.now)
+        calls.endpoint.calls.bye(calls.usage, calls.now)
     elif method == "INFO":
-        calls.endpoint.request(calls.usage, "INFO", calls.now, body=b"x", content_type="a/b")
+        calls.endpoint.calls.request(calls.usage, "INFO", calls.now, body=b"x", content_type="a/b")
     else:
-        calls.endpoint.reinvite(calls.usage, b"v=0\r\n", calls.now)
+        calls.endpoint.calls.reinvite(calls.usage, b"v=0\r\n", calls.now)
     (sent,) = calls.collect()
     assert isinstance(sent, Request)
     *_, again = calls.requests(answer_to(sent, 401, headers=(WWW,)))
@@ -193,7 +193,7 @@ def test_what_acknowledges_early_media_is_vouched_for_too() -> None:
 def test_inside_the_call_too_only_the_peer_is_answered() -> None:
     calls = Calls()
     calls.talking()
-    calls.endpoint.bye(calls.usage, calls.now)
+    calls.endpoint.calls.bye(calls.usage, calls.now)
     (sent,) = calls.collect()
     assert isinstance(sent, Request)
     assert calls.requests(answer_to(sent, 401, headers=(WWW,)), STRANGE) == []
@@ -203,11 +203,11 @@ def test_what_we_ask_in_a_call_that_came_from_the_peer_is_vouched_for() -> None:
     calls = Calls()
     calls.receive(request("INVITE", body="v=0\r\n"))
     usage = calls.take(InviteOffered).usage
-    calls.endpoint.answer(usage, b"v=0\r\n", calls.now)
+    calls.endpoint.calls.answer(usage, b"v=0\r\n", calls.now)
     (answer,) = calls.collect()
     calls.receive(request("ACK", branch="z9hG4bKack", to_tag=answer.head.to_tag))
     calls.told.clear()
-    calls.endpoint.bye(usage, calls.now)
+    calls.endpoint.calls.bye(usage, calls.now)
     (sent,) = calls.collect()
     assert isinstance(sent, Request)
     (again,) = calls.requests(answer_to(sent, 407, headers=(PROXY,)))
@@ -221,7 +221,7 @@ def test_a_bye_from_another_address_of_the_same_peer(flow: Flow, known: bool, co
     calls = Calls(known=known)
     calls.receive(request("INVITE", body="v=0\r\n"))
     usage = calls.take(InviteOffered).usage
-    calls.endpoint.answer(usage, b"v=0\r\n", calls.now)
+    calls.endpoint.calls.answer(usage, b"v=0\r\n", calls.now)
     (answer,) = calls.collect()
     tag = answer.head.to_tag
     calls.receive(request("ACK", branch="z9hG4bKack", to_tag=tag), flow)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sip.endpoint import UsageState
 from sip.errors import LocalProtocolError
 from sip.events import (
     AckReceived,
@@ -14,6 +13,7 @@ from sip.events import (
     RequestCompleted,
 )
 from sip.message import URI, Address, Request, Response
+from sip.usage_state import UsageState
 from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop
 from tests.support.sip_raw import FLOW, Bench, answer_to, request
 
@@ -34,8 +34,8 @@ def offered(wire: Wire, body: bytes = OFFER, **headers: str) -> tuple[int, int]:
 def test_a_session_description_is_sent_reliably_to_who_knows_it() -> None:
     wire = make_wire()
     a, b = offered(wire)
-    wire.b.endpoint.provisional(b, 180, wire.now)
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 180, wire.now)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run()
     ringing, progress = wire.a.take(InviteProgressed), wire.a.take(InviteProgressed)
     assert "RSeq" not in ringing.response.headers.keys()  # noqa: SIM118 - no mapping
@@ -44,13 +44,13 @@ def test_a_session_description_is_sent_reliably_to_who_knows_it() -> None:
     cseq = progress.response.head.cseq
     assert prack.headers["RAck"] == f"{progress.response.headers['RSeq']} {cseq} INVITE"
     assert prack.head.cseq == cseq + 1
-    assert prack.head.to_tag == wire.b.endpoint.dialog(b).local_tag
+    assert prack.head.to_tag == wire.b.endpoint.calls.dialog(b).local_tag
     assert wire.labels[-1] == "b 200 PRACK"
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     answered = wire.a.take(InviteAnswered)
     assert answered.response.body == b"", "the answer was given in the 183"
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(40)
     assert wire.leaks() == []
 
@@ -58,11 +58,11 @@ def test_a_session_description_is_sent_reliably_to_who_knows_it() -> None:
 def test_who_does_not_know_it_gets_a_plain_one() -> None:
     wire = make_wire(a_knows=False)
     _, b = offered(wire)
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run(5)
     assert wire.a.take(InviteProgressed).response.body == ANSWER
     assert "a PRACK" not in wire.labels
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).response.body == ANSWER
 
@@ -72,7 +72,7 @@ def test_who_requires_it_gets_all_reliably_one_after_the_other() -> None:
     wire.rule = drop("a PRACK", times=1)
     _, b = offered(wire, Require="100rel")
     for code in (180, 181, 182):
-        wire.b.endpoint.provisional(b, code, wire.now)
+        wire.b.endpoint.calls.provisional(b, code, wire.now)
     wire.run(10)
     rseqs = [wire.a.take(InviteProgressed).response.headers["RSeq"] for _ in range(3)]
     assert [int(rseq) - int(rseqs[0]) for rseq in rseqs] == [0, 1, 2]
@@ -84,8 +84,8 @@ def test_who_requires_it_gets_all_reliably_one_after_the_other() -> None:
 def test_without_an_offer_no_reliable_response_goes_before_the_2xx() -> None:
     wire = make_wire()
     _, b = offered(wire, b"", Require="100rel")
-    wire.b.endpoint.provisional(b, 180, wire.now)
-    wire.b.endpoint.answer(b, OFFER, wire.now)
+    wire.b.endpoint.calls.provisional(b, 180, wire.now)
+    wire.b.endpoint.calls.answer(b, OFFER, wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).response.body == OFFER
     assert "b 180 INVITE" not in wire.labels
@@ -97,8 +97,8 @@ def late(code: int = 183) -> tuple[Bench, int, Response]:
     told = ("Contact: <sip:100@127.0.0.2:5070>", "Supported: 100rel")
     bench.receive(request("INVITE", headers=told))
     usage = bench.take(InviteOffered).usage
-    assert bench.endpoint.takes_reliable(usage)
-    bench.endpoint.provisional(usage, code, bench.now, OFFER)
+    assert bench.endpoint.calls.takes_reliable(usage)
+    bench.endpoint.calls.provisional(usage, code, bench.now, OFFER)
     progress = bench.collect()[-1]
     assert isinstance(progress, Response)
     assert progress.body == OFFER
@@ -113,7 +113,7 @@ def prack_of(progress: Response, body: str = "") -> bytes:
 
 def test_an_early_offer_of_ours_is_answered_in_the_prack() -> None:
     bench, usage, progress = late()
-    bench.endpoint.answer(usage, b"", bench.now)
+    bench.endpoint.calls.answer(usage, b"", bench.now)
     update = request("UPDATE", cseq=2, to_tag=progress.head.to_tag, branch="z9hG4bKu", body="v=0")
     assert bench.response(update).code == 491, "ours is open"
     sent = bench.receive(prack_of(progress, "v=0\r\n").replace(b"CSeq: 2 ", b"CSeq: 3 "))
@@ -122,7 +122,7 @@ def test_an_early_offer_of_ours_is_answered_in_the_prack() -> None:
     assert received.request.body == b"v=0\r\n"
     bench.endpoint.respond(received.transaction, 200, bench.now)
     assert [message.head.method for message in bench.collect()] == ["PRACK"]
-    assert not bench.endpoint.takes_reliable(usage)
+    assert not bench.endpoint.calls.takes_reliable(usage)
 
 
 def test_a_prack_without_the_answer_ends_the_call() -> None:
@@ -135,10 +135,10 @@ def test_an_offer_of_ours_goes_in_no_response_that_may_be_lost() -> None:
     bench = Bench(**RELIABLE)
     bench.receive(request("INVITE"))
     usage = bench.take(InviteOffered).usage
-    assert not bench.endpoint.takes_reliable(usage)
-    bench.endpoint.provisional(usage, 183, bench.now, OFFER)
+    assert not bench.endpoint.calls.takes_reliable(usage)
+    bench.endpoint.calls.provisional(usage, 183, bench.now, OFFER)
     assert bench.collect()[-1].body == b""
-    assert not bench.endpoint.takes_reliable(999)
+    assert not bench.endpoint.calls.takes_reliable(999)
 
 
 def test_it_is_repeated_with_ever_longer_pauses_and_given_up() -> None:
@@ -146,15 +146,15 @@ def test_it_is_repeated_with_ever_longer_pauses_and_given_up() -> None:
     wire.rule = drop("a PRACK")
     a, b = offered(wire)
     start = wire.now
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run(70)
     at = [round(each.when - start, 1) for each in wire.sent if each.label == "b 183 INVITE"]
     assert at == [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     assert wire.b.take(InviteCancelled) == InviteCancelled(b, "prack")
     assert wire.b.endpoint.counters["pracks_missing"] == 1
-    assert wire.b.endpoint.state(b) is UsageState.ENDED
+    assert wire.b.endpoint.calls.state(b) is UsageState.ENDED
     assert "b 504 INVITE" in wire.labels
-    assert wire.a.endpoint.state(a) is UsageState.ENDED
+    assert wire.a.endpoint.calls.state(a) is UsageState.ENDED
     wire.run(40)
     assert wire.leaks() == []
 
@@ -163,10 +163,10 @@ def test_the_answer_waits_for_the_prack() -> None:
     wire = make_wire()
     wire.rule = drop("a PRACK", times=2)
     _, b = offered(wire)
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run()
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
-    wire.b.endpoint.provisional(b, 182, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.provisional(b, 182, wire.now)
     wire.run(0.3)
     assert "b 200 INVITE" not in wire.labels
     wire.run(5)
@@ -176,7 +176,7 @@ def test_the_answer_waits_for_the_prack() -> None:
     wire.a.take(InviteProgressed)
     wire.a.take(InviteAnswered)
     wire.b.take(AckReceived)
-    assert wire.b.endpoint.state(b) is UsageState.ESTABLISHED
+    assert wire.b.endpoint.calls.state(b) is UsageState.ESTABLISHED
 
 
 @pytest.mark.parametrize("how", ["bye", "cancel", "abandon"])
@@ -184,20 +184,20 @@ def test_a_call_that_ends_while_the_answer_waits(how: str) -> None:
     wire = make_wire()
     wire.rule = drop("a PRACK")
     a, b = offered(wire)
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run()
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     if how == "bye":
-        wire.b.endpoint.bye(b, wire.now)
+        wire.b.endpoint.calls.bye(b, wire.now)
         wire.run()
         assert wire.b.take(RequestCompleted).code == 481
         assert "b 480 INVITE" in wire.labels
     elif how == "abandon":
-        wire.b.endpoint.abandon(b, wire.now)
+        wire.b.endpoint.calls.abandon(b, wire.now)
         wire.run()
         assert "b 500 INVITE" in wire.labels
     else:
-        wire.a.endpoint.cancel(a, wire.now)
+        wire.a.endpoint.calls.cancel(a, wire.now)
         wire.run()
         assert wire.b.take(InviteCancelled).usage == b
     wire.run(100)
@@ -208,7 +208,7 @@ def test_a_call_that_ends_while_the_answer_waits(how: str) -> None:
 def test_the_minute_of_a_reliable_one_brings_no_second_description() -> None:
     wire = make_wire()
     _, b = offered(wire)
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run(130)
     bodies = [wire.a.take(InviteProgressed).response.body for _ in range(3)]
     assert bodies == [ANSWER, b"", b""]
@@ -219,7 +219,7 @@ def told_prack(bench: Bench) -> tuple[Response, str]:
     told = ("Contact: <sip:100@127.0.0.2:5070>", "Require: 100rel")
     bench.receive(request("INVITE", headers=told, body="v=0\r\n"))
     usage = bench.take(InviteOffered).usage
-    bench.endpoint.provisional(usage, 180, bench.now)
+    bench.endpoint.calls.provisional(usage, 180, bench.now)
     ringing = bench.collect()[-1]
     assert isinstance(ringing, Response)
     return ringing, ringing.head.to_tag
@@ -260,17 +260,17 @@ def test_a_prack_of_a_call_without_reliable_responses_is_481() -> None:
     bench = Bench(**RELIABLE)
     bench.receive(request("INVITE", body="v=0\r\n"))
     usage = bench.take(InviteOffered).usage
-    bench.endpoint.provisional(usage, 180, bench.now)
+    bench.endpoint.calls.provisional(usage, 180, bench.now)
     ringing = bench.collect()[-1]
     data = request("PRACK", cseq=2, to_tag=ringing.head.to_tag, branch="z9hG4bKprack")
     assert bench.response(data).code == 481
     with pytest.raises(LocalProtocolError):
-        bench.endpoint.provisional(usage, 200, bench.now)
+        bench.endpoint.calls.provisional(usage, 200, bench.now)
 
 
 def called(bench: Bench) -> Request:
     """We call the phone."""
-    bench.endpoint.invite(
+    bench.endpoint.calls.invite(
         target=URI.parse("sip:200@127.0.0.2:5070"),
         flow=FLOW,
         from_=Address.parse("<sip:100@127.0.0.1>"),
@@ -293,24 +293,24 @@ def test_an_early_offer_of_the_peer_is_answered_in_our_prack() -> None:
     wire = make_wire()
     a, b = offered(wire, b"")
     with pytest.raises(LocalProtocolError):
-        wire.a.endpoint.prack(a, ANSWER, wire.now)
-    wire.b.endpoint.provisional(b, 183, wire.now, OFFER)
+        wire.a.endpoint.calls.prack(a, ANSWER, wire.now)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, OFFER)
     wire.run()
     assert wire.a.take(InviteProgressed).response.body == OFFER
     assert "a PRACK" not in wire.labels
-    wire.a.endpoint.prack(a, ANSWER, wire.now)
+    wire.a.endpoint.calls.prack(a, ANSWER, wire.now)
     with pytest.raises(LocalProtocolError):
-        wire.a.endpoint.prack(a, ANSWER, wire.now)
+        wire.a.endpoint.calls.prack(a, ANSWER, wire.now)
     wire.run()
     received = wire.b.take(InDialogReceived)
     assert received.request.body == ANSWER
     wire.b.endpoint.respond(received.transaction, 200, wire.now)
-    wire.b.endpoint.answer(b, b"", wire.now)
+    wire.b.endpoint.calls.answer(b, b"", wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).response.body == b""
     wire.b.take(AckReceived)
-    wire.a.endpoint.prack(a, ANSWER, wire.now)  # too late, and no mistake
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.prack(a, ANSWER, wire.now)  # too late, and no mistake
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(40)
     assert wire.leaks() == []
 

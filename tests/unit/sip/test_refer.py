@@ -70,7 +70,7 @@ def test_what_says_nothing_clear_gets_400(headers: tuple[tuple[str, str], ...]) 
 
 def asked(wire: Wire, a: int, *headers: tuple[str, str]) -> int:
     """Have A send a REFER and B take it; returns the number of the subscription."""
-    wire.a.endpoint.request(a, "REFER", wire.now, headers=(TO_102, *headers))
+    wire.a.endpoint.calls.request(a, "REFER", wire.now, headers=(TO_102, *headers))
     wire.run()
     event = wire.b.take(InDialogReceived)
     subscription = wire.b.endpoint.accept_refer(
@@ -148,7 +148,7 @@ def test_further_refers_of_a_dialog_are_told_apart() -> None:
     wire.b.endpoint.notify_refer(second, 200, wire.now)
     wire.run()
 
-    cseq = wire.b.endpoint.dialog(1)
+    cseq = wire.b.endpoint.calls.dialog(1)
     assert [event for event, _, _ in notifies(wire)] == ["refer", f"refer;id={cseq.remote_cseq}"]
 
 
@@ -158,7 +158,7 @@ def test_the_subscription_outlives_the_call() -> None:
     subscription = asked(wire, a)
     wire.a.take(RequestCompleted)
     notifies(wire)
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run()
     assert wire.b.take(UsageEnded).usage == b
 
@@ -182,7 +182,7 @@ def test_a_telephone_that_answers_no_notify_keeps_its_call() -> None:
 
     assert wire.b.endpoint.refer_subscriptions == 0
     assert wire.b.told == []
-    assert wire.b.endpoint.dialog(b).call_id
+    assert wire.b.endpoint.calls.dialog(b).call_id
 
 
 def test_a_subscription_ends_when_its_time_is_over() -> None:
@@ -206,7 +206,7 @@ def test_a_subscription_can_be_ended_and_prolonged(expires: str, state: str) -> 
     wire.a.take(RequestCompleted)
     notifies(wire)
 
-    wire.a.endpoint.request(
+    wire.a.endpoint.calls.request(
         a, "SUBSCRIBE", wire.now, headers=(("Event", "refer"), ("Expires", expires))
     )
     wire.run()
@@ -220,7 +220,7 @@ def test_a_subscribe_to_something_else_is_the_applications() -> None:
     wire = make_wire()
     a, _ = established(wire)
     asked(wire, a)
-    wire.a.endpoint.request(a, "SUBSCRIBE", wire.now, headers=(("Event", "presence"),))
+    wire.a.endpoint.calls.request(a, "SUBSCRIBE", wire.now, headers=(("Event", "presence"),))
     wire.run()
 
     assert wire.b.take(InDialogReceived).request.method == "SUBSCRIBE"
@@ -229,10 +229,10 @@ def test_a_subscribe_to_something_else_is_the_applications() -> None:
 def test_a_refer_that_has_ended_meanwhile_opens_nothing() -> None:
     wire = make_wire()
     a, _ = established(wire)
-    wire.a.endpoint.request(a, "REFER", wire.now, headers=(TO_102,))
+    wire.a.endpoint.calls.request(a, "REFER", wire.now, headers=(TO_102,))
     wire.run()
     event = wire.b.take(InDialogReceived)
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run()
 
     taken = wire.b.endpoint.accept_refer(event.transaction, Refer.parse(event.request), wire.now)

@@ -43,7 +43,7 @@ def test_a_request_that_nobody_answers_is_sent_once_and_given_up_in_time(wire: W
     a, _ = established(wire)
     wire.sent.clear()
     wire.rule = drop("a BYE")
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(31.9)
     assert wire.labels == ["a BYE"]
     wire.run(0.2)
@@ -53,7 +53,7 @@ def test_a_request_that_nobody_answers_is_sent_once_and_given_up_in_time(wire: W
 def test_a_refusal_is_sent_once_and_its_transaction_ends_with_the_ack(wire: Wire) -> None:
     call(wire)
     wire.run()
-    wire.b.endpoint.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
+    wire.b.endpoint.calls.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
     wire.run(1.0)
     assert wire.labels == ["a INVITE", "b 100 INVITE", "b 486 INVITE", "a ACK"]
     assert wire.a.take(InviteFailed).code == 486
@@ -64,7 +64,7 @@ def test_a_refusal_without_an_ack_is_not_repeated(wire: Wire) -> None:
     wire.rule = drop("a ACK")
     call(wire)
     wire.run()
-    wire.b.endpoint.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
+    wire.b.endpoint.calls.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
     wire.run(40.0)
     assert wire.labels.count("b 486 INVITE") == 1
     assert wire.b.endpoint.counters["acks_missing"] == 1, "timer H"
@@ -74,7 +74,7 @@ def test_a_refusal_without_an_ack_is_not_repeated(wire: Wire) -> None:
 def test_a_request_that_is_answered_leaves_nothing(wire: Wire) -> None:
     a, b = established(wire)
     wire.sent.clear()
-    wire.a.endpoint.request(a, "OPTIONS", wire.now)
+    wire.a.endpoint.calls.request(a, "OPTIONS", wire.now)
     wire.run()
     before = wire.b.endpoint.transactions
     wire.b.endpoint.respond(wire.b.take(InDialogReceived).transaction, 200, wire.now)
@@ -82,7 +82,7 @@ def test_a_request_that_is_answered_leaves_nothing(wire: Wire) -> None:
     assert wire.labels == ["a OPTIONS", "b 200 OPTIONS"]
     assert wire.b.endpoint.transactions == before - 1, "timer J is 0"
     assert wire.a.take(RequestCompleted).code == 200
-    wire.b.endpoint.bye(b, wire.now)
+    wire.b.endpoint.calls.bye(b, wire.now)
     wire.run(40.0)
     assert wire.leaks() == []
 
@@ -92,7 +92,7 @@ def test_a_2xx_is_repeated_over_tcp_too(wire: Wire) -> None:
     wire.rule = drop("a ACK")
     call(wire)
     wire.run()
-    wire.b.endpoint.answer(wire.b.take(InviteOffered).usage, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(wire.b.take(InviteOffered).usage, ANSWER, wire.now)
     wire.run(40.0)
     assert wire.labels.count("b 200 INVITE") > 5
     wire.b.take(AckMissing)
@@ -104,7 +104,7 @@ def test_via_and_contact_name_the_transport(wire: Wire) -> None:
     assert invite.headers["Via"].startswith("SIP/2.0/TCP 192.0.2.1:5060;")
     assert invite.headers["Contact"] == "<sip:192.0.2.1:5060;transport=tcp>"
     assert answer.headers["Contact"] == "<sip:192.0.2.2:5060;transport=tcp>"
-    wire.a.endpoint.reinvite(a, OFFER, wire.now)
+    wire.a.endpoint.calls.reinvite(a, OFFER, wire.now)
     wire.run()
     wire.b.take(ReinviteReceived)
     assert wire.last("a INVITE").headers["Contact"] == "<sip:192.0.2.1:5060;transport=tcp>"
@@ -117,7 +117,7 @@ def test_a_lost_connection_ends_what_waits_for_an_answer(wire: Wire) -> None:
     early, late = call(wire), call(wire)
     wire.run()
     usages = [wire.b.take(InviteOffered).usage, wire.b.take(InviteOffered).usage]
-    wire.b.endpoint.provisional(usages[1], 180, wire.now)
+    wire.b.endpoint.calls.provisional(usages[1], 180, wire.now)
     wire.run()
     wire.a.take(InviteProgressed)
     wire.a.endpoint.connection_lost(wire.a_flow(), wire.now)
@@ -144,7 +144,7 @@ def test_a_lost_connection_leaves_the_calls_that_stand(wire: Wire) -> None:
         node.endpoint.connection_lost(wire.flow(node, peer), wire.now)
     wire.run()
     assert wire.a.told == wire.b.told == []
-    wire.b.endpoint.bye(b, wire.now)
+    wire.b.endpoint.calls.bye(b, wire.now)
     wire.run()
     assert wire.a.take(UsageEnded).usage == a
 
@@ -153,7 +153,7 @@ def test_other_connections_are_not_touched(wire: Wire) -> None:
     usage = call(wire)
     wire.run()
     wire.a.endpoint.connection_lost(TCP, wire.now)
-    wire.b.endpoint.answer(wire.b.take(InviteOffered).usage, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(wire.b.take(InviteOffered).usage, ANSWER, wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).usage == usage
     wire.b.take(AckReceived)
@@ -165,7 +165,7 @@ def test_the_flows_that_are_needed() -> None:
     bench.receive(request("INVITE", body="v=0\r\n"), TCP)
     usage = bench.take(InviteOffered).usage
     assert bench.endpoint.flows() == {TCP}
-    bench.endpoint.reject(usage, 486, bench.now)
+    bench.endpoint.calls.reject(usage, 486, bench.now)
     bench.wait(40.0)
     assert bench.endpoint.flows() == set()
     bench.receive(request("OPTIONS", cseq=2, branch="z9hG4bK2"), TCP)
@@ -179,8 +179,8 @@ def test_the_flows_that_are_needed() -> None:
 def established_over(bench: Bench, flow: Flow) -> tuple[int, str]:
     bench.receive(request("INVITE", body="v=0\r\n"), flow)
     usage = bench.take(InviteOffered).usage
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
-    tag = bench.endpoint.dialog(usage).local_tag
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
+    tag = bench.endpoint.calls.dialog(usage).local_tag
     bench.receive(request("ACK", to_tag=tag, branch="z9hG4bKack"), flow)
     bench.take(AckReceived)
     return usage, tag
@@ -193,7 +193,7 @@ def test_a_long_request_that_comes_over_tcp_does_not_move_a_call_from_udp() -> N
     bench.receive(request("INVITE", cseq=2, to_tag=tag, branch="z9hG4bK2", body="v=0\r\n"), TCP)
     bench.endpoint.respond(bench.take(ReinviteReceived).transaction, 200, bench.now)
     bench.receive(request("INFO", cseq=3, to_tag=tag, branch="z9hG4bK3"), TCP)
-    assert bench.endpoint.dialog(usage).flow == udp
+    assert bench.endpoint.calls.dialog(usage).flow == udp
 
 
 def test_a_stream_that_broke_is_answered_where_it_can_be() -> None:

@@ -70,7 +70,7 @@ def test_an_answered_dialog_can_be_taken_over() -> None:
     wire = make_wire()
     _, b = established(wire)
 
-    call(wire, headers=(of(wire.b.endpoint.dialog(b)),))
+    call(wire, headers=(of(wire.b.endpoint.calls.dialog(b)),))
     wire.run()
 
     assert wire.b.take(InviteOffered).replaces == b
@@ -92,7 +92,7 @@ def test_an_answered_dialog_where_an_early_one_was_meant_gets_486() -> None:
     wire = make_wire()
     _, b = established(wire)
 
-    assert refused(wire, of(wire.b.endpoint.dialog(b), early_only=True)) == 486
+    assert refused(wire, of(wire.b.endpoint.calls.dialog(b), early_only=True)) == 486
 
 
 def test_an_early_dialog_of_ours_can_be_picked_up() -> None:
@@ -100,17 +100,17 @@ def test_an_early_dialog_of_ours_can_be_picked_up() -> None:
     a = call(wire)
     wire.run()
     offered = wire.b.take(InviteOffered)
-    wire.b.endpoint.provisional(offered.usage, 180, wire.now)
+    wire.b.endpoint.calls.provisional(offered.usage, 180, wire.now)
     wire.run()
     wire.a.take(InviteProgressed)
 
-    wire.b.endpoint.invite(
-        target=wire.b.endpoint.dialog(offered.usage).remote_target,
+    wire.b.endpoint.calls.invite(
+        target=wire.b.endpoint.calls.dialog(offered.usage).remote_target,
         flow=wire.flow(wire.b, wire.a),
         from_=Address(uri=offered.request.to_address.uri),
         to=Address(uri=offered.request.from_address.uri),
         body=ANSWER,
-        headers=(of(wire.a.endpoint.dialog(a), early_only=True),),
+        headers=(of(wire.a.endpoint.calls.dialog(a), early_only=True),),
         now=wire.now,
     )
     wire.run()
@@ -123,19 +123,19 @@ def test_a_dialog_that_still_rings_here_gets_481() -> None:
     call(wire)
     wire.run()
     offered = wire.b.take(InviteOffered)
-    wire.b.endpoint.provisional(offered.usage, 180, wire.now)
+    wire.b.endpoint.calls.provisional(offered.usage, 180, wire.now)
     wire.run()
     wire.a.told.clear()
 
-    assert refused(wire, of(wire.b.endpoint.dialog(offered.usage))) == 481
+    assert refused(wire, of(wire.b.endpoint.calls.dialog(offered.usage))) == 481
 
 
 def test_a_dialog_at_its_end_gets_603() -> None:
     wire = make_wire()
     _, b = established(wire)
-    dialog = wire.b.endpoint.dialog(b)
+    dialog = wire.b.endpoint.calls.dialog(b)
     wire.rule = lambda entry: [] if entry.label == "b BYE" else [0.01]
-    wire.b.endpoint.bye(b, wire.now)
+    wire.b.endpoint.calls.bye(b, wire.now)
 
     assert refused(wire, of(dialog)) == 603
 
@@ -143,7 +143,7 @@ def test_a_dialog_at_its_end_gets_603() -> None:
 def test_two_headers_get_400() -> None:
     wire = make_wire()
     _, b = established(wire)
-    header = of(wire.b.endpoint.dialog(b))
+    header = of(wire.b.endpoint.calls.dialog(b))
 
     assert refused(wire, header, header) == 400
 
@@ -152,7 +152,9 @@ def test_the_header_in_another_request_gets_400() -> None:
     wire = make_wire()
     a, b = established(wire)
 
-    wire.a.endpoint.request(a, "INFO", wire.now, headers=(of(wire.b.endpoint.dialog(b)),))
+    wire.a.endpoint.calls.request(
+        a, "INFO", wire.now, headers=(of(wire.b.endpoint.calls.dialog(b)),)
+    )
     wire.run()
 
     assert wire.sent[-1].label == "b 400 INFO"
@@ -161,14 +163,14 @@ def test_the_header_in_another_request_gets_400() -> None:
 def test_a_dialog_is_found_for_a_refer_with_its_tags_either_way_round() -> None:
     wire = make_wire()
     _, b = established(wire)
-    dialog = wire.b.endpoint.dialog(b)
-    replaced = wire.b.endpoint.replaced
+    dialog = wire.b.endpoint.calls.dialog(b)
+    replaced = wire.b.endpoint.calls.replaced
 
     ours, theirs = dialog.local_tag, dialog.remote_tag
     for to_tag, from_tag in ((ours, theirs), (theirs, ours)):
         found = Replaces(call_id=dialog.call_id, to_tag=to_tag, from_tag=from_tag)
         assert replaced(found) == b
-    wire.b.endpoint.bye(b, wire.now)
+    wire.b.endpoint.calls.bye(b, wire.now)
     wire.run()
     assert wire.a.take(UsageEnded).cause == "bye"
     assert replaced(Replaces(call_id=dialog.call_id, to_tag="1", from_tag="2")) is None

@@ -5,19 +5,21 @@ import logging
 import pytest
 
 from sip.address import Flow, HostPort, Transport
-from sip.endpoint import Authorized, Refused, UsageState
 from sip.errors import LocalProtocolError
 from sip.events import (
     AckReceived,
+    Authorized,
     InDialogReceived,
     InviteCancelled,
     InviteOffered,
+    Refused,
     ReinviteReceived,
     RequestCompleted,
     RequestOffered,
     UsageEnded,
 )
 from sip.message import Request, Response
+from sip.usage_state import UsageState
 from tests.support.sip_raw import (
     FLOW,
     PHONE,
@@ -41,12 +43,12 @@ def offered(bench: Bench) -> tuple[int, str]:
     """Return the usage of an offered call, and our tag."""
     bench.receive(request("INVITE", body=SDP))
     usage = bench.take(InviteOffered).usage
-    return usage, bench.endpoint.dialog(usage).local_tag
+    return usage, bench.endpoint.calls.dialog(usage).local_tag
 
 
 def established(bench: Bench) -> tuple[int, str]:
     usage, tag = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.receive(request("ACK", to_tag=tag, branch="z9hG4bKack"))
     bench.take(AckReceived)
     return usage, tag
@@ -254,7 +256,7 @@ def test_a_retransmitted_invite_gets_the_last_response_again(bench: Bench) -> No
     usage, _ = offered(bench)
     again = request("INVITE", body=SDP)
     assert bench.response(again).code == 100
-    bench.endpoint.provisional(usage, 180, bench.now)
+    bench.endpoint.calls.provisional(usage, 180, bench.now)
     bench.collect()
     assert bench.response(again).code == 180
     assert bench.count("retransmissions_received") == 2
@@ -263,7 +265,7 @@ def test_a_retransmitted_invite_gets_the_last_response_again(bench: Bench) -> No
 
 def test_a_retransmitted_invite_after_200_makes_no_second_call(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.collect()
     assert bench.receive(request("INVITE", body=SDP)) == []
     assert bench.told == []
@@ -274,7 +276,7 @@ def test_the_branch_of_another_host_finds_nothing(bench: Bench) -> None:
     usage, _ = offered(bench)
     reply = bench.response(request("CANCEL"), FROM_STRANGER)
     assert reply.code == 481
-    assert bench.endpoint.state(usage) is UsageState.OFFERED
+    assert bench.endpoint.calls.state(usage) is UsageState.OFFERED
 
 
 def test_a_client_of_rfc_2543_is_matched_without_a_branch(bench: Bench) -> None:
@@ -282,7 +284,7 @@ def test_a_client_of_rfc_2543_is_matched_without_a_branch(bench: Bench) -> None:
     bench.receive(request("INVITE", via=via, from_tag="", body=SDP))
     usage = bench.take(InviteOffered).usage
     assert bench.response(request("INVITE", via=via, from_tag="", body=SDP)).code == 100
-    bench.endpoint.reject(usage, 486, bench.now)
+    bench.endpoint.calls.reject(usage, 486, bench.now)
     bench.collect()
     bench.receive(request("ACK", via=via, from_tag="", to_tag="any"))
     assert bench.wait(4) == [], "the ACK stopped Timer G"
@@ -307,15 +309,15 @@ def test_cancel(bench: Bench) -> None:
 
 def test_cancel_after_the_answer_changes_nothing(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.collect()
     assert bench.response(request("CANCEL")).code == 200
-    assert bench.endpoint.state(usage) is UsageState.ANSWERED
+    assert bench.endpoint.calls.state(usage) is UsageState.ANSWERED
 
 
 def test_cancel_after_a_refusal_changes_nothing(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.reject(usage, 486, bench.now)
+    bench.endpoint.calls.reject(usage, 486, bench.now)
     bench.collect()
     assert bench.response(request("CANCEL")).code == 200
 
@@ -327,7 +329,7 @@ def test_cancel_of_nothing_gets_481(bench: Bench) -> None:
 
 def test_a_refusal_without_ack_is_repeated_and_then_forgotten(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.reject(usage, 486, bench.now)
+    bench.endpoint.calls.reject(usage, 486, bench.now)
     sent = bench.wait(33)
     assert bench.codes(sent) == [486] * 11
     assert bench.endpoint.transactions == bench.endpoint.usages == 0
@@ -339,7 +341,7 @@ def test_a_refusal_without_ack_is_repeated_and_then_forgotten(bench: Bench) -> N
 
 def test_an_ack_with_a_made_up_tag_and_the_branch_of_the_invite_is_taken(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.receive(request("ACK", to_tag="random"))
     assert bench.take(AckReceived).usage == usage
     bench.receive(request("ACK", to_tag="random"))
@@ -349,11 +351,11 @@ def test_an_ack_with_a_made_up_tag_and_the_branch_of_the_invite_is_taken(bench: 
 
 def test_an_ack_of_a_stranger_or_with_another_number_is_not_taken(bench: Bench) -> None:
     usage, tag = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.receive(request("ACK", to_tag=tag, branch="z9hG4bKack"), FROM_STRANGER)
     bench.receive(request("ACK", to_tag=tag, branch="z9hG4bKack", cseq=7))
     assert bench.count("stray_acks") == 2
-    assert bench.endpoint.state(usage) is UsageState.ANSWERED
+    assert bench.endpoint.calls.state(usage) is UsageState.ANSWERED
 
 
 # --- inside a dialog
@@ -394,7 +396,7 @@ def test_a_bye_before_the_answer_ends_the_offer(bench: Bench) -> None:
     sent = bench.receive(request("BYE", cseq=2, to_tag=tag, branch="z9hG4bKbye"))
     assert bench.codes(sent) == [200, 487]
     assert bench.take(InviteCancelled).reason == "bye"
-    assert bench.endpoint.state(usage) is UsageState.ENDED
+    assert bench.endpoint.calls.state(usage) is UsageState.ENDED
 
 
 def test_options_in_a_dialog_is_offered_to_the_application(bench: Bench) -> None:
@@ -413,12 +415,12 @@ def test_a_reinvite_before_the_answer_gets_500(bench: Bench) -> None:
     reply = bench.response(data)
     assert reply.code == 500
     assert reply.headers["Retry-After"] == "1"
-    assert bench.endpoint.state(usage) is UsageState.OFFERED
+    assert bench.endpoint.calls.state(usage) is UsageState.OFFERED
 
 
 def test_a_reinvite_before_the_ack_of_the_last_gets_500(bench: Bench) -> None:
     usage, tag = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     bench.collect()
     data = request("INVITE", cseq=2, to_tag=tag, branch="z9hG4bKre", body=SDP)
     assert bench.response(data).code == 500
@@ -439,7 +441,7 @@ def test_a_cancelled_reinvite_gets_487_and_the_call_stands(bench: Bench) -> None
     bench.endpoint.respond(event.transaction, 200, bench.now, body=b"v=0\r\n")
     assert bench.collect() == []
     assert bench.count("late_calls") == 1
-    assert bench.endpoint.state(usage) is UsageState.ESTABLISHED
+    assert bench.endpoint.calls.state(usage) is UsageState.ESTABLISHED
     bench.receive(request("ACK", cseq=2, to_tag=tag, branch="z9hG4bKr1"))
     bench.receive(request("INVITE", cseq=3, to_tag=tag, branch="z9hG4bKr2", body=SDP))
     bench.take(ReinviteReceived)
@@ -461,11 +463,11 @@ def test_a_reinvite_moves_the_target_and_the_port(bench: Bench) -> None:
     contact = ("Contact: <sip:100@127.0.0.2:40001>",)
     data = request("INVITE", cseq=2, to_tag=tag, branch="z9hG4bKr1", headers=contact, body=SDP)
     bench.receive(data, moved)
-    assert str(bench.endpoint.dialog(usage).remote_target) == "sip:100@127.0.0.2:5070"
+    assert str(bench.endpoint.calls.dialog(usage).remote_target) == "sip:100@127.0.0.2:5070"
     bench.endpoint.respond(bench.take(ReinviteReceived).transaction, 200, bench.now)
     bench.receive(request("ACK", cseq=2, to_tag=tag), moved)
     bench.take(AckReceived)
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     bench.collect()
     data, flow = bench.out[-1]
     assert data.startswith(b"BYE sip:100@127.0.0.2:40001 SIP/2.0\r\n")
@@ -474,7 +476,7 @@ def test_a_reinvite_moves_the_target_and_the_port(bench: Bench) -> None:
 
 def test_requests_after_our_bye_get_481_and_a_bye_200(bench: Bench) -> None:
     usage, tag = established(bench)
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     bench.collect()
     assert bench.response(request("INFO", cseq=2, to_tag=tag)).code == 481
     assert bench.response(request("BYE", cseq=3, to_tag=tag)).code == 200
@@ -489,15 +491,15 @@ def test_the_route_set_of_the_invite_is_used(bench: Bench) -> None:
     )
     bench.receive(request("INVITE", headers=routes, body=SDP))
     usage = bench.take(InviteOffered).usage
-    bench.endpoint.provisional(usage, 180, bench.now)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.provisional(usage, 180, bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     for message in bench.collect():
         assert message.headers.getlist("Record-Route") == [
             "<sip:p1.example.com;lr>, <sip:p2.example.com;lr>",
             "<sip:p3.example.com;lr>",
         ]
     bench.receive(request("ACK", to_tag="x"))
-    bench.endpoint.bye(usage, bench.now)
+    bench.endpoint.calls.bye(usage, bench.now)
     bye = bench.collect()[-1]
     assert isinstance(bye, Request)
     assert str(bye.uri) == "sip:100@10.0.0.9"
@@ -564,7 +566,7 @@ def test_the_first_invite_is_not_answered_by_its_transaction(bench: Bench) -> No
 
 def test_no_value_of_the_application_can_start_a_header(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.reject(
+    bench.endpoint.calls.reject(
         usage, 486, bench.now, reason="Busy\r\nX: 1", headers=(("Warning", "a\r\nY: 2\n\nZ"),)
     )
     (reply,) = bench.collect()
@@ -598,7 +600,7 @@ def test_even_dialogs_have_a_bound() -> None:
 
 def test_the_transport_fails_under_a_refusal(bench: Bench) -> None:
     usage, _ = offered(bench)
-    bench.endpoint.reject(usage, 486, bench.now)
+    bench.endpoint.calls.reject(usage, 486, bench.now)
     bench.endpoint.transport_failed(FLOW, bench.now)
     assert bench.endpoint.transactions == 0
     assert bench.count("transport_errors") == 1
@@ -617,7 +619,7 @@ def test_answered_requests_are_not_kept_with_the_usage(bench: Bench) -> None:
 
 def test_a_completed_request_of_ours_is_told_after_the_peers_bye(bench: Bench) -> None:
     usage, tag = established(bench)
-    request_id = bench.endpoint.request(usage, "INFO", bench.now)
+    request_id = bench.endpoint.calls.request(usage, "INFO", bench.now)
     bench.receive(request("BYE", cseq=2, to_tag=tag))
     assert bench.take(UsageEnded).usage == usage
     bench.wait(33)
@@ -629,7 +631,7 @@ def test_contact_can_be_set_when_the_port_is_known(bench: Bench) -> None:
     bench.endpoint.contact = HostPort("127.0.0.1", 15060)
     assert bench.endpoint.contact.port == 15060
     usage, _ = offered(bench)
-    bench.endpoint.answer(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.answer(usage, b"v=0\r\n", bench.now)
     (answer,) = bench.collect()
     assert answer.headers["Contact"] == "<sip:127.0.0.1:15060>"
 
@@ -638,7 +640,7 @@ def test_product_names_are_in_requests_and_answers() -> None:
     bench = Bench(user_agent="Mitschnitt/1")
     usage, _ = established(bench)
     assert b"Server: Mitschnitt/1\r\n" in bench.out[-1][0]
-    bench.endpoint.reinvite(usage, b"v=0\r\n", bench.now)
+    bench.endpoint.calls.reinvite(usage, b"v=0\r\n", bench.now)
     (reinvite,) = bench.collect()
     assert reinvite.headers["User-Agent"] == "Mitschnitt/1"
 

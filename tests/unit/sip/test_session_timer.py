@@ -2,7 +2,6 @@
 
 import pytest
 
-from sip.endpoint import UsageState
 from sip.events import (
     InDialogReceived,
     InviteAnswered,
@@ -15,6 +14,7 @@ from sip.events import (
 )
 from sip.message import Request
 from sip.session_timer import SessionExpires, SessionPolicy, SessionState
+from sip.usage_state import UsageState
 from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established
 from tests.support.sip_raw import Bench, request
 
@@ -59,8 +59,10 @@ def test_the_caller_refreshes_with_update_at_half_time() -> None:
     assert wire.labels.count("b UPDATE") == 0
     assert not wire.a.told
     assert not wire.b.told
-    assert wire.a.endpoint.state(a) is wire.b.endpoint.state(b) is UsageState.ESTABLISHED
-    wire.a.endpoint.bye(a, wire.now)
+    assert (
+        wire.a.endpoint.calls.state(a) is wire.b.endpoint.calls.state(b) is UsageState.ESTABLISHED
+    )
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(40)
     assert wire.leaks() == []
 
@@ -70,7 +72,7 @@ def test_a_peer_without_update_gets_reinvites_of_the_application() -> None:
     a, _ = agreed(wire)
     wire.run(901)
     assert wire.a.take(RefreshDue) == RefreshDue(a)
-    request_id = wire.a.endpoint.reinvite(a, OFFER, wire.now)
+    request_id = wire.a.endpoint.calls.reinvite(a, OFFER, wire.now)
     wire.run()
     received = wire.b.take(ReinviteReceived)
     assert received.request.headers["Session-Expires"] == "1800;refresher=uac"
@@ -93,7 +95,7 @@ def test_a_refresh_that_never_comes_ends_the_call() -> None:
     bye = next(each.message for each in wire.sent if each.label.endswith(" BYE"))
     assert bye.headers["Reason"] == 'SIP;cause=408;text="Session timer expired"'
     wire.run(40)
-    assert wire.a.endpoint.state(a) is wire.b.endpoint.state(b) is UsageState.ENDED
+    assert wire.a.endpoint.calls.state(a) is wire.b.endpoint.calls.state(b) is UsageState.ENDED
     assert wire.leaks() == []
 
 
@@ -124,7 +126,7 @@ def test_a_peer_without_the_extension_is_left_alone() -> None:
     assert session(wire, "a", a) is None
     wire.run(5000)
     assert not wire.a.told
-    wire.a.endpoint.reinvite(a, OFFER, wire.now)
+    wire.a.endpoint.calls.reinvite(a, OFFER, wire.now)
     wire.run()
     assert wire.last("a INVITE").headers.get("Session-Expires") is None
 
@@ -141,7 +143,7 @@ def test_the_called_side_refreshes_where_it_is_asked_to() -> None:
     call(wire, headers=(("Session-Expires", "600 ; refresher=UAS"),))
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     assert wire.last("b 200 INVITE").headers["Session-Expires"] == "600;refresher=uas"
     assert wire.last("b 200 INVITE").headers.get("Require") is None
@@ -159,13 +161,13 @@ def test_a_short_session_is_refused_and_asked_for_again_in_length() -> None:
     assert invite.head.cseq == 2
     assert len({each.message.head.call_id for each in wire.sent}) == 1
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     wire.a.take(InviteAnswered)
     state = session(wire, "a", a)
     assert state is not None
     assert (state.interval_s, state.ours) == (300, True)
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(40)
     assert wire.leaks() == []
 
@@ -176,7 +178,7 @@ def test_a_422_that_never_ends_fails_the_call() -> None:
     for least in ("100", "200", "300", "400"):
         wire.run()
         b = wire.b.take(InviteOffered).usage
-        wire.b.endpoint.reject(b, 422, wire.now, headers=(("Min-SE", least),))
+        wire.b.endpoint.calls.reject(b, 422, wire.now, headers=(("Min-SE", least),))
     wire.run()
     assert wire.a.take(InviteFailed).code == 422
     assert wire.labels.count("a INVITE") == 4
@@ -187,11 +189,11 @@ def test_a_422_to_a_refresh_makes_the_session_longer() -> None:
     a = call(wire)
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.answer(b, ANSWER, wire.now, (("Session-Expires", "90;refresher=uac"),))
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now, (("Session-Expires", "90;refresher=uac"),))
     wire.run()
     wire.a.take(InviteAnswered)
     wire.b.told.clear()
-    request_id = wire.a.endpoint.reinvite(a, OFFER, wire.now)
+    request_id = wire.a.endpoint.calls.reinvite(a, OFFER, wire.now)
     wire.run()
     first = wire.b.take(ReinviteReceived)
     wire.b.endpoint.respond(first.transaction, 422, wire.now, headers=(("Min-SE", "120"),))
@@ -221,7 +223,7 @@ def test_what_a_server_agrees_to(asked: tuple[str, ...], said: str) -> None:
     bench = Bench(session=SessionPolicy(), supported=("timer",))
     headers = ("Contact: <sip:100@127.0.0.2:5070>", *asked)
     bench.receive(request("INVITE", headers=headers, body="v=0\r\n"))
-    bench.endpoint.answer(bench.take(InviteOffered).usage, ANSWER, bench.now)
+    bench.endpoint.calls.answer(bench.take(InviteOffered).usage, ANSWER, bench.now)
     assert bench.collect()[-1].headers["Session-Expires"] == said
 
 
@@ -242,7 +244,7 @@ def test_a_refresh_that_is_answered_after_the_end_starts_nothing() -> None:
     wire.rule = lambda sent: [5.0] if sent.label == "b 200 UPDATE" else [0.01]
     wire.run(2)
     assert "a UPDATE" in wire.labels
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(60)
     assert wire.leaks() == []
 
@@ -252,6 +254,6 @@ def test_a_refresh_while_our_bye_is_under_way_is_left_out() -> None:
     a, _ = agreed(wire)
     wire.run(899.5)
     wire.rule = drop("a BYE")
-    wire.a.endpoint.bye(a, wire.now)
+    wire.a.endpoint.calls.bye(a, wire.now)
     wire.run(2)
     assert "a UPDATE" not in wire.labels

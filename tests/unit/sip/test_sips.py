@@ -21,7 +21,7 @@ def sent(ours: Endpoint) -> list[Request | Response]:
 
 def invite(target: str) -> Request:
     ours = endpoint()
-    ours.invite(
+    ours.calls.invite(
         target=URI.parse(target),
         flow=FLOW,
         from_=Address.parse("<sip:a@x>"),
@@ -59,8 +59,8 @@ def answered(uri: str) -> list[str]:
     (offered,) = ours.events()
     assert isinstance(offered, InviteOffered)
     sent(ours)
-    ours.provisional(offered.usage, 180, 0.0)
-    ours.answer(offered.usage, OFFER, 0.0)
+    ours.calls.provisional(offered.usage, 180, 0.0)
+    ours.calls.answer(offered.usage, OFFER, 0.0)
     ringing, ok = sent(ours)
     ack = (
         request.replace("INVITE", "ACK")
@@ -68,7 +68,7 @@ def answered(uri: str) -> list[str]:
         .replace("To: <sips:102@x>", f"To: {ok.headers['To']}")
     )
     ours.receive(ack.encode() + OFFER, FLOW, 0.1)
-    ours.reinvite(offered.usage, OFFER, 0.2)
+    ours.calls.reinvite(offered.usage, OFFER, 0.2)
     (again,) = sent(ours)
     return [message.headers["Contact"] for message in (ringing, ok, again)]
 
@@ -82,7 +82,7 @@ def test_every_flow_is_told_an_address_of_its_own() -> None:
     ours = endpoint()
     ours.advertise(lambda flow: HostPort("203.0.113.7", flow.local.port))
     assert ours.advertised(FLOW) == HostPort("203.0.113.7", 5061)
-    ours.invite(
+    ours.calls.invite(
         target=URI.parse("sip:102@192.0.2.1"),
         flow=FLOW,
         from_=Address.parse("<sip:a@x>"),
@@ -105,7 +105,7 @@ def test_a_call_goes_with_its_device_to_another_flow() -> None:
     ours.receive(request.encode(), FLOW, 0.0)
     (offered,) = ours.events()
     assert isinstance(offered, InviteOffered)
-    ours.answer(offered.usage, OFFER, 0.0)
+    ours.calls.answer(offered.usage, OFFER, 0.0)
     (ok,) = [message for message in sent(ours) if message.headers.get("Contact")]
     ack = (
         request.replace("INVITE", "ACK")
@@ -115,9 +115,9 @@ def test_a_call_goes_with_its_device_to_another_flow() -> None:
     ours.receive(ack.encode(), FLOW, 0.1)
     ours.connection_lost(FLOW, 1.0)
     moved = Flow("TLS", SERVER, HostPort("192.0.2.1", 40001))
-    ours.move_calls(FLOW, moved)
+    ours.calls.move(FLOW, moved)
     assert moved in ours.flows()
-    ours.bye(offered.usage, 2.0)
+    ours.calls.bye(offered.usage, 2.0)
     ((data, flow),) = ours.send_queue()
     assert data.startswith(b"BYE sip:101@192.0.2.1:40000 ")
     assert flow == moved

@@ -466,7 +466,7 @@ async def test_an_answer_for_a_connection_that_is_gone_opens_none() -> None:
             offered = await phone.told()
         assert isinstance(offered, InviteOffered)
         await phone.lost_flow()
-        phone.endpoint.reject(offered.usage, 486, phone.now)
+        phone.endpoint.calls.reject(offered.usage, 486, phone.now)
         phone.shell.kick()
         assert not tcp_of(phone)._tasks
         assert phone.endpoint.counters["transport_errors"] == 1
@@ -479,7 +479,7 @@ async def test_a_call_moves_to_the_new_connection_of_its_peer() -> None:
             assert [await old.code(), await old.code()] == [100, 200]
             offered = await phone.told()
             assert isinstance(offered, InviteOffered)
-            tag = phone.endpoint.dialog(offered.usage).local_tag
+            tag = phone.endpoint.calls.dialog(offered.usage).local_tag
             old.send(request("ACK", via=VIA.format(2), to_tag=tag))
             assert isinstance(await phone.told(), AckReceived)
         await phone.lost_flow()

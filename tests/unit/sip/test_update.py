@@ -29,13 +29,13 @@ def wire() -> Wire:
 def update(wire: Wire, usage: int, body: bytes = OFFER, node: str = "a") -> int:
     endpoint = (wire.a if node == "a" else wire.b).endpoint
     kind = SDP if body else None
-    return endpoint.request(usage, "UPDATE", wire.now, body=body, content_type=kind)
+    return endpoint.calls.request(usage, "UPDATE", wire.now, body=body, content_type=kind)
 
 
 def test_an_offer_and_its_answer(wire: Wire) -> None:
     a, b = established(wire)
-    assert wire.a.endpoint.takes_update(a)
-    assert wire.b.endpoint.takes_update(b)
+    assert wire.a.endpoint.calls.takes_update(a)
+    assert wire.b.endpoint.calls.takes_update(b)
     request_id = update(wire, a)
     wire.run()
     received = wire.b.take(InDialogReceived)
@@ -61,8 +61,8 @@ def test_one_without_an_offer_is_answered_by_itself(wire: Wire) -> None:
 def test_who_does_not_say_so_takes_none() -> None:
     wire = Wire(Node("a", "192.0.2.1"), Node("b", "192.0.2.2"))
     a, _ = established(wire)
-    assert not wire.a.endpoint.takes_update(a)
-    assert not wire.a.endpoint.takes_update(999)
+    assert not wire.a.endpoint.calls.takes_update(a)
+    assert not wire.a.endpoint.calls.takes_update(999)
 
 
 def test_two_at_once_are_glare(wire: Wire) -> None:
@@ -82,7 +82,7 @@ def test_an_offer_while_the_peer_has_one_is_glare_at_once(wire: Wire) -> None:
     wire.run()
     received = wire.b.take(InDialogReceived)
     update(wire, b, node="b")
-    assert wire.b.endpoint.reinvite(b, OFFER, wire.now)
+    assert wire.b.endpoint.calls.reinvite(b, OFFER, wire.now)
     wire.run()
     assert [wire.b.take(RequestCompleted).code for _ in range(2)] == [491, 491]
     wire.b.endpoint.respond(received.transaction, 200, wire.now, body=ANSWER, content_type=SDP)
@@ -93,7 +93,7 @@ def test_an_offer_while_the_peer_has_one_is_glare_at_once(wire: Wire) -> None:
 def test_a_reinvite_crosses_an_update(wire: Wire) -> None:
     a, b = established(wire)
     update(wire, a)
-    wire.b.endpoint.reinvite(b, OFFER, wire.now)
+    wire.b.endpoint.calls.reinvite(b, OFFER, wire.now)
     wire.run()
     assert wire.a.take(RequestCompleted).code == 491
     assert wire.b.take(RequestCompleted).code == 491
@@ -101,8 +101,8 @@ def test_a_reinvite_crosses_an_update(wire: Wire) -> None:
 
 def test_two_reinvites_at_once_are_glare_and_the_second_try_goes(wire: Wire) -> None:
     a, b = established(wire)
-    wire.a.endpoint.reinvite(a, OFFER, wire.now)
-    wire.b.endpoint.reinvite(b, OFFER, wire.now)
+    wire.a.endpoint.calls.reinvite(a, OFFER, wire.now)
+    wire.b.endpoint.calls.reinvite(b, OFFER, wire.now)
     wire.run()
     first, second = wire.a.take(RequestCompleted), wire.b.take(RequestCompleted)
     assert (first.code, second.code) == (491, 491)
@@ -110,7 +110,7 @@ def test_two_reinvites_at_once_are_glare_and_the_second_try_goes(wire: Wire) -> 
     assert second.retry_after_s is not None
     assert second.retry_after_s < 2.0 < first.retry_after_s
     wire.run(second.retry_after_s)
-    wire.b.endpoint.reinvite(b, OFFER, wire.now)
+    wire.b.endpoint.calls.reinvite(b, OFFER, wire.now)
     wire.run()
     received = wire.a.take(ReinviteReceived)
     wire.a.endpoint.respond(received.transaction, 200, wire.now, body=ANSWER, content_type=SDP)
@@ -137,13 +137,13 @@ def test_before_the_answer(wire: Wire) -> None:
     a = call(wire)
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.provisional(b, 180, wire.now)
+    wire.b.endpoint.calls.provisional(b, 180, wire.now)
     wire.run()
     wire.a.take(InviteProgressed)
     update(wire, a)
     wire.run()
     assert wire.a.take(RequestCompleted).code == 491, "our offer has no answer yet"
-    wire.b.endpoint.provisional(b, 183, wire.now, ANSWER)
+    wire.b.endpoint.calls.provisional(b, 183, wire.now, ANSWER)
     wire.run()
     wire.a.take(InviteProgressed)
     update(wire, a)
@@ -155,7 +155,7 @@ def test_before_the_answer(wire: Wire) -> None:
     wire.run()
     received = wire.b.take(InDialogReceived)
     wire.b.endpoint.respond(received.transaction, 200, wire.now, body=ANSWER, content_type=SDP)
-    wire.b.endpoint.answer(b, ANSWER, wire.now)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     assert wire.a.take(RequestCompleted).code == 200
     wire.a.take(InviteAnswered)
@@ -166,7 +166,7 @@ def test_an_early_offer_of_the_peer_is_500_until_ours_is_answered(wire: Wire) ->
     call(wire)
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.provisional(b, 180, wire.now)
+    wire.b.endpoint.calls.provisional(b, 180, wire.now)
     wire.run()
     update(wire, b, node="b")
     wire.run()
@@ -177,7 +177,7 @@ def test_a_late_offer_in_our_2xx_is_an_open_offer(wire: Wire) -> None:
     a = call(wire, b"")
     wire.run()
     b = wire.b.take(InviteOffered).usage
-    wire.b.endpoint.answer(b, OFFER, wire.now)
+    wire.b.endpoint.calls.answer(b, OFFER, wire.now)
     wire.run()
     wire.a.take(InviteAnswered)
     update(wire, b, node="b")
@@ -186,7 +186,7 @@ def test_a_late_offer_in_our_2xx_is_an_open_offer(wire: Wire) -> None:
     update(wire, a)
     wire.run()
     assert wire.a.take(RequestCompleted).code == 491
-    wire.a.endpoint.ack(a, ANSWER, wire.now)
+    wire.a.endpoint.calls.ack(a, ANSWER, wire.now)
     wire.run()
     wire.b.take(AckReceived)
     update(wire, a)

@@ -166,7 +166,7 @@ class Phone:
         if hops is not None:
             caused_by = Request("INVITE", URI(scheme="sip", user=number, host=self.host))
             caused_by.headers.set("Max-Forwards", str(hops + 1))
-        self.usage = self.endpoint.invite(
+        self.usage = self.endpoint.calls.invite(
             target=URI(scheme="sip", user=number, host=SERVER.host),
             flow=self._house.flow(self.endpoint.contact, SERVER),
             from_=Address(uri=URI(scheme="sip", user=self.number, host=SERVER.host)),
@@ -182,35 +182,35 @@ class Phone:
     def answer(self, offered: InviteOffered, body: bytes | None = None) -> None:
         self.usage = offered.usage
         body = sdp(self.host) if body is None else body
-        self.endpoint.answer(offered.usage, body, self._house.now)
+        self.endpoint.calls.answer(offered.usage, body, self._house.now)
         self._house.kick()
 
     def reject(
         self, offered: InviteOffered, code: int, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        self.endpoint.reject(offered.usage, code, self._house.now, headers=headers)
+        self.endpoint.calls.reject(offered.usage, code, self._house.now, headers=headers)
         self._house.kick()
 
     def ring(self, offered: InviteOffered, code: int = 180, body: bytes = b"") -> None:
-        self.endpoint.provisional(offered.usage, code, self._house.now, body)
+        self.endpoint.calls.provisional(offered.usage, code, self._house.now, body)
         self._house.kick()
 
     def cancel(self) -> None:
-        self.endpoint.cancel(self.usage, self._house.now)
+        self.endpoint.calls.cancel(self.usage, self._house.now)
         self._house.kick()
 
     def bye(self) -> None:
-        self.endpoint.bye(self.usage, self._house.now)
+        self.endpoint.calls.bye(self.usage, self._house.now)
         self._house.kick()
 
     def reinvite(self, body: bytes) -> int:
-        request = self.endpoint.reinvite(self.usage, body, self._house.now)
+        request = self.endpoint.calls.reinvite(self.usage, body, self._house.now)
         self._house.kick()
         return request
 
     def update(self, body: bytes) -> int:
         """Offer anew by UPDATE."""
-        request = self.endpoint.request(
+        request = self.endpoint.calls.request(
             self.usage, "UPDATE", self._house.now, body=body, content_type="application/sdp"
         )
         self._house.kick()
@@ -228,13 +228,15 @@ class Phone:
 
     def ack(self, body: bytes | None = None) -> None:
         """Acknowledge a 2xx that has an offer."""
-        self.endpoint.ack(self.usage, sdp(self.host) if body is None else body, self._house.now)
+        self.endpoint.calls.ack(
+            self.usage, sdp(self.host) if body is None else body, self._house.now
+        )
         self._house.kick()
 
     async def request(self, method: str, *headers: tuple[str, str], body: bytes = b"") -> int:
         """Send a request inside the call; returns the status of its answer."""
         kind = "application/dtmf-relay" if body else None
-        request_id = self.endpoint.request(
+        request_id = self.endpoint.calls.request(
             self.usage, method, self._house.now, body=body, content_type=kind, headers=headers
         )
         self._house.kick()
@@ -245,7 +247,7 @@ class Phone:
     def info_key(self, key: str) -> None:
         """Press a key as INFO, and don't wait."""
         body = f"Signal={key}\r\nDuration=160\r\n".encode()
-        self.endpoint.request(
+        self.endpoint.calls.request(
             self.usage, "INFO", self._house.now, body=body, content_type="application/dtmf-relay"
         )
         self._house.kick()
@@ -267,7 +269,7 @@ class Phone:
 
     def hear_of(self, event: Event) -> None:
         if self.answers_early_offers and isinstance(event, InviteProgressed):
-            self.endpoint.prack(event.usage, sdp(self.host), self._house.now)
+            self.endpoint.calls.prack(event.usage, sdp(self.host), self._house.now)
             self._house.kick()
         self._told.put_nowait(event)
 

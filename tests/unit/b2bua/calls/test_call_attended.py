@@ -38,7 +38,7 @@ ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
 
 def dialog_of(phone: Phone, usage: int, *, swapped: bool = False) -> Replaces:
     """The Replaces that names a dialog of a telephone."""
-    dialog = phone.endpoint.dialog(usage)
+    dialog = phone.endpoint.calls.dialog(usage)
     tags = (dialog.remote_tag, dialog.local_tag)
     to_tag, from_tag = tags[::-1] if swapped else tags
     return Replaces(call_id=dialog.call_id, to_tag=to_tag, from_tag=from_tag)
@@ -207,7 +207,7 @@ async def test_a_target_that_answers_in_that_moment_is_heard(tmp_path: Path) -> 
         await asyncio.sleep(0.2)
 
         target = to(dialog_of(bob, bob.usage))
-        bob.endpoint.request(first, "REFER", house.now, headers=(("Refer-To", target),))
+        bob.endpoint.calls.request(first, "REFER", house.now, headers=(("Refer-To", target),))
         carol.answer(offered)
         house.kick()
         await asyncio.sleep(1)
@@ -274,7 +274,7 @@ async def test_a_party_who_leaves_in_that_moment_is_no_target_any_more(tmp_path:
     async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
         alice, bob, carol, first, second = await two_calls(house)
         target = to(dialog_of(bob, second))
-        bob.endpoint.request(first, "REFER", house.now, headers=(("Refer-To", target),))
+        bob.endpoint.calls.request(first, "REFER", house.now, headers=(("Refer-To", target),))
         carol.bye()
         await asyncio.sleep(0.5)
         kinds = ["RequestCompleted", "InDialogReceived", "InDialogReceived", "UsageEnded"]
@@ -334,7 +334,7 @@ async def test_the_recording_follows_and_nobody_is_asked_twice(tmp_path: Path) -
 async def pick(house: House, phone: Phone, replaces: Replaces, body: bytes | None = None) -> None:
     """Call with Replaces."""
     address = Address(uri=URI(scheme="sip", user=phone.number, host=SERVER.host))
-    phone.usage = phone.endpoint.invite(
+    phone.usage = phone.endpoint.calls.invite(
         target=URI(scheme="sip", user=phone.number, host=SERVER.host),
         flow=house.flow(phone.endpoint.contact, SERVER),
         from_=address,

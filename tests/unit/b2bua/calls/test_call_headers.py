@@ -48,7 +48,7 @@ async def test_no_header_of_a_caller_reaches_who_is_called(tmp_path: Path) -> No
             callee.answer(offered)
             await alice.take(InviteAnswered)
             await asyncio.sleep(0.1)
-            alice.endpoint.request(
+            alice.endpoint.calls.request(
                 alice.usage,
                 "UPDATE",
                 house.now,
@@ -61,7 +61,7 @@ async def test_no_header_of_a_caller_reaches_who_is_called(tmp_path: Path) -> No
             assert set(update.request.headers.keys()) <= OURS
             callee.accept(update)
             await asyncio.sleep(0.1)
-            alice.endpoint.bye(alice.usage, house.now, SMUGGLED)
+            alice.endpoint.calls.bye(alice.usage, house.now, SMUGGLED)
             house.kick()
             ended = await callee.take(UsageEnded)
             assert ended.request is not None
@@ -75,11 +75,11 @@ async def test_no_header_of_who_is_called_reaches_the_caller(tmp_path: Path) -> 
         alice, bob = house.phone("102"), house.phone("103")
         alice.dial("103")
         offered = await bob.take(InviteOffered)
-        bob.endpoint.provisional(offered.usage, 180, house.now, b"", SMUGGLED)
+        bob.endpoint.calls.provisional(offered.usage, 180, house.now, b"", SMUGGLED)
         house.kick()
         ringing = await alice.take(InviteProgressed)
         assert set(ringing.response.headers.keys()) <= OURS
-        bob.endpoint.answer(offered.usage, sdp(bob.host), house.now, SMUGGLED)
+        bob.endpoint.calls.answer(offered.usage, sdp(bob.host), house.now, SMUGGLED)
         bob.usage = offered.usage
         house.kick()
         answered = await alice.take(InviteAnswered)

@@ -314,7 +314,7 @@ async def test_a_held_party_whose_transfer_fails_hears_music_again(tmp_path: Pat
         await house.connect(alice, "103", bob)
         await changes(bob, alice, held(bob, "sendonly", 2))
         to = (("Refer-To", "<sip:104@192.0.2.100>"),)
-        bob.endpoint.request(bob.usage, "REFER", house.now, headers=to)
+        bob.endpoint.calls.request(bob.usage, "REFER", house.now, headers=to)
         house.kick()
         assert (await bob.take(RequestCompleted)).code == 202
         alice.accept(await alice.take(ReinviteReceived))  # to listen and speak again

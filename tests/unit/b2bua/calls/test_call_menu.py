@@ -100,7 +100,7 @@ async def test_the_evidence_of_a_yes_holds_every_fact(tmp_path: Path) -> None:
         assert row.prompt_completed is False
         assert row.prompt_sha256 is not None
         assert len(row.prompt_sha256) == 64
-        assert row.sip_call_id == caller.endpoint.dialog(caller.usage).call_id
+        assert row.sip_call_id == caller.endpoint.calls.dialog(caller.usage).call_id
         caller.bye()
         await clerk.take(InviteCancelled)
 

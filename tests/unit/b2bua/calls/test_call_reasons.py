@@ -62,7 +62,7 @@ async def test_a_caller_who_gives_up_may_say_why(tmp_path: Path, said: str, told
         alice.dial("103")
         await bob.take(InviteOffered)
         reason = (("Reason", said),) if said else ()
-        alice.endpoint.cancel(alice.usage, house.now, reason)
+        alice.endpoint.calls.cancel(alice.usage, house.now, reason)
         house.kick()
         assert (await bob.take(InviteCancelled)).reason == told
         await house.over()
@@ -75,7 +75,9 @@ async def test_a_caller_who_gives_up_may_say_why(tmp_path: Path, said: str, told
 async def test_a_callee_who_hangs_up_says_why_to_the_caller_and_to_the_row(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await internal(house)
-        bob.endpoint.bye(bob.usage, house.now, (("Reason", "SIP;cause=200, Q.850;cause=31;x=y"),))
+        bob.endpoint.calls.bye(
+            bob.usage, house.now, (("Reason", "SIP;cause=200, Q.850;cause=31;x=y"),)
+        )
         house.kick()
         over = await alice.take(UsageEnded)
         assert over.request is not None
@@ -89,7 +91,7 @@ async def test_a_caller_who_hangs_up_is_told_nothing(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await internal(house)
         late = house.endpoint.counters["late_calls"]
-        alice.endpoint.bye(alice.usage, house.now, (("Reason", "Q.850;cause=16"),))
+        alice.endpoint.calls.bye(alice.usage, house.now, (("Reason", "Q.850;cause=16"),))
         house.kick()
         await bob.take(UsageEnded)
         row = await house.over()

@@ -41,7 +41,7 @@ async def refer(
     house: House, phone: Phone, to: str, *headers: tuple[str, str], usage: int | None = None
 ) -> int:
     """Ask for a transfer; returns the status of the answer."""
-    phone.endpoint.request(
+    phone.endpoint.calls.request(
         phone.usage if usage is None else usage,
         "REFER",
         house.now,
@@ -280,7 +280,9 @@ async def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_pa
     async with three(tmp_path) as (house, alice, bob, carol):
         bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
         event = await alice.take(ReinviteReceived)
-        bob.endpoint.request(bob.usage, "REFER", house.now, headers=(("Refer-To", "<sip:104@h>"),))
+        bob.endpoint.calls.request(
+            bob.usage, "REFER", house.now, headers=(("Refer-To", "<sip:104@h>"),)
+        )
         house.kick()
         await asyncio.sleep(0.2)
         assert bob.untold == []
@@ -566,7 +568,7 @@ async def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None
         assert len(house.recordings) == 1
         trunk = house.trunks.named("provider")
         assert trunk is not None
-        assert house.endpoint.calls_with(trunk) == 1
+        assert house.endpoint.calls.count_with(trunk) == 1
         assert engaged(house) == {"105": 1}
         house.plane.press(3, answer)
         await asyncio.sleep(8)

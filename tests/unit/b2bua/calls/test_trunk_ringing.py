@@ -422,7 +422,7 @@ async def test_a_provider_that_challenges_gets_its_answer_and_a_telephone_none(
         challenge = (("Proxy-Authenticate", 'Digest realm="r", nonce="n", qop="auth"'),)
         alice.dial(f"7{NUMBER}")
         offered = await one.take(InviteOffered)
-        one.endpoint.reject(offered.usage, 407, house.now, headers=challenge)
+        one.endpoint.calls.reject(offered.usage, 407, house.now, headers=challenge)
         house.kick()
         again = await one.take(InviteOffered)
         assert again.request.headers["Proxy-Authorization"].startswith('Digest username="u1"')
@@ -433,7 +433,7 @@ async def test_a_provider_that_challenges_gets_its_answer_and_a_telephone_none(
         await alice.take(RequestCompleted)
         alice.dial(f"8{NUMBER}")
         offered = await two.take(InviteOffered)
-        two.endpoint.reject(offered.usage, 407, house.now, headers=challenge)
+        two.endpoint.calls.reject(offered.usage, 407, house.now, headers=challenge)
         house.kick()
         await alice.take(InviteFailed)
         assert two.untold == []
