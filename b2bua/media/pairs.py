@@ -5,11 +5,14 @@ than all else that a media worker does for it, so a pair is kept when its leg is
 of a pair: bound → offered to the signalling process, which keeps a few at hand and lends one
 without asking → a leg's → resting, as `cooling.py` has it → ready to be offered again.
 
-Whatever reaches a pair that no leg has is a stranger's or comes late. It waits in the kernel, so
-that a flood costs nothing, and is thrown away when the pair is lent.
+Whatever reaches a pair that no leg has is a stranger's or comes late. The first such datagram has
+the socket connected to itself, so that the kernel refuses all others as if the port were closed: a
+flood costs neither time nor memory. What has come is thrown away when the pair is lent.
 """
 
+import contextlib
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 from itertools import chain
@@ -75,15 +78,20 @@ class Pairs:
         Raises `KeyError` where it was not offered, or is lent already.
         """
         pair = self._offered.pop(port)
-        # Until now a late packet of the last peer was all that the kernel let through.
+        # Until now its last peer was all that the kernel let through to it, or nobody.
         disconnect(pair.rtp)
         self.strangers += drain(pair.rtp)
         if not self._loop.watches(pair.rtcp.fileno()):
+            disconnect(pair.rtcp)
             self.strangers += drain(pair.rtcp)
+        self._loop.park(pair.rtp.fileno())
+        self._loop.park(pair.rtcp.fileno())
         return pair
 
     def take_back(self, pair: PortPair, now: int) -> None:
         """Let the pair of a released leg rest."""
+        for sock in (pair.rtp, pair.rtcp):
+            self._deafen_soon(sock)
         self._resting.append((now + COOLING_NS, pair))
 
     def trim(self, now: int) -> None:
@@ -123,7 +131,22 @@ class Pairs:
             self._make_room(now)
         pair = self._ports.bind(host, choose, rests=lambda port: self._rests(port, now))
         self._bound.add(pair.port)
+        for sock in (pair.rtp, pair.rtcp):
+            self._deafen(sock)
         return pair
+
+    def _deafen_soon(self, sock: socket.socket) -> None:
+        """Let the first that comes be the last one."""
+        if self._loop.watches(sock.fileno()):
+            self._loop.set(sock.fileno(), lambda _now: self._deafen(sock))
+        else:
+            self._deafen(sock)
+
+    def _deafen(self, sock: socket.socket) -> None:
+        """Hear nobody any more, and be woken up by nobody."""
+        self._loop.remove(sock.fileno())
+        with contextlib.suppress(OSError):  # what ICMP said of the last peer
+            sock.connect(sock.getsockname())
 
     @property
     def _may_grow(self) -> bool:

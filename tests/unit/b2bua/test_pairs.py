@@ -88,22 +88,26 @@ def test_a_pair_comes_back_when_it_has_rested_and_not_before(ground: Ground) -> 
     assert ground.lend(4) == lent[:1]
 
 
-def test_what_came_when_no_leg_had_the_pair_is_gone(ground: Ground, phone: socket.socket) -> None:
-    lent = ground.lend(4)
-    pair = lent[0]
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not seen"])
+def test_what_came_when_no_leg_had_the_pair_is_gone(
+    ground: Ground, phone: socket.socket, *, seen: bool
+) -> None:
+    pair = ground.lend(4)[0]
     pair.rtp.connect(phone.getsockname())
     ground.rest(pair)
-    for turned in (True, False):
-        phone.sendto(b"late", (HOST, pair.port))
-        phone.sendto(b"", (HOST, pair.port))
+    ground.now += COOLING_NS
+    phone.sendto(b"late", (HOST, pair.port))
+    phone.sendto(b"", (HOST, pair.port))
+    if seen:
         phone.sendto(b"report", (HOST, pair.port + 1))
-        ground.after(COOLING_NS if turned else 0)
+        ground.after(0)
     assert ground.lend(1) == [pair]
-    assert ground.pairs.strangers == 6
-    phone.sendto(b"early", (HOST, pair.port))
-    assert pair.rtp.recvfrom(100) == (b"early", phone.getsockname())
-    with pytest.raises(BlockingIOError):
-        pair.rtcp.recv(100)
+    assert ground.pairs.strangers == 2 + seen
+    for sock, port in ((pair.rtp, pair.port), (pair.rtcp, pair.port + 1)):
+        phone.sendto(b"early", (HOST, port))
+        assert sock.recvfrom(100) == (b"early", phone.getsockname())
+        with pytest.raises(BlockingIOError):
+            sock.recv(100)
 
 
 def test_nobody_but_the_last_peer_reaches_a_pair_that_rests(
@@ -132,14 +136,36 @@ def test_what_icmp_said_of_the_last_peer_is_forgotten(ground: Ground) -> None:
     assert ground.pairs.strangers == 0
 
 
-def test_a_flood_wakes_the_loop_once(ground: Ground, phone: socket.socket) -> None:
-    (pair,) = ground.lend(1)
-    ground.rest(pair)
-    assert ground.loop.watches(pair.rtp.fileno())
-    for _ in range(3):
-        phone.sendto(b"flood", (HOST, pair.port))
-        ground.after(0)
-    assert not ground.loop.watches(pair.rtp.fileno())
+@pytest.mark.parametrize("watched", [True, False], ids=["had a peer", "never had one"])
+@pytest.mark.parametrize("host", [HOST, "*"])
+def test_a_flood_is_refused_behind_its_first_datagram(
+    ground: Ground, phone: socket.socket, host: str, *, watched: bool
+) -> None:
+    (port,), _ = ground.pairs.offer(host, 1, ground.now)
+    pair = ground.pairs.lend(port)
+    ground.seen.add(pair)
+    if watched:
+        ground.rest(pair)
+    else:
+        ground.pairs.take_back(pair, ground.now)
+    for sock, to in ((pair.rtp, port), (pair.rtcp, port + 1)):
+        assert ground.loop.watches(sock.fileno()) == watched
+        phone.connect((HOST, to))
+        for _ in range(1 + watched):
+            phone.send(b"flood")
+            ground.after(0)
+        assert not ground.loop.watches(sock.fileno())
+        with pytest.raises(ConnectionRefusedError):
+            phone.send(b"flood")
+    ground.after(COOLING_NS)
+    offered, _ = ground.pairs.offer(host, 4, ground.now)
+    assert port in offered
+    assert ground.pairs.lend(port) == pair
+    assert ground.pairs.strangers == 2 * watched
+    for sock, to in ((pair.rtp, port), (pair.rtcp, port + 1)):
+        phone.connect((HOST, to))
+        phone.send(b"wanted")
+        assert sock.recv(100) == b"wanted"
 
 
 def test_there_are_always_some_to_draw_from(
