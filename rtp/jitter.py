@@ -1,14 +1,14 @@
 """Interarrival jitter of a received stream, from samples instead of from every packet.
 
 The relay's fast path keeps timestamp and arrival of the newest packet and nothing of the one
-before, so the housekeeping looks at that pair about twice a second. D of
-:rfc:`3550#section-6.4.1` then compares packets that lie half a second apart instead of
+before, so the housekeeping looks at that pair about once a second. D of
+:rfc:`3550#section-6.4.1` then compares packets that lie a second apart instead of
 neighbours. What that means:
 
 - Where delays of packets are independent of each other, |D| is distributed as between
   neighbours, and the estimate means the same. A delay that wanders for longer than a packet
   counts in full here and hardly between neighbours: the figure is never the smaller one.
-- The estimate settles after some samples, not after some packets: the first 16 samples (8 s)
+- The estimate settles after some samples, not after some packets: the first 16 samples (16 s)
   are averaged, and from then on 1/16 of each difference counts, as in
   :rfc:`3550#appendix-A.8`.
 - Keys are told from audio only on legs whose keys somebody listens to (`Relay.listen`);

@@ -150,7 +150,7 @@ class Reporter:
     def turn(self, now: int, sending: int) -> bool:
         """Look at the stream that comes, and tell whether to `report`. To be called now and then.
 
-        `sending`: the SSRC of what we send. This is what every leg costs twice a second.
+        `sending`: the SSRC of what we send. This is what every leg costs once a second.
         """
         self._jitter.sample(self._received, self.clock_rate)
         if self._due_ns is None:

@@ -278,7 +278,7 @@ class Leg:
     # --- time
 
     def sweep(self, now: int, media_timeout_ns: int) -> None:
-        """Look after silence and reports; to be called about twice a second."""
+        """Look after silence and reports; to be called about once a second."""
         if self._state is State.UNREAD:
             return
         if self.rtcp.turn(now):

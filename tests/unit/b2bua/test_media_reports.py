@@ -205,7 +205,7 @@ def test_a_flood_of_reports_is_not_read_to_its_end(worker: Worker) -> None:
     report = serialize((ReceiverReport(ssrc=22),))
     for _ in range(200):
         bob.rtcp.sendto(report, (HOST, port_b + 1))
-    # The turns are half a second apart: all came in one or two of them.
+    # The turns are a second apart: all came in one or two of them.
     worker.expect(Counters, lambda message: message.values["dropped_rtcp"] >= 200 - 3 * 8)
 
 

@@ -612,7 +612,7 @@ def test_an_exception_in_one_leg_leaves_the_others(
 
 
 @pytest.mark.parametrize("step_ms", [10, 50, 70])
-def test_each_leg_is_looked_after_twice_a_second_and_few_at_a_time(
+def test_each_leg_is_looked_after_once_a_second_and_few_at_a_time(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, step_ms: int
 ) -> None:
     swept: list[int] = []
@@ -622,7 +622,7 @@ def test_each_leg_is_looked_after_twice_a_second_and_few_at_a_time(
     inside.inner.housekeeping(1)
     swept.clear()
     at_once = []
-    for ms in range(step_ms, 4000, step_ms):
+    for ms in range(step_ms, 8000, step_ms):
         before = len(swept)
         inside.inner.housekeeping(ms * 1_000_000)
         at_once.append(len(swept) - before)
