@@ -160,8 +160,9 @@ class Worker:
         self.expect(LegReleased, lambda m: m.leg_id == 999_999)
 
     def counters(self) -> dict[str, float]:
-        """The totals of a second that begins now."""
-        self.expect(Counters)
+        """The totals when every leg has been looked at from now on, which takes a second."""
+        for _ in range(2):
+            self.expect(Counters)
         return self.expect(Counters).values
 
     def ring(self, recorder: int = 0) -> list[Entry]:
