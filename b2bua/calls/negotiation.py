@@ -3,24 +3,20 @@
 Nothing changes before an answer: an offer that is refused leaves all as it was.
 """
 
-import secrets
-from dataclasses import replace
-
 from b2bua.calls.agreed import Agreed
 from b2bua.calls.key_exchange import KeyExchange
 from b2bua.calls.media_way import MediaWay
+from b2bua.calls.our_session import OurSession
 from b2bua.media.leg import MediaLeg
-from b2bua.media.messages import SrtpKeys
-from sip.address import HostPort
 from sip.audio_stream import (
     RECEIVES,
     SENDS,
+    AudioStream,
     Direction,
     audio_index,
     audio_stream,
     written_direction,
 )
-from sip.media_lines import in_place
 from sip.offer_answer import (
     first_offer,
     narrowed,
@@ -29,13 +25,12 @@ from sip.offer_answer import (
     readdressed,
     relay_answer,
     relay_offer,
-    revised,
     says_the_same,
     standing_offer,
     told_direction,
 )
 from sip.payload import Payload
-from sip.sdp import Origin, SdpError, SessionDescription
+from sip.sdp import SdpError, SessionDescription
 from sip.secure_media import as_plain
 from sip.transcoding import among
 
@@ -52,68 +47,48 @@ class Negotiation(Agreed):
         self.leg = leg
         self.keys = KeyExchange()
         self._generous = False
+        "Our newest offer has all that we can transcode."
         self.lifts = False
         "What a menu has kept from this side may be agreed on behind it."
         self._kept: SessionDescription | None = None
         "What the side has offered and was answered in G.711 alone, because we speak to it."
         self._way = MediaWay(leg.local.host)
-        self._origin = Origin(session_id=secrets.randbits(31), version=0, host=leg.local.host)
-        self._standing: SessionDescription | None = None
-        "What we sent last, agreed on or not: numbers, order and version go on from it."
-        self._sent: SessionDescription | None = None
-        "`_standing`, as it was written: with what it says of SRTP."
+        self._ours = OurSession(leg.local)
         self._offered: SessionDescription | None = None
         "Its newest offer."
-        self._offering: SessionDescription | None = None
-        "Our newest offer."
+        self._asked: SessionDescription | None = None
+        "`_offered`, as it was written: with what it says of SRTP."
         self._source: SessionDescription | None = None
-        "What that was made of, where the other side had said something."
+        "What our newest offer was made of, where the other side had said something."
         self.heard: SessionDescription | None = None
         "What it said last, as agreed."
+        self._said: SessionDescription | None = None
+        "`heard`, as it was written."
         self.wish: Direction = "sendrecv"
         "The direction that it chose when all were open to it: anything else is a hold of its own."
-        self._agreed: SessionDescription | None = None
-        "What we said last of what was agreed on."
-        self._said: SessionDescription | None = None
-        "`heard`, as it was written: with what it says of SRTP."
-        self._asked: SessionDescription | None = None
-        "`_offered`, as it was written."
         self.entertained = False
         "Where its partner holds, it hears us meanwhile."
-        self._told: tuple[HostPort, tuple[int, ...], int, int, MediaWay, SrtpKeys | None] | None = (
-            None
-        )
+        self._told: object = None
+        "What the media worker was told last."
 
     # --- who it is
-
-    @property
-    def _local(self) -> HostPort:
-        """Where we receive, as the peer is told it."""
-        return HostPort(self._way.host, self.leg.local.port)
 
     def meet(self, way: MediaWay) -> None:
         """Take note of how media goes to the peer, as soon as it is known who that is."""
         self.keys.meet(way.srtp, way.unkeyed)
         before, self._way = self._way, way
-        if way.host == before.host:
-            return
-        self._origin = self._origin._replace(host=way.host)
-        # What it was told when several were asked, it was told with its own address.
-        self._sent = self._sent and readdressed(self._sent, way.host)
-        self._standing = self._standing and readdressed(self._standing, way.host)
-        self._offering = self._offering and readdressed(self._offering, way.host)
-        self._agreed = self._agreed and readdressed(self._agreed, way.host)
+        if way.host != before.host:
+            self._ours.move_to(way.host)
 
     def offer_by(self, way: MediaWay, *, last: bool) -> bytes:
         """Return the newest offer as one of several peers is to be told it.
 
         `last`: it gets no other one, whatever it says to this.
         """
-        assert self._offering is not None
-        offer = self.keys.variant(self._offering, way.srtp, last=last)
-        self._say(self._offering, offer)
-        assert self._sent is not None
-        return bytes(readdressed(self._sent, way.host))
+        offering = self._ours.offering
+        assert offering is not None
+        offer = self._ours.say(offering, self.keys.variant(offering, way.srtp, last=last))
+        return bytes(readdressed(offer, way.host))
 
     # --- an offer and an answer that pass through
 
@@ -142,9 +117,9 @@ class Negotiation(Agreed):
         told = relay_answer(
             self._offered,
             answer,
-            local=self._local,
-            origin=self._origin,
-            standing=self._standing,
+            local=self._ours.local,
+            origin=self._ours.origin,
+            standing=self._ours.standing,
             convertible=self._convertible,
             entertained=self._hears_us,
         )
@@ -158,19 +133,19 @@ class Negotiation(Agreed):
         offer = self._kept = self._take_offer(body)
         told = own_answer(
             offer,
-            local=self._local,
-            origin=self._origin,
-            standing=self._standing,
+            local=self._ours.local,
+            origin=self._ours.origin,
+            standing=self._ours.standing,
             convertible=self._convertible,
         )
         return self._answer(told, offer)
 
     def _answer(self, told: SessionDescription, offer: SessionDescription) -> bytes:
         """Agree on our answer to the offer that was taken last, and return it."""
-        body = self._say(told, self.keys.dress_answer(told))
+        answer = self._ours.say(told, self.keys.dress_answer(told))
         assert self._asked is not None
         self._agree(told, offer, self._asked)
-        return body
+        return bytes(answer)
 
     def offer_alone(self, other: "Negotiation | None" = None) -> bytes:
         """Return an offer of ours.
@@ -178,30 +153,21 @@ class Negotiation(Agreed):
         It stands as before where this side has heard of us; else it is made of what `other` said
         last, or of nothing: both laws and digits.
         """
-        if self._standing is not None:
+        if self._ours.standing is not None:
             # A hold of the other side stays one; this side's own may end with its answer.
             direction: Direction = "sendrecv" if other is None else other.wish
             direction = told_direction(direction, entertained=self._hears_us)
-            offer = standing_offer(self._standing, direction=direction)
+            offer = standing_offer(self._ours.standing, direction=direction)
         elif other is not None and other.heard is not None:
             return self.relay(other.kept() or narrowed(other.heard))
         else:
-            offer = first_offer(local=self._local, origin=self._origin)
+            offer = first_offer(local=self._ours.local, origin=self._ours.origin)
         return self._offer(offer)
 
     def _offer(self, offer: SessionDescription) -> bytes:
         """Return an offer of ours as it is sent."""
-        self._offering = offer
-        return self._say(offer, self.keys.dress_offer(offer))
-
-    def _say(self, plain: SessionDescription, dressed: SessionDescription) -> bytes:
-        """Return a description of ours with the version that is due."""
-        self._sent = revised(self._sent, dressed)
-        if plain is dressed:
-            self._standing = self._sent
-        else:
-            self._standing = replace(plain, origin=self._sent.origin)
-        return bytes(self._sent)
+        self._ours.offering = offer
+        return bytes(self._ours.say(offer, self.keys.dress_offer(offer)))
 
     def offer_for(self, other: "Negotiation") -> bytes:
         """Return an offer for a new partner of `other`, who was told things by another one.
@@ -218,10 +184,11 @@ class Negotiation(Agreed):
 
     def agree_on(self, answer: SessionDescription, said: SessionDescription) -> None:
         """Take an answer that was read already; `said`: as it was written."""
-        assert self._offering is not None
-        line = self._offering.media[audio_index(self._offering)]
-        free = written_direction(self._offering, line) == "sendrecv"
-        self._agree(self._offering, answer, said, free=free)
+        offering = self._ours.offering
+        assert offering is not None
+        line = offering.media[audio_index(offering)]
+        free = written_direction(offering, line) == "sendrecv"
+        self._agree(offering, answer, said, free=free)
 
     # --- from narrow to wide, behind a menu
 
@@ -239,13 +206,13 @@ class Negotiation(Agreed):
 
         `other` has agreed on it, or offered it before a menu.
         """
-        if self.is_wide or self.stream is None or self._agreed is None:
+        if self.is_wide or self.stream is None or self._ours.agreed is None:
             return None
         mine, theirs, codec = self.kept(), other.kept(), other.codec
         if other.is_wide and codec is not None and other.heard is not None:
             known = mine is not None and among(codec, audio_stream(mine).payloads)
             return self.relay(other.heard) if known else None
-        told = audio_stream(self._agreed).payloads
+        told = audio_stream(self._ours.agreed).payloads
         was_offered = any(among(each, told) for each in self._convertible if each.law is None)
         return None if theirs is None or was_offered else self.relay(theirs)
 
@@ -264,26 +231,27 @@ class Negotiation(Agreed):
 
     def repeat(self) -> bytes:
         """Return what was agreed on once more, as an offer or an answer of ours."""
-        assert self._agreed is not None
-        self._offering = self._agreed
-        return self._say(self._agreed, self.keys.dress_agreed(self._agreed))
+        agreed = self._ours.agreed
+        assert agreed is not None
+        self._ours.offering = agreed
+        return bytes(self._ours.say(agreed, self.keys.dress_agreed(agreed)))
 
     def knows(self, other: "Negotiation") -> bool:
         """Whether what this side was told still says what `other` sends and wants.
 
         As far as it matters: who holds wants to hear nothing, and so no news of that.
         """
-        if self._agreed is None or other.stream is None:
+        if self._ours.agreed is None or other.stream is None:
             return True
         true = told_direction(other.stream.direction, entertained=self._hears_us)
-        told = audio_stream(self._agreed).direction
+        told = audio_stream(self._ours.agreed).direction
         hears = not RECEIVES[self.wish] or SENDS[told] == SENDS[true]
         return hears and (not SENDS[self.wish] or RECEIVES[told] == RECEIVES[true])
 
     @property
     def is_open(self) -> bool:
         """Whether we have told the side that both may speak, in a codec in which we can."""
-        told = self._standing
+        told = self._ours.standing
         return (
             told is not None
             and audio_stream(told).direction == "sendrecv"
@@ -292,24 +260,18 @@ class Negotiation(Agreed):
 
     def offer_again(self) -> bytes:
         """Return an offer that takes the side back from hold, in G.711."""
-        assert self._standing is not None
-        if any(each.law is not None for each in audio_stream(self._standing).payloads):
-            return self._offer(standing_offer(narrowed(self._standing)))
-        laws = first_offer(local=self._local, origin=self._origin)
+        assert self._ours.standing is not None
+        if any(each.law is not None for each in audio_stream(self._ours.standing).payloads):
+            return self._offer(standing_offer(narrowed(self._ours.standing)))
+        laws = first_offer(local=self._ours.local, origin=self._ours.origin)
         return self._relay(laws)
 
     def moved_to(self, leg: MediaLeg) -> "Negotiation":
         """Return the same session at another leg; the side has to be offered it (`offer_again`)."""
         moved = Negotiation(leg, self._convertible)
-        moved._way, moved._origin = self._way, self._origin
+        moved._way, moved.keys = self._way, self.keys.renewed()
         moved._offered, moved.heard = self._offered, self.heard
-        moved.keys, moved._sent = self.keys.renewed(), self._sent
-        standing = self._standing
-        if standing is not None:
-            index = audio_index(standing)
-            line = standing.media[index]._replace(port=leg.local.port)
-            media = in_place(standing.media, index, line)
-            moved._standing = revised(standing, replace(standing, media=media))
+        moved._ours = self._ours.at_port(leg.local.port)
         return moved
 
     def relay(self, source: SessionDescription) -> bytes:
@@ -322,9 +284,9 @@ class Negotiation(Agreed):
 
         None where that is no more than there was.
         """
-        if self._source is None or self._offering is None:
+        if self._source is None or self._ours.offering is None:
             return None
-        offered = audio_stream(self._offering).payloads
+        offered = audio_stream(self._ours.offering).payloads
         if not self._generous and all(among(each, offered) for each in self._convertible):
             return None
         self._generous = True
@@ -334,9 +296,9 @@ class Negotiation(Agreed):
         self._source = source
         offer = relay_offer(
             source,
-            local=self._local,
-            origin=self._origin,
-            standing=self._standing,
+            local=self._ours.local,
+            origin=self._ours.origin,
+            standing=self._ours.standing,
             fallback=self._fallback(source),
             entertained=self._hears_us,
         )
@@ -370,33 +332,34 @@ class Negotiation(Agreed):
         *,
         free: bool = True,
     ) -> None:
-        """Take over what both descriptions name, and tell the worker where the peer is.
-
-        `said`: `theirs`, as it was written.
-        """
+        """Take over what both descriptions name; `said`: `theirs`, as it was written."""
         stream = negotiated(ours, theirs)
         self.agree(stream)
         self.heard = theirs
         self._said = said
-        self._agreed = ours
+        self._ours.agreed = ours
         if free:
             self.wish = stream.direction
+        self._tell_leg(stream)
+
+    def _tell_leg(self, stream: AudioStream) -> None:
+        """Tell the media worker where the peer is and what it sends, if that is news."""
         assert self.codec is not None  # or there would be nothing in common
         remote, types, rate = stream.remote, self.incoming_types, self.codec.clock_rate
-        port = stream.rtcp_port
         srtp = self.keys.commit()
-        told = (remote, types, port, rate, self._way, srtp)
-        if told != self._told:
-            self._told = told
-            self.leg.set_remote(
-                remote,
-                self._way.latch_at(remote.host),
-                types,
-                signalling=self._way.signalling,
-                rtcp_port=port,
-                clock_rate=rate,
-                srtp=srtp,
-            )
+        told = (remote, types, stream.rtcp_port, rate, self._way, srtp)
+        if told == self._told:
+            return
+        self._told = told
+        self.leg.set_remote(
+            remote,
+            self._way.latch_at(remote.host),
+            types,
+            signalling=self._way.signalling,
+            rtcp_port=stream.rtcp_port,
+            clock_rate=rate,
+            srtp=srtp,
+        )
 
     @property
     def _hears_us(self) -> bool:
