@@ -137,7 +137,7 @@ class Relay:
         self._overheard: frozenset[int] = frozenset()
         self._on_sound: OnSound | None = None
         self._words: Mapping[int, int] = ANY_WORD
-        self._fast_words = self._words
+        self._fast_words: Mapping[int, int] | None = None
         self._tables: Mapping[int, bytes] = {}
         self._recoder: Recoder | None = None
         self._recoded: frozenset[int] = frozenset()
@@ -214,12 +214,16 @@ class Relay:
         return None if word is None else word & 0x7F
 
     def _divert(self) -> None:
-        """Keep events and sound that are listened to, and what is recoded, off the fast path."""
+        """Think again about what may go on the fast path, when there is something to go."""
+        self._fast_words = None
+
+    def _quick(self) -> Mapping[int, int]:
+        """Return the words but for events and sound that are listened to, and what is recoded."""
         slow = self._events | self._recoded | self._overheard
         words = self._words
         if slow:
             words = {word: to for word, to in words.items() if word & 0x7F not in slow}
-        self._fast_words = words
+        return words
 
     def forward_to(self, outgoing: OutgoingStream, send: Send) -> None:
         """Send packets on from now on, as `outgoing`."""
@@ -249,6 +253,8 @@ class Relay:
         """Return the cheapest function that does right by the next packets."""
         outgoing, path = self._outgoing, self.received
         path.receive, path.sink = self.receive, self.sink
+        if self._fast_words is None:
+            self._fast_words = self._quick()
         if path.words is not self._fast_words:
             path.words = self._fast_words
             path.expect_nothing()

@@ -60,7 +60,6 @@ class _Listener:
     pad: KeyPad
     forward: bool
     in_band: dict[int, LawName]
-    tones: ToneKeys
     event_type: int | None
     "Payload type of the newest event; None: the party sends none."
     fates: dict[int, bool] = field(default_factory=dict)
@@ -69,6 +68,8 @@ class _Listener:
     "The fate of the newest event."
     heard_in_band: bool = False
     "The newest key was a tone."
+    tones: ToneKeys | None = None
+    "Made with the first sound that is listened to."
 
 
 @dataclass(slots=True)
@@ -118,7 +119,6 @@ class Keys:
             pad=pad,
             forward=message.forward,
             in_band=message.in_band,
-            tones=ToneKeys(),
             event_type=types[0] if types else None,
         )
         if before is not None:
@@ -201,6 +201,8 @@ class Keys:
         """Listen for tones in a packet of a leg's sound."""
         listener = self._listeners[leg_id]
         law = listener.in_band[header.payload_type]
+        if listener.tones is None:
+            listener.tones = ToneKeys()
         keys = listener.tones.hear(payload, law, ssrc=header.ssrc, timestamp=header.timestamp)
         for key in keys:
             began_ts = header.timestamp - round(HEARD_AFTER_S * 8000) & 0xFFFFFFFF

@@ -237,20 +237,7 @@ class Worker:
         self._tally.forget(leg)
         if peer is not None:
             self._tally.count(peer)
-        received, drops, figures = leg.relay.received, leg.relay.drops, leg.rtcp.figures
-        self._channel.post(
-            LegReleased(
-                leg_id=leg_id,
-                packets_received=received.packets,
-                packets_sent=leg.packets_sent,
-                packets_dropped=drops.packets,
-                packets_lost=received.lost,
-                jitter_ms=figures.jitter_ms,
-                round_trip_ms=figures.round_trip_ms,
-                peer_jitter_ms=figures.peer_jitter_ms,
-                peer_packets_lost=figures.peer_lost,
-            )
-        )
+        self._channel.post(_last_words(leg))
 
     # --- taps
 
@@ -381,6 +368,25 @@ class Worker:
             "relay_delay_samples": self._loop.batches_sampled,
         }
         self._channel.send(Counters(values))
+
+
+def _last_words(leg: Leg) -> LegReleased:
+    """Return what a released leg has counted."""
+    received, dropped = leg.relay.received, leg.relay.drops.packets
+    if not leg.has_media:
+        return LegReleased(leg.leg_id, 0, 0, dropped, 0)
+    figures = leg.rtcp.figures
+    return LegReleased(
+        leg_id=leg.leg_id,
+        packets_received=received.packets,
+        packets_sent=leg.packets_sent,
+        packets_dropped=dropped,
+        packets_lost=received.lost,
+        jitter_ms=figures.jitter_ms,
+        round_trip_ms=figures.round_trip_ms,
+        peer_jitter_ms=figures.peer_jitter_ms,
+        peer_packets_lost=figures.peer_lost,
+    )
 
 
 def _place(error: Exception) -> str:
