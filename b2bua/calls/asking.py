@@ -44,7 +44,7 @@ class Asking:
         conversation = self._c
         self._listen(forward=False)
         spoken = conversation.services.voices.spoken(self._prompt)
-        self._play_id = conversation.hear(self.side, spoken)
+        self._play_id = conversation.media.hear(self.side, spoken)
         if self._play_id is not None:
             return None
         # We don't speak the party's codec, so it hears nothing: the menu takes that for a no.
@@ -87,7 +87,7 @@ class Asking:
 
     def _listen(self, *, forward: bool) -> None:
         ways = self._c.key_ways(self.side)
-        self._c.legs[self.side].collect_digits(
+        self._c.media.legs[self.side].collect_digits(
             ways.event_types, forward=forward, in_band=ways.tone_types
         )
 
@@ -126,7 +126,7 @@ class Asking:
 
     @property
     def _leg_id(self) -> int:
-        return self._c.legs[self.side].leg_id
+        return self._c.media.legs[self.side].leg_id
 
     def _is_ours(self, event: PlayStarted | PlayFinished) -> bool:
         return (event.leg_id, event.play_id) == (self._leg_id, self._play_id)
@@ -153,7 +153,7 @@ class Asking:
         key = self._key_in(event)
         if key is not None:
             # It comes back as one that was pressed, if it has not come in another way before.
-            self._c.legs[self.side].press_keys(key)
+            self._c.media.legs[self.side].press_keys(key)
         return ()
 
     def _key_in(self, event: InDialogReceived) -> str | None:

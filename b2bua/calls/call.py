@@ -94,7 +94,7 @@ class Call(CallLife):
         self._prepare(step)
         self._routed()
         conversation.emergency = self._emergency
-        await conversation.lend_legs()
+        await conversation.media.lend(conversation.way_of_caller)
         hunt = Hunt(conversation, self._exchange, search)
         if all(self._asking) and self._direction is Direction.INCOMING:
             await self._greet_and_ring(hunt, step)

@@ -1,4 +1,4 @@
-"""One call's common ground: its parties, legs, inbox and rows, and the small things done with them.
+"""One call's common ground: its parties and their dialogs, its inbox, and the small things done.
 
 The phases of a call (`greeting`, `ringing`, `talking`) are written over a `Conversation`. Each
 reads events from the one inbox and answers what concerns it; the rest is small talk.
@@ -6,43 +6,34 @@ reads events from the one inbox and answers what concerns it; the rest is small 
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
-from b2bua.calls.bridge import Bridge, Side
-from b2bua.calls.call_over import NOBODY, CallOver, not_encrypted
+from b2bua.calls.bridge import Side
+from b2bua.calls.call_media import CallMedia
 from b2bua.calls.call_record import CallRecord
 from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.evidence import Evidence
-from b2bua.calls.inbox import Attachable, CallEvent, Inbox, LegLost, PickedUp, RecordKeyPressed
+from b2bua.calls.inbox import Attachable, CallEvent, Inbox, PickedUp, RecordKeyPressed
 from b2bua.calls.key_ways import KeyWays
 from b2bua.calls.lending import Lending
 from b2bua.calls.media_way import MediaWay
-from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
 from b2bua.calls.services import CallServices
-from b2bua.calls.transcodable import transcodable
-from b2bua.media.leg import MediaLeg
-from b2bua.media.lending import NoPortError
-from b2bua.media.messages import PlayPart
 from ivr.key_pad import Way
 from recording.controller import Action
 from sip.address import Flow
 from sip.build import HeaderList
-from sip.errors import LocalProtocolError, RemoteProtocolError
+from sip.errors import LocalProtocolError
 from sip.events import AckReceived, InDialogReceived, InviteOffered, ReinviteReceived
 from sip.info import allows_info, record_wish
 from sip.message import ANSWERED
-from sip.secure_media import NoUsableKey, SrtpRequired
 from sip.usage_state import UsageState
 
 logger = logging.getLogger("b2bua.calls.call")
 
 STANDING = frozenset({UsageState.ANSWERED, UsageState.ESTABLISHED})
-
-T = TypeVar("T")
 
 
 class Conversation:
@@ -62,7 +53,6 @@ class Conversation:
         "Usages of those who are being rung."
         self.fetching: set[int] = set()
         "Usages of those who want to fetch the call."
-        self.legs: list[MediaLeg] = []
         self.answered_a = False
         "The caller has got its 2xx."
         self.is_asked = False
@@ -71,9 +61,11 @@ class Conversation:
         "Sides whose ACK will hold the answer to an offer of ours."
         self.closed = False
         "The call is over."
-        self.refreshing = Refreshing(self)
+        self.emergency = False
         self.referred_by = ""
         "Number of the extension that had the caller transferred."
+        self.takes_info = [allows_info(offered.request.headers.getlist("Allow")), False]
+        self._usages = [self.a]
         self.record = CallRecord(services.journal, services.clock)
         self.evidence = Evidence(services.journal, self.record)
         self.recording = CallRecording(
@@ -84,14 +76,16 @@ class Conversation:
             settings=services.config.recording,
             on_change=self.show_lamps,
         )
-        self.emergency = False
-        self._usages = [self.a]
-        self._bridge: Bridge | None = None
-        self.takes_info = [allows_info(offered.request.headers.getlist("Allow")), False]
+        self._inbox = Inbox(self.record.uniqueid, services.clock)
+        self.media = CallMedia(
+            services,
+            self._inbox,
+            call_id=self.record.uniqueid,
+            on_worker_died=self.recording.worker_died,
+        )
+        self.refreshing = Refreshing(self)
         self.renegotiation = Renegotiation(self)
         self.lending = Lending(self)
-        self.convertible = transcodable(services.config.media)
-        self._inbox = Inbox(self.record.uniqueid, services.clock)
 
     def forget_request(self) -> None:
         """Let the INVITE go, when nobody is rung any more."""
@@ -162,32 +156,28 @@ class Conversation:
         )
         self.kick()
 
-    # --- who and where
+    def acknowledged(self, event: AckReceived) -> bool:
+        """Take the answer that an ACK owes us; true where there was one. Raises `CallOver`."""
+        side = self.side_of(event.usage)
+        if side not in self.owed:
+            return False
+        self.owed.discard(side)
+        self.media.negotiate(lambda: self.media.bridge.take_answer(side, event.request.body))
+        return True
 
-    @property
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self.services.clock()
+    def pracked(self, event: InDialogReceived) -> None:
+        """Take the answer to an early offer of ours, which came in a PRACK; raises `CallOver`."""
+        side = self.side_of(event.usage)
+        self.owed.discard(side)
+        self.media.negotiate(lambda: self.media.bridge.take_answer(side, event.request.body))
+        self.respond(event, 200)
+
+    # --- who and where
 
     @property
     def lent(self) -> Mapping[Side, Attachable]:
         """Sides that are in another conversation, and in which."""
         return self.lending.away
-
-    @property
-    def has_media(self) -> bool:
-        """Whether there are legs."""
-        return self._bridge is not None
-
-    @property
-    def bridge(self) -> Bridge:
-        """The media of the call, once there are legs."""
-        assert self._bridge is not None
-        return self._bridge
-
-    def speaks_g711(self, side: Side) -> bool:
-        """Whether G.711 is what was agreed with a side, if there was anything to agree."""
-        return self._bridge is not None and self._bridge.sides[side].law is not None
 
     @property
     def callee(self) -> Party:
@@ -204,9 +194,6 @@ class Conversation:
 
     def side_of(self, usage: int | None) -> Side:
         return Side.A if usage == self.a else Side.B
-
-    def side_of_leg(self, leg_id: int) -> Side:
-        return Side.A if leg_id == self.legs[0].leg_id else Side.B
 
     def usage(self, side: Side) -> int | None:
         return self.a if side is Side.A else self.b
@@ -267,35 +254,12 @@ class Conversation:
         else:
             ways = party.trunk.settings.dtmf if party.trunk is not None else dtmf.extensions
         return KeyWays(
-            ways, self.bridge.sides[side], info=Way.INFO in ways and self.takes_info[side]
+            ways, self.media.bridge.sides[side], info=Way.INFO in ways and self.takes_info[side]
         )
 
     def can_be_asked(self, side: Side) -> bool:
         """Tell whether a side understands us and can press a key that we hear."""
-        return self.key_ways(side).any and self.bridge.sides[side].coding is not None
-
-    def show_lamps(self) -> None:
-        """Have the lamps looked at that stand for this call."""
-        self.services.changed(p.number for p in self.parties if p.extension is not None)
-
-    def kick(self) -> None:
-        """Have the endpoint's words sent."""
-        self.services.kick()
-
-    # --- media
-
-    async def lend_legs(self) -> None:
-        """Get both legs before anybody is answered; raises `CallOver` (503)."""
-        services = self.services
-        first, second = await self._lent(services.plane.lend_two(services.ways.bind))
-        bridge = self.use(first, second)
-        for each in bridge.sides:
-            each.lifts = self.services.config.media.wideband_after_menu
-        way = self.way_of_caller
-        caller, callee = bridge.sides
-        caller.meet(way)
-        # Until it is known who the other party is, it is where the caller is.
-        callee.meet(way.plain)
+        return self.key_ways(side).any and self.media.bridge.sides[side].coding is not None
 
     @property
     def way_of_caller(self) -> MediaWay:
@@ -306,87 +270,24 @@ class Conversation:
         """Return how media goes to a party who is at the other end of a flow."""
         return self.services.ways.to(party, flow, emergency=self.emergency)
 
-    async def lend_beside(self, leg: MediaLeg) -> MediaLeg:
-        """Get a leg on the media worker of another one; raises `CallOver` (503)."""
-        services = self.services
-        return await self._lent(services.plane.lend(services.ways.bind, beside=leg))
+    # --- the house
 
-    async def _lent(self, lending: Awaitable[T]) -> T:
-        try:
-            return await lending
-        except NoPortError as error:
-            self.log("no media leg", str(error))
-            raise CallOver(503, "Service Unavailable", "FAILED", NOBODY) from error
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.services.clock()
 
-    def use(
-        self,
-        first: MediaLeg,
-        second: MediaLeg,
-        sides: tuple[Negotiation | None, Negotiation | None] = (None, None),
-        *,
-        apart: bool = False,
-    ) -> Bridge:
-        """Take two legs; `sides`: what was said already with parties of other conversations.
+    def show_lamps(self) -> None:
+        """Have the lamps looked at that stand for this call."""
+        self.services.changed(p.number for p in self.parties if p.extension is not None)
 
-        `apart`: they are not to be joined, for they may be on different media workers.
-        """
-        for leg in (first, second):
-            self.listen_to(leg)
-        self.legs = [first, second]
-        bridge = self._bridge = Bridge(first, second, self.convertible, sides, closed=apart)
-        return bridge
+    def kick(self) -> None:
+        """Have the endpoint's words sent."""
+        self.services.kick()
 
-    def listen_to(self, leg: MediaLeg) -> None:
-        """Have a leg's events come here."""
-        leg.on_event = self.deliver
-        leg.on_lost = self._leg_lost
-
-    def _leg_lost(self) -> None:
-        self.recording.worker_died()
-        self.deliver(LegLost())
-
-    def negotiate(self, step: Callable[[], T]) -> T:
-        """Take a step of offer and answer; raises `CallOver` (488)."""
-        try:
-            return step()
-        except RemoteProtocolError as error:
-            self.log("no media", str(error))
-            if isinstance(error, SrtpRequired | NoUsableKey):
-                raise not_encrypted(error.reason) from error
-            raise CallOver(488, "Not Acceptable Here", "FAILED", NOBODY) from error
-
-    def acknowledged(self, event: AckReceived) -> bool:
-        """Take the answer that an ACK owes us; true where there was one. Raises `CallOver`."""
-        side = self.side_of(event.usage)
-        if side not in self.owed:
-            return False
-        self.owed.discard(side)
-        self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
-        return True
-
-    def pracked(self, event: InDialogReceived) -> None:
-        """Take the answer to an early offer of ours, which came in a PRACK; raises `CallOver`."""
-        side = self.side_of(event.usage)
-        self.owed.discard(side)
-        self.negotiate(lambda: self.bridge.take_answer(side, event.request.body))
-        self.respond(event, 200)
-
-    def hear(self, side: Side, *parts: PlayPart) -> int | None:
-        """Let a side hear `parts` and nothing else; None where we don't speak its codec."""
-        return self._play(side, parts, kept=self.services.config.recording.announcements)
-
-    def entertain(self, side: Side, *parts: PlayPart) -> int | None:
-        """Let a side hear music, as `hear` does; whether it is recorded has its own setting."""
-        return self._play(side, parts, kept=self.services.config.recording.hold_music)
-
-    def _play(self, side: Side, parts: tuple[PlayPart, ...], *, kept: bool) -> int | None:
-        coding = self.bridge.sides[side].coding if side not in self.lent else None
-        return None if coding is None else self.legs[side].play(parts, *coding, kept=kept)
-
-    def hush(self, side: Side) -> None:
-        """End what a side hears from us: it hears the other one again."""
-        if side not in self.lent:
-            self.legs[side].stop_play()
+    def log(self, what: str, reason: str) -> None:
+        """Note something that an operator may look for."""
+        logger.info(what, extra={"call_id": self.record.uniqueid, "reason": reason})
 
     def dissolve(self) -> None:
         """Let go of those who know the conversation, when nobody will ask for them any more.
@@ -395,10 +296,6 @@ class Conversation:
         """
         self.recording.on_change = _nobody_to_tell
         del self.lending, self.refreshing, self.renegotiation
-
-    def log(self, what: str, reason: str) -> None:
-        """Note something that an operator may look for."""
-        logger.info(what, extra={"call_id": self.record.uniqueid, "reason": reason})
 
 
 def _nobody_to_tell() -> None:

@@ -31,8 +31,8 @@ class Forwarding:
     def offer(self, *, narrow: bool, final: bool) -> bytes:
         """Return the offer for the wanted party: the caller's, or ours where it made none."""
         self._final = final
-        bridge = self._c.bridge
-        return self._c.negotiate(
+        bridge = self._c.media.bridge
+        return self._c.media.negotiate(
             lambda: (
                 bridge.forward_offer(Side.A, self._offer, narrow=narrow)
                 if self._offer
@@ -82,12 +82,12 @@ class Forwarding:
 
         One who made no offer gets ours, if it will answer it in its PRACK (:rfc:`3262`).
         """
-        conversation, bridge = self._c, self._c.bridge
+        conversation, bridge = self._c, self._c.media.bridge
         reliably = conversation.services.endpoint.calls.takes_reliable(conversation.a)
         if self._offer:
-            body = conversation.negotiate(lambda: bridge.forward_answer(Side.B, answer))
+            body = conversation.media.negotiate(lambda: bridge.forward_answer(Side.B, answer))
         elif reliably:
-            body = conversation.negotiate(lambda: self._own_offer(answer))
+            body = conversation.media.negotiate(lambda: self._own_offer(answer))
         else:
             return b""
         self._promised = body if reliably else b""
@@ -97,7 +97,7 @@ class Forwarding:
         """Answer the caller, who made the offer or answers ours in its ACK."""
         conversation = self._c
         answer = answered.response.body or self.early.get(answered.usage, b"")
-        body = conversation.negotiate(lambda: self._final_answer(answer))
+        body = conversation.media.negotiate(lambda: self._final_answer(answer))
         conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
@@ -107,9 +107,9 @@ class Forwarding:
 
         What was promised can't be taken back; the caller is offered again what is true then.
         """
-        conversation, bridge = self._c, self._c.bridge
+        conversation, bridge = self._c, self._c.media.bridge
         was_told = bridge.sides[Side.A].stream is not None
-        body = b"" if self._promised else conversation.negotiate(self._answer_alone)
+        body = b"" if self._promised else conversation.media.negotiate(self._answer_alone)
         conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
@@ -120,13 +120,13 @@ class Forwarding:
 
     def _answer_alone(self) -> bytes:
         if self._offer:
-            return self._c.bridge.answer_alone(Side.A, self._offer)
+            return self._c.media.bridge.answer_alone(Side.A, self._offer)
         self._c.owed.add(Side.A)
-        return self._c.bridge.offer_to(Side.A)
+        return self._c.media.bridge.offer_to(Side.A)
 
     def _final_answer(self, answer: bytes) -> bytes:
         """Return what the 2xx for the caller says; nothing new where it was promised before."""
-        conversation, bridge = self._c, self._c.bridge
+        conversation, bridge = self._c, self._c.media.bridge
         if self._offer:
             body = bridge.forward_answer(Side.B, answer, join=False)
             if self._promised not in {b"", body}:
@@ -138,6 +138,6 @@ class Forwarding:
         return b""
 
     def _own_offer(self, answer: bytes) -> bytes:
-        self._c.bridge.take_answer(Side.B, answer)
+        self._c.media.bridge.take_answer(Side.B, answer)
         self._c.owed.add(Side.A)
-        return self._c.bridge.offer_to(Side.A)
+        return self._c.media.bridge.offer_to(Side.A)

@@ -65,7 +65,7 @@ class Greeting:
         """Answer the call and wait for its ACK."""
         conversation = self._c
         offer = conversation.request.body
-        body = conversation.negotiate(lambda: self._described(offer))
+        body = conversation.media.negotiate(lambda: self._described(offer))
         conversation.services.endpoint.calls.answer(conversation.a, body, conversation.now)
         conversation.kick()
         conversation.answered_a = True
@@ -81,9 +81,9 @@ class Greeting:
         """Return our answer to the caller's offer, or an offer where it made none."""
         conversation = self._c
         if offer:
-            return conversation.bridge.answer_alone(Side.A, offer)
+            return conversation.media.bridge.answer_alone(Side.A, offer)
         conversation.owed.add(Side.A)
-        return conversation.bridge.offer_to(Side.A)
+        return conversation.media.bridge.offer_to(Side.A)
 
     # --- asking
 
@@ -96,7 +96,7 @@ class Greeting:
         asking = Asking(conversation, side, conversation.services.config.consent.question)
         verdict = await self._listen(now, asking)
         if verdict.decision is Decision.GRANTED:
-            conversation.hush(side)
+            conversation.media.hush(side)
             return
         prompt, _ = answer_to_no(verdict)
         await self.say(conversation.services.voices.spoken(prompt), for_s=SENTENCE_S)
@@ -136,11 +136,11 @@ class Greeting:
 
     def ring(self) -> None:
         """Let the caller hear the ringing tone."""
-        self._c.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
+        self._c.media.hear(Side.A, self._c.services.voices.tone(Tone.RINGING))
 
     def offer(self, *, narrow: bool, final: bool) -> bytes:  # noqa: ARG002 - of all fronts
         """Return an offer of ours; it is as narrow as what the caller has agreed to."""
-        return self._c.bridge.offer_to(Side.B)
+        return self._c.media.bridge.offer_to(Side.B)
 
     def sent_on(self) -> None:
         """Let the caller go on hearing the ringing tone."""
@@ -148,14 +148,14 @@ class Greeting:
     def accept(self, answered: InviteAnswered) -> None:
         """Take the answer of whoever is to hear the caller from now on."""
         body = self._answer_of(answered)
-        self._c.negotiate(lambda: self._c.bridge.take_answer(Side.B, body))
-        self._c.hush(Side.A)
+        self._c.media.negotiate(lambda: self._c.media.bridge.take_answer(Side.B, body))
+        self._c.media.hush(Side.A)
 
     def fetched(self) -> None:
         """Let the caller hear whoever has fetched the call."""
-        self._c.hush(Side.A)
+        self._c.media.hush(Side.A)
         with contextlib.suppress(RemoteProtocolError):
-            self._c.bridge.join()
+            self._c.media.bridge.join()
         self._c.refreshing.begin(Side.A)
 
     def _answer_of(self, answered: InviteAnswered) -> bytes:
@@ -176,7 +176,7 @@ class Greeting:
     async def say(self, part: PlayPart, *, for_s: float) -> None:
         """Play to the caller, to the end but at most so long."""
         conversation = self._c
-        play_id = conversation.hear(Side.A, part)
+        play_id = conversation.media.hear(Side.A, part)
         if play_id is None:
             return
         deadline = conversation.now + for_s

@@ -30,7 +30,7 @@ class HoldMusic:
         self._play_id: int | None = None
         "None while that party hears something else from us."
         for side in Side:
-            conversation.bridge.sides[side].entertained = self._may_hear(side)
+            conversation.media.bridge.sides[side].entertained = self._may_hear(side)
 
     def follow(self, event: CallEvent | None = None) -> None:
         """Begin or end the music as the call stands after an event."""
@@ -45,16 +45,16 @@ class HoldMusic:
     def end(self) -> None:
         """End the music, and nothing else that is played."""
         if self._side is not None and self._play_id is not None:
-            self._c.legs[self._side].stop_play(self._play_id)
+            self._c.media.legs[self._side].stop_play(self._play_id)
         self._side = self._play_id = None
 
     def _begin(self) -> None:
         if self._side is not None:
-            self._play_id = self._c.entertain(self._side, self._c.services.voices.music())
+            self._play_id = self._c.media.entertain(self._side, self._c.services.voices.music())
 
     def _heard(self, event: PlayFinished) -> None:
         """Make way for something else that the held party hears, and go on after it."""
-        if self._side is None or event.leg_id != self._c.legs[self._side].leg_id:
+        if self._side is None or event.leg_id != self._c.media.legs[self._side].leg_id:
             return
         if event.play_id == self._play_id:
             self._play_id = None
@@ -69,7 +69,7 @@ class HoldMusic:
 
     def _wanted(self) -> Side | None:
         """Return who ought to hear music now."""
-        bridge = self._c.bridge
+        bridge = self._c.media.bridge
         if bridge.closed:
             return None
         for side in Side:

@@ -51,7 +51,7 @@ class JoinedCall(LentCall):
         record.answered(second.party)
         with contextlib.suppress(RemoteProtocolError):
             # Without a common codec they meet when both have answered our offers.
-            conversation.bridge.join()
+            conversation.media.bridge.join()
         for side in Side:
             conversation.refreshing.begin(side)
         await self._talk()
@@ -87,9 +87,11 @@ class TakenCall(LentCall):
         conversation, offered = self._c, self._offered
         self._engage(self._taker)
         await conversation.lending.add_leg(self._line)
-        bridge, endpoint = conversation.bridge, self._s.endpoint
+        bridge, endpoint = conversation.media.bridge, self._s.endpoint
         bridge.sides[Side.B].meet(self._s.ways.to(self._taker, offered.flow))
-        body = conversation.negotiate(lambda: bridge.answer_alone(Side.B, offered.request.body))
+        body = conversation.media.negotiate(
+            lambda: bridge.answer_alone(Side.B, offered.request.body)
+        )
         endpoint.calls.answer(offered.usage, body, conversation.now)
         conversation.kick()
         record = conversation.record

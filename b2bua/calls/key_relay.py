@@ -68,7 +68,7 @@ class KeyRelay:
         wanted = (types, codes, tuple(tones.items()))
         if anew or wanted != self._listening.get(side, ((), (), ())):
             self._listening[side] = wanted
-            self._c.legs[side].collect_digits(
+            self._c.media.legs[side].collect_digits(
                 types, codes=codes, forward=True, in_band=tones, in_band_codes=dtmf.in_band_codes
             )
 
@@ -78,17 +78,17 @@ class KeyRelay:
         """Take a key that came as INFO; false where the side's INFO is switched off."""
         reads = self._c.key_ways(side).reads_info
         if reads and side not in self._c.lent:
-            self._c.legs[side].press_keys(key)
+            self._c.media.legs[side].press_keys(key)
         return reads
 
     def pass_on(self, event: KeysDue) -> None:
         """Let the other party have keys of one that did not reach it by themselves."""
-        target = self._c.side_of_leg(event.leg_id).other
+        target = self._c.media.side_of(event.leg_id).other
         ways = self._c.key_ways(target)
         if target in self._c.lent or self._c.recording.fax or (event.in_band and ways.tones_count):
             return
         if ways.sends_events is not None:
-            self._c.legs[target].send_digits(event.keys, ways.sends_events)
+            self._c.media.legs[target].send_digits(event.keys, ways.sends_events)
         elif ways.info and target not in self._no_info:
             waiting = self._waiting[target]
             waiting.extend(event.keys[: MAX_WAITING - len(waiting)])
@@ -125,4 +125,4 @@ class KeyRelay:
     def _send_tones(self, side: Side, keys: str) -> None:
         law = self._c.key_ways(side).law
         if law is not None and keys:
-            self._c.legs[side].send_digits(keys, _NUMBERS[law], law)
+            self._c.media.legs[side].send_digits(keys, _NUMBERS[law], law)

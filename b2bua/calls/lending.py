@@ -37,8 +37,8 @@ class Lending:
         """Give a party away into the conversation that `to` makes for it."""
         conversation = self._c
         line = self._line(side)
-        if conversation.has_media:
-            conversation.bridge.lend()
+        conversation.media.give_away(side)
+        if conversation.media.is_there:
             conversation.recording.suspend()
         conversation.detach(line.usage)
         self.away[side] = to(line)
@@ -46,7 +46,7 @@ class Lending:
     def lend_ringing(self, usages: Collection[int], *, to: "Conversation") -> None:
         """Give away the callee's leg, and the dialogs of those who ring for it."""
         conversation = self._c
-        conversation.bridge.lend()
+        conversation.media.give_away(Side.B)
         for usage in usages:
             conversation.branches.discard(usage)
             conversation.detach(usage)
@@ -56,8 +56,8 @@ class Lending:
     def _line(self, side: Side) -> Line:
         conversation, usage = self._c, self._c.usage(side)
         assert usage is not None
-        if conversation.has_media:
-            negotiation = conversation.bridge.sides[side]
+        if conversation.media.is_there:
+            negotiation = conversation.media.bridge.sides[side]
         else:
             negotiation = self._lines[side].negotiation
         return Line(
@@ -85,7 +85,7 @@ class Lending:
         for side, borrower in self.away.items():
             if usage is not None and usage == conversation.usage(side):
                 return borrower
-            if conversation.has_media and leg_id == conversation.legs[side].leg_id:
+            if conversation.media.is_there and leg_id == conversation.media.legs[side].leg_id:
                 return borrower
         return None
 
@@ -101,7 +101,7 @@ class Lending:
 
         A party that has come here before there was a second leg has brought its own.
         """
-        legs = self._c.legs or [line.leg for line in self._lines.values()]
+        legs = self._c.media.legs or [line.leg for line in self._lines.values()]
         return [leg for side, leg in zip(Side, legs, strict=False) if side not in self.away]
 
     # --- coming
@@ -112,7 +112,7 @@ class Lending:
         if side is Side.B:
             conversation.b = line.usage
         conversation.attach(line.usage)
-        conversation.listen_to(line.leg)
+        conversation.media.listen_to(line.leg)
         self._lines[side] = line
         conversation.refreshing.take_over(side, line.offers)
         conversation.takes_info[side] = line.allows_info
@@ -126,22 +126,22 @@ class Lending:
         del self.away[side]
         conversation.refreshing.take_over(side, line.offers)
         conversation.attach(line.usage)
-        conversation.listen_to(line.leg)
+        conversation.media.listen_to(line.leg)
         _begin_anew(line.leg)
         try:
-            conversation.bridge.take_back()
+            conversation.media.take_back(side)
         except RemoteProtocolError as error:
             # The next offer of either side brings them together again.
             conversation.log("no common codec yet", str(error))
-        conversation.recording.resume(conversation.bridge)
+        conversation.recording.resume(conversation.media.bridge)
 
     # --- its leg beside another one
 
     async def add_leg(self, line: Line) -> None:
         """Get a leg for whoever is to talk to a party that has come; raises `CallOver`."""
         conversation = self._c
-        leg = await conversation.lend_beside(line.leg)
-        bridge = conversation.use(line.leg, leg, (line.negotiation, None))
+        leg = await conversation.media.lend_beside(line.leg)
+        bridge = conversation.media.use(line.leg, leg, (line.negotiation, None))
         bridge.sides[Side.B].meet(conversation.way_of_caller.plain)
 
     async def join(self, first: Negotiation, second: Negotiation) -> None:
@@ -152,10 +152,10 @@ class Lending:
         """
         conversation = self._c
         if second.leg.worker == first.leg.worker:
-            conversation.use(first.leg, second.leg, (first, second))
+            conversation.media.use(first.leg, second.leg, (first, second))
             return
-        leg = await conversation.lend_beside(first.leg)
-        conversation.use(first.leg, leg, (first, second.moved_to(leg)))
+        leg = await conversation.media.lend_beside(first.leg)
+        conversation.media.use(first.leg, leg, (first, second.moved_to(leg)))
         second.leg.on_event = second.leg.on_lost = None
         second.leg.release()
 

@@ -59,7 +59,7 @@ class CallLife(ABC):
     def is_held_by(self, number: str) -> bool:
         """Tell whether an extension has put the call on hold."""
         sides = [side for side in Side if self._c.parties[side].number == number]
-        return self._connected and any(self._c.bridge.sides[side].holds for side in sides)
+        return self._connected and any(self._c.media.bridge.sides[side].holds for side in sides)
 
     def occupies(self, number: str) -> bool:
         """Tell whether an extension talks in the call, or makes it."""
@@ -189,10 +189,10 @@ class CallLife(ABC):
         staying, deadline = conversation.lending.staying_legs, self._s.clock() + RELEASE_PATIENCE_S
         for leg in staying:
             await leg.last_words(deadline - self._s.clock())
-        for side, leg in enumerate(conversation.legs):
+        for side, leg in enumerate(conversation.media.legs):
             if leg in staying:
                 leg.on_event = leg.on_lost = None
-            g711 = conversation.speaks_g711(Side(side))
+            g711 = conversation.media.speaks_g711(Side(side))
             conversation.record.leave(side, leg.statistics, g711=g711)
         verdict = await conversation.recording.verdict(
             connected=self._connected, not_connected=over.why

@@ -28,7 +28,7 @@ class Lifting:
     def _is_ready(self) -> bool:
         """Whether both sides talk, and nothing is asked or negotiated."""
         conversation = self._c
-        bridge = conversation.bridge
+        bridge = conversation.media.bridge
         agreed = all(side.stream is not None for side in bridge.sides)
         idle = not conversation.owed and not conversation.renegotiation.is_busy
         return agreed and idle and not bridge.closed and not bridge.held and not conversation.lent

@@ -14,8 +14,8 @@ from sip.errors import RemoteProtocolError
 def fetch(conversation: Conversation, event: PickedUp) -> bool:
     """Answer whoever fetches the call: the callee from now on. False where they can't talk."""
     offered, taker = event.offered, event.taker
-    first, second = conversation.legs
-    callee = Negotiation(second, conversation.convertible)
+    first, second = conversation.media.legs
+    callee = Negotiation(second, conversation.media.convertible)
     callee.lifts = conversation.services.config.media.wideband_after_menu
     callee.meet(conversation.way_to(taker, offered.flow))
     try:
@@ -24,8 +24,8 @@ def fetch(conversation: Conversation, event: PickedUp) -> bool:
         conversation.log("no media", str(error))
         conversation.turn_away(event, 488)
         return False
-    bridge, record = conversation.bridge, conversation.record
-    conversation.use(first, second, (bridge.sides[Side.A], callee), apart=bridge.closed)
+    bridge, record = conversation.media.bridge, conversation.record
+    conversation.media.use(first, second, (bridge.sides[Side.A], callee), apart=bridge.closed)
     conversation.fetching.discard(offered.usage)
     conversation.call(taker)
     conversation.b = offered.usage

@@ -43,7 +43,7 @@ class RecordKey:
 
     def begin(self) -> None:
         """Start by itself what the policy and an earlier yes allow."""
-        if self._c.recording.start(self._c.bridge, started_by=AUTOMATIC):
+        if self._c.recording.start(self._c.media.bridge, started_by=AUTOMATIC):
             self._controller.begin()
 
     def consented(self) -> None:
@@ -61,7 +61,7 @@ class RecordKey:
 
     def press(self, number: str, wish: Wish) -> Action:
         """Take a press of an extension's key, and let it be heard what came of it."""
-        press = Press(number=number, wish=wish, held=self._c.bridge.held)
+        press = Press(number=number, wish=wish, held=self._c.media.bridge.held)
         action = self._controller.press(press)
         if action is Action.START and not self._start(number):
             action = Action.REFUSE
@@ -75,7 +75,7 @@ class RecordKey:
 
     def resumed(self) -> None:
         """Ask what had to wait for the end of a hold."""
-        if not self._c.bridge.held and self._controller.resumed() is Action.ASK:
+        if not self._c.media.bridge.held and self._controller.resumed() is Action.ASK:
             self._ask(PromptId.CONSENT_ASK)
             self._show()
 
@@ -125,7 +125,7 @@ class RecordKey:
         return (
             isinstance(event, PlayFinished)
             and event.play_id == self._sentence
-            and self._c.side_of_leg(event.leg_id) is self._c.outside
+            and self._c.media.side_of(event.leg_id) is self._c.outside
         )
 
     def _start(self, number: str) -> bool:
@@ -136,7 +136,7 @@ class RecordKey:
         if outside is not None and attested and not self._controller.consented:
             agreement = conversation.evidence.attested(outside, number)
             conversation.recording.agree(outside, agreement)
-        if conversation.recording.start(conversation.bridge, started_by=f"ext:{number}"):
+        if conversation.recording.start(conversation.media.bridge, started_by=f"ext:{number}"):
             return True
         self._controller.ended()
         return False
@@ -162,22 +162,22 @@ class RecordKey:
                 if self._asking is not None:
                     self._judge(self._asking.cancel())
             case Action.CONFIRM_ON:
-                conversation.hear(side, beep)
+                conversation.media.hear(side, beep)
             case Action.CONFIRM_OFF:
-                conversation.hear(side, two_beeps)
+                conversation.media.hear(side, two_beeps)
             case Action.POSTPONE:
-                conversation.hear(side, voices.spoken(PromptId.RECORDING_ASKED))
+                conversation.media.hear(side, voices.spoken(PromptId.RECORDING_ASKED))
             case Action.REFUSE:
-                conversation.hear(side, voices.spoken(PromptId.NOT_ALLOWED))
+                conversation.media.hear(side, voices.spoken(PromptId.NOT_ALLOWED))
 
     def _ask(self, prompt: PromptId) -> None:
         """Close the bridge and put the question."""
         outside = self._c.outside
         assert outside is not None
         self._sentence = None  # the answer to an earlier no, if it is still being said
-        self._c.bridge.close()
+        self._c.media.bridge.close()
         self._asking = Asking(self._c, outside, prompt)
-        self._c.hear(outside.other, self._c.services.voices.tone(Tone.WAITING))
+        self._c.media.hear(outside.other, self._c.services.voices.tone(Tone.WAITING))
         self._judge(self._asking.begin())
 
     def _judge(self, verdict: Verdict | None) -> None:
@@ -201,7 +201,7 @@ class RecordKey:
         """Record from this instant on."""
         self._controller.answered(granted=True)
         started_by = AUTOMATIC if self._at_begin else f"ext:{self._asked_by}"
-        if not self._c.recording.start(self._c.bridge, started_by=started_by):
+        if not self._c.recording.start(self._c.media.bridge, started_by=started_by):
             self._controller.ended()
             self._open_bridge()
         elif self._at_begin:
@@ -214,7 +214,7 @@ class RecordKey:
         self._controller.answered(granted=False)
         prompt, reason = answer_to_no(verdict)
         self._c.recording.refuse(reason)
-        self._sentence = self._c.hear(side, self._c.services.voices.spoken(prompt))
+        self._sentence = self._c.media.hear(side, self._c.services.voices.spoken(prompt))
         if self._sentence is None:
             self._open_bridge()
 
@@ -222,20 +222,20 @@ class RecordKey:
         """Let the parties hear each other; a key that came to nothing gets its two beeps."""
         outside = self._c.outside
         assert outside is not None
-        self._c.bridge.open()
-        self._c.hush(outside)
+        self._c.media.bridge.open()
+        self._c.media.hush(outside)
         if self._at_begin:
-            self._c.hush(outside.other)
+            self._c.media.hush(outside.other)
         else:
-            self._c.hear(outside.other, self._c.services.voices.tone(Tone.TWO_BEEPS))
+            self._c.media.hear(outside.other, self._c.services.voices.tone(Tone.TWO_BEEPS))
         self._at_begin = False
 
     def _let_both_hear(self, part: PlayPart) -> None:
         """Let a sound be heard, in place of what was said last; then they hear each other."""
         self._sentence = None
-        self._c.bridge.open()
+        self._c.media.bridge.open()
         for side in Side:
-            self._c.hear(side, part)
+            self._c.media.hear(side, part)
 
     def _side_of(self, number: str) -> Side:
         return Side.A if self._c.parties[Side.A].number == number else Side.B

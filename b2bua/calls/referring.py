@@ -261,10 +261,10 @@ class Referring:
         side = conversation.side_of(event.usage)
         try:
             if body:
-                answer = conversation.bridge.answer_alone(side, body)
+                answer = conversation.media.bridge.answer_alone(side, body)
             else:
                 conversation.owed.add(side)
-                answer = conversation.bridge.offer_to(side)
+                answer = conversation.media.bridge.offer_to(side)
         except RemoteProtocolError:
             conversation.respond(event, 488, headers=conversation.warning())
         else:

@@ -37,10 +37,10 @@ class Refreshing:
     def begin(self, side: Side) -> None:
         """Offer again to a party that was on hold, or speaks another codec than we."""
         usage = self._c.usage(side)
-        if usage is None or self._c.bridge.sides[side].is_open or not self._tries[side]:
+        if usage is None or self._c.media.bridge.sides[side].is_open or not self._tries[side]:
             return
         self._tries[side] -= 1
-        endpoint, offer = self._c.services.endpoint, self._c.bridge.sides[side].offer_again
+        endpoint, offer = self._c.services.endpoint, self._c.media.bridge.sides[side].offer_again
         try:
             request_id = endpoint.calls.reinvite(usage, offer(), self._c.now)
         except LocalProtocolError:
@@ -77,8 +77,8 @@ class Refreshing:
             self._later(side, event.retry_after_s)
         elif event.response is not None and event.code < 300:
             with contextlib.suppress(RemoteProtocolError):
-                self._c.bridge.take_answer(side, event.response.body)
-            self._c.recording.follow(self._c.bridge)
+                self._c.media.bridge.take_answer(side, event.response.body)
+            self._c.recording.follow(self._c.media.bridge)
 
     def _later(self, side: Side, after_s: float) -> None:
         event = OfferAgain(int(side))

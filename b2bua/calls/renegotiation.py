@@ -64,9 +64,9 @@ class Renegotiation:
         try:
             if not body:
                 conversation.owed.add(side)
-                conversation.respond(event, 200, conversation.bridge.offer_to(side))
+                conversation.respond(event, 200, conversation.media.bridge.offer_to(side))
                 return
-            again = conversation.bridge.sides[side].again(body)
+            again = conversation.media.bridge.sides[side].again(body)
             if again is not None:
                 conversation.respond(event, 200, again)
                 return
@@ -82,7 +82,7 @@ class Renegotiation:
             early = is_update(event) and not conversation.answered_a
             conversation.respond(event, 504 if early else 491)
             return
-        offer = conversation.bridge.forward_offer(side, body)
+        offer = conversation.media.bridge.forward_offer(side, body)
         request_id = self._offer(usage, offer, update=is_update(event))
         if request_id is None:
             conversation.respond(event, 504 if is_update(event) else 491)
@@ -127,7 +127,7 @@ class Renegotiation:
         if event.response is not None and code < 300:
             side = conversation.side_of(waiting.usage).other
             try:
-                body = conversation.bridge.forward_answer(side, event.response.body)
+                body = conversation.media.bridge.forward_answer(side, event.response.body)
             except RemoteProtocolError:
                 code = 488
         if 300 <= code < 400 or code in {405, 501}:
@@ -145,7 +145,7 @@ class Renegotiation:
         if self._is_busy(side, usage):
             self._refreshes[usage] = conversation.now + BUSY_S
             return
-        offer = conversation.bridge.sides[side].repeat()
+        offer = conversation.media.bridge.sides[side].repeat()
         self._keep(side, self._offer(usage, offer, update=False))
 
     def tell(self, side: Side, *, anyway: bool = False) -> None:
@@ -157,7 +157,7 @@ class Renegotiation:
         if self._is_busy(side, usage):
             self._later(side, BUSY_S, anyway=anyway)
             return
-        offer = conversation.bridge.news_for(side, anyway=anyway)
+        offer = conversation.media.bridge.news_for(side, anyway=anyway)
         if offer is not None:
             self._offers += 1
             self._keep(side, self._offer(usage, offer, update=False))
@@ -165,7 +165,7 @@ class Renegotiation:
     def lift(self, side: Side) -> None:
         """Offer a side the wideband that the other one has, where there is any to gain."""
         usage = self._c.partner(side)
-        offer = self._c.bridge.lift_for(side) if usage is not None else None
+        offer = self._c.media.bridge.lift_for(side) if usage is not None else None
         if usage is not None and offer is not None:
             self._keep(side, self._offer(usage, offer, update=False))
 
@@ -190,7 +190,7 @@ class Renegotiation:
                 self._later(side, event.retry_after_s, anyway=False)
             return False
         try:
-            self._c.bridge.take_answer(side, event.response.body)
+            self._c.media.bridge.take_answer(side, event.response.body)
         except RemoteProtocolError:
             return False
         self.tell(side.other)

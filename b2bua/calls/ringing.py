@@ -209,7 +209,7 @@ class Ringing:
             attempt = Attempt.PLAIN
         elif branch.attempt is Attempt.WIDER or code not in NO_COMMON_CODEC:
             return False
-        elif self._c.bridge.wider_offer(Side.B):
+        elif self._c.media.bridge.wider_offer(Side.B):
             attempt = Attempt.WIDER
         else:
             return False
@@ -230,7 +230,7 @@ class Ringing:
 
     def heard_of(self, usage: int) -> None:
         """Let media go to the contact that is about to agree on it."""
-        self._c.bridge.sides[Side.B].meet(self._branches[usage].way)
+        self._c.media.bridge.sides[Side.B].meet(self._branches[usage].way)
 
     def lose_patience(self, why: HeaderList = ()) -> None:
         """Ring no longer; a 200 that crosses is ended by the endpoint.
@@ -246,7 +246,7 @@ class Ringing:
         conversation = self._c
         way = branch.way.plain if branch.attempt is Attempt.PLAIN else branch.way
         last = branch.attempt is Attempt.WIDER
-        usage = self._send(branch, conversation.bridge.sides[Side.B].offer_by(way, last=last))
+        usage = self._send(branch, conversation.media.bridge.sides[Side.B].offer_by(way, last=last))
         self._branches[usage] = branch
         conversation.branches.add(usage)
         conversation.attach(usage)

@@ -46,11 +46,11 @@ class SemiAttendedCall(TransferredCall):
         self._waiting.ring()
         conversation.refreshing.begin(Side.A)
         await hunt.go_on(self._waiting, self._called)
-        caller, callee = conversation.bridge.sides
+        caller, callee = conversation.media.bridge.sides
         await conversation.lending.join(caller, callee)
         with contextlib.suppress(RemoteProtocolError):
             # Without a common codec they meet when the target has answered our offer.
-            conversation.bridge.join()
+            conversation.media.bridge.join()
         conversation.refreshing.begin(Side.B)
 
 
@@ -66,6 +66,6 @@ class _WaitingApart(Waiting):
     def accept(self, answered: InviteAnswered) -> None:
         """Take the answer; both are brought together afterwards."""
         self._rings = False
-        body, callee = self._answer_of(answered), self._c.bridge.sides[Side.B]
-        self._c.negotiate(lambda: callee.take_answer(body))
-        self._c.hush(Side.A)
+        body, callee = self._answer_of(answered), self._c.media.bridge.sides[Side.B]
+        self._c.media.negotiate(lambda: callee.take_answer(body))
+        self._c.media.hush(Side.A)

@@ -37,11 +37,11 @@ class StillRinging:
 
     def go_on_for(self, line: Line, conversation: Conversation) -> Hunt:
         """Let them ring for a party that has come to a conversation; returns its hunt."""
-        lending, negotiation = self._c.lending, self._c.bridge.sides[Side.B]
+        lending, negotiation = self._c.lending, self._c.media.bridge.sides[Side.B]
         usages = [usage for each in self._hunt.ringings for usage in each.usages]
         lending.lend_ringing(usages, to=conversation)
         sides = (line.negotiation, negotiation)
-        conversation.use(line.leg, negotiation.leg, sides, apart=True)
+        conversation.media.use(line.leg, negotiation.leg, sides, apart=True)
         return self._hunt.moved_to(conversation)
 
 

@@ -118,7 +118,7 @@ class Talk:
     def _join(self) -> None:
         """Let them hear each other, at once or when both have answered our offers."""
         with contextlib.suppress(RemoteProtocolError):
-            self._c.bridge.join()
+            self._c.media.bridge.join()
 
     def _begin(self) -> None:
         """Start what begins by itself, as soon as it is known what the parties send."""
@@ -154,7 +154,7 @@ class Talk:
             case MediaResumed():
                 self._silent.discard(event.leg_id)
             case CodeReceived():
-                self._press(self._c.side_of_leg(event.leg_id), Wish.TOGGLE)
+                self._press(self._c.media.side_of(event.leg_id), Wish.TOGGLE)
             case KeysDue():
                 self._keys.pass_on(event)
             case RecordKeyPressed() if not event.done.done():
@@ -232,7 +232,7 @@ class Talk:
     def _renegotiated(self) -> None:
         """Go on with what both sides have agreed on now."""
         self._listen()
-        self._c.recording.follow(self._c.bridge)
+        self._c.recording.follow(self._c.media.bridge)
         self._begin()
         self._key.resumed()
 
@@ -252,7 +252,7 @@ class Talk:
 
     def _fall_silent(self, event: MediaTimeout) -> None:
         self._silent.add(event.leg_id)
-        if len(self._silent) == len(self._c.legs) and not self._c.bridge.held:
+        if len(self._silent) == len(self._c.media.legs) and not self._c.media.bridge.held:
             raise CallOver(0, "", "ANSWERED")
 
     # --- keys

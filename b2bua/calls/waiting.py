@@ -26,12 +26,12 @@ class Waiting(Greeting):
 
     def offer(self, *, narrow: bool, final: bool) -> bytes:  # noqa: ARG002 - of all fronts
         """Return an offer of ours, of what the party can and wants by itself."""
-        return self._c.bridge.offer_for_lent(Side.B)
+        return self._c.media.bridge.offer_for_lent(Side.B)
 
     def ring(self) -> None:
         """Let the party hear the ringing tone, now or as soon as it has agreed on our codec."""
         tone = self._c.services.voices.tone(Tone.RINGING)
-        self._rings = self._c.hear(Side.A, tone) is None
+        self._rings = self._c.media.hear(Side.A, tone) is None
 
     def accept(self, answered: InviteAnswered) -> None:
         """Take the answer of whoever is to hear the party from now on."""
@@ -45,7 +45,7 @@ class Waiting(Greeting):
 
     async def say_busy(self) -> None:
         """Let the party hear the busy tone, as long as it likes to."""
-        if self._c.legs:
+        if self._c.media.legs:
             with contextlib.suppress(CallOver):
                 await self.say(self._c.services.voices.tone(Tone.BUSY), for_s=BUSY_TONE_S)
 
