@@ -2,7 +2,7 @@
 
 A phone's clock is off by up to 200 ppm (0.7 s an hour); soft phones are worse (1 % was
 seen). Its stream is placed by timestamps, so it slowly leaves the instant at which it
-arrived. The measure is the *least* delay of a second's packets, because the network can
+arrived. The measure is the *least* delay of a chunk's packets, because the network can
 only add to it; what is put right is what lasted for two measures. Corrections are few
 milliseconds long, at the place of the chunk where the cut is heard least: the jump that
 changes the waveform least is one inside a pause, or by whole periods inside a sound.
@@ -25,7 +25,7 @@ URGENT: Final = 10 * RATE // 1000
 "From here on a cut that can be heard is better than parties who drift apart."
 
 STEEP: Final = 2 * RATE // 1000
-"A second: 2,000 ppm. No crystal is that bad, but programs that sleep between packets are."
+"A measure: 2,800 ppm. No crystal is that bad, but programs that sleep between packets are."
 
 STEADY: Final = 4 * RATE // 1000
 "How much two slopes of one clock may differ, by jitter."
@@ -58,7 +58,7 @@ class DriftFilter:
         "Inserted and removed ones together."
 
     def measure(self, delay: int | None) -> int:
-        """Take the least delay of the last second; return what is to be inserted (or removed).
+        """Take the least delay of the last chunk; return what is to be inserted (or removed).
 
         None (no packet came) begins anew: after a silence the network may be another.
         """

@@ -31,12 +31,12 @@ UNWRITTEN: Final = np.int16(-32768)
 "Marks a sample that no packet brought. G.711 reaches 32,256 at most."
 
 CAPACITY: Final = 16384
-"""Columns: 2 s. A chunk of 1.25 s, the hold-back of 0.3 s and nearly all that an early packet may
-be ahead (`JUMP_SAMPLES`) fit; as a rule a chunk is 1 s, and 0.2 s are to spare."""
+"""Columns: 2 s. A chunk of 1.1 s, the hold-back of 0.3 s and what an early packet may be ahead
+(`JUMP_SAMPLES`) fit; as a rule a chunk is 0.72 s."""
 
-REACH: Final = 11520
-"""Columns that a row has for itself: 1.44 s. Chunk, hold-back and two ticks take 1.35 s as a rule;
-the columns behind them are there while a packet lies in them. 22 KB for each party, not 32."""
+REACH: Final = 9280
+"""Columns that a row has for itself: 1.16 s. Chunk, hold-back and two ticks take 1.07 s as a rule;
+the columns behind them are there while a packet lies in them. 18 KB for each party, not 32."""
 
 JUMP_SAMPLES: Final = 4000
 "A stream this far (0.5 s) from its arrival was moved by its sender."
@@ -134,7 +134,7 @@ class JitterBuffer:
         self._beyond.pop(row, None)
 
     def _grow(self) -> None:
-        """Make room for a quarter more rows: each takes 22 KB."""
+        """Make room for a quarter more rows: each takes 18 KB."""
         rows, more = self.rows, self.rows // 4 + 1
         samples = np.empty((rows + more, REACH), dtype=np.int16)
         samples[:rows] = self._samples

@@ -49,7 +49,7 @@ Samples = NDArray[np.int16]
 
 
 class Leveller:
-    """One party's gain, from chunk to chunk (of about a second)."""
+    """One party's gain, from chunk to chunk (of less than a second)."""
 
     __slots__ = ("_noise_db", "_power", "_rate", "gain_db")
 

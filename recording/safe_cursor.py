@@ -1,6 +1,6 @@
 """How far the rings may be overwritten, and what a successor is told before that.
 
-Four times a second the open recordings are described as they are at the rings' present
+Three times a second the open recordings are described as they are at the rings' present
 places. In the first tick in which each file holds everything that arrived before those places,
 and beyond it what a new encoder must hear again before it goes on (`recording/splice.py`), the
 description becomes the checkpoint, and only then the `safe` cursors move there.
@@ -26,7 +26,8 @@ from recording.splice import DEFAULT_PRIMING_FRAMES
 
 logger = logging.getLogger("recording")
 
-SNAPSHOT_NS: Final = 250_000_000
+SNAPSHOT_NS: Final = 360_000_000
+"Half the time of a chunk (`recording/session.py`): each has its price."
 
 EARLY_SAMPLES: Final = RATE // 10
 "How far ahead of its arrival a packet may lie, for the description of a place in the ring."
@@ -140,13 +141,12 @@ def _holds(recording: Recording, place: int | None) -> bool:
     """Tell whether a successor needs no samples before `place` (None: the end) again.
 
     A pause has no end that anyone knows, so it is not waited for: what LAME holds back of
-    the last second before it is lost if the process dies in the pause.
+    the last chunk before it is lost if the process dies in the pause.
     """
-    if recording.file.result is not None:
-        return True
-    if place is None:
-        return False
-    if recording.paused_ns is not None:
-        return True
-    frames = recording.file.frames_written - DEFAULT_PRIMING_FRAMES
-    return frames * FRAME_SAMPLES * RATE >= place * recording.spec.sample_rate
+    if place is not None:
+        if recording.paused_ns is not None:
+            return True
+        frames = recording.file.frames_written - DEFAULT_PRIMING_FRAMES
+        if frames * FRAME_SAMPLES * RATE >= place * recording.spec.sample_rate:
+            return True
+    return recording.file.result is not None

@@ -16,7 +16,7 @@ from mixer import mix
 from mixer.jitter_buffer import NS_PER_SAMPLE, RATE, JitterBuffer
 from recording.checkpoint import RecordingState, TrackState
 from recording.encoded_file import EncodedFile
-from recording.encoder import FINE_RATE
+from recording.encoder import FINE_RATE, FRAME_SAMPLES
 from recording.masks import Masks
 from recording.permit import RecordingPermit
 from recording.spec import OURS, RecordingSpec, TapSpec
@@ -24,8 +24,10 @@ from recording.track import LOOK_AHEAD_SAMPLES, Track
 
 logger = logging.getLogger("recording")
 
-CHUNK_SAMPLES: Final = RATE
-"A recording is mixed and encoded once a second."
+CHUNK_SAMPLES: Final = 10 * FRAME_SAMPLES
+"""A recording is mixed and encoded every 0.72 s, ten frames of 8 kHz: a multiple of what LAME is
+given at once. Each mixing has its price, and what lies between two of them takes memory: samples
+here, and packets in the ring until the file has them."""
 
 HOLD_BACK_SAMPLES: Final = 300 * RATE // 1000
 "Packets that come later than this behind their time are lost."
@@ -37,7 +39,7 @@ RATES: Final = {(8_000, 8_000), (16_000, 16_000), (8_000, FINE_RATE), (16_000, F
 "Hz of the sum and of the file that there are."
 
 _GOLDEN: Final = 0.6180339887
-"Spreads the first chunks of recordings that open together evenly over a second."
+"Spreads the first chunks of recordings that open together evenly over a chunk's time."
 
 _PACKETS_LOST: Final = "packets were lost: the recorder was too slow or away"
 
@@ -233,11 +235,7 @@ class Recording:
     @property
     def undecoded(self) -> set[str]:
         """Return the codecs that came and are silence in the file."""
-        found = set(self._undecoded)
-        for track in self.tracks:
-            if track.undecoded:
-                found |= track.undecoded
-        return found
+        return self._undecoded.union(*[track.undecoded for track in self.tracks])
 
     def _miss(self, codecs: Collection[str]) -> None:
         self._undecoded.update(codecs)
@@ -258,7 +256,7 @@ class Recording:
             ring=self.ring,
             origin_ns=self.origin_ns,
             place=place,
-            tracks=tuple(_track_state(track, anchors) for track in self.tracks),
+            tracks=tuple([_track_state(track, anchors) for track in self.tracks]),
             masks=tuple(self.masks.ranges),
             masked_since=self.masks.since,
             paused_ns=self.paused_ns,

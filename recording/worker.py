@@ -1,6 +1,6 @@
 """A recorder without its process: rings in, files and events out.
 
-Every 40 ms `tick` reads all rings, mixes the recordings whose second is complete, reports
+Every 40 ms `tick` reads all rings, mixes the recordings whose chunk is complete, reports
 what happened and lets the rings go on (`recording/safe_cursor.py`). It never waits: files
 are written by `recording/writer.py` in threads of its own, and LAME runs in those of the
 encoder pool.

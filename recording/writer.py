@@ -33,7 +33,7 @@ from recording.writer_pool import Kicker, State
 
 DEFAULT_MAX_BACKLOG_OCTETS = 198_000
 """66 s at 24 kbit/s: for a disk that stands still for 60 s. What is being written when it stops
-counts too, a chunk is a second and a half at most, and the disk then needs a moment."""
+counts too, a chunk is 1.1 s at most, and the disk then needs a moment."""
 
 _RETRY_S = 0.5
 
