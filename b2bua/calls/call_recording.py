@@ -16,7 +16,6 @@ from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_record import CallRecord, Verdict
 from b2bua.calls.call_segment import Segment
 from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
-from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.party_permits import PartyPermits
 from b2bua.media.placement import RecorderBusyError
@@ -26,10 +25,10 @@ from cdr.records import new_id
 from recording.codecs import is_wide, refusal, why_not
 from recording.naming import recording_path
 from recording.outcome import Facts, Outcome, conclude
-from recording.permit import RecordingPermit, encode
+from recording.permit import RecordingPermit
 from recording.policy import Decision, Direction, OwnParty, carried_on, decide
 from recording.reasons import Reason, ReasonKey, because
-from recording.spec import OUR_VOICE, OURS, RecordingSpec, StreamFormat, TapSpec
+from recording.spec import RecordingSpec, StreamFormat
 
 logger = logging.getLogger("b2bua.recording")
 
@@ -198,44 +197,10 @@ class CallRecording:
             self._let_in(bridge, permits)
 
     def _let_in(self, bridge: Bridge, permits: dict[Side, RecordingPermit]) -> None:
-        segment = self._segments[-1]
-        assert segment.spec is not None
-        for side, permit in permits.items():
-            leg = bridge.legs[side]
-            segment.formats[side] = bridge.sides[side].formats
-            segment.tapped[side] = leg
-            leg.open_tap(
-                permit,
-                segment.open.recorder,
-                TapSpec(
-                    recording=segment.spec,
-                    leg_id=leg.leg_id,
-                    side=int(side),
-                    formats=segment.formats[side],
-                    permit=encode(permit),
-                ),
-            )
-            if self._settings.announcements or self._settings.hold_music:
-                self._let_us_in(bridge.sides[side], permit, segment)
+        settings = self._settings
+        with_us = settings.announcements or settings.hold_music
+        self._segments[-1].let_in(bridge, permits, with_us=with_us)
         self.on_change()
-
-    def _let_us_in(
-        self, negotiation: Negotiation, permit: RecordingPermit, segment: Segment
-    ) -> None:
-        """Let what we say to a party who is recorded into the file as well."""
-        assert segment.spec is not None
-        leg = negotiation.leg
-        leg.open_tap(
-            permit,
-            segment.open.recorder,
-            TapSpec(
-                recording=segment.spec,
-                leg_id=leg.leg_id | OUR_VOICE,
-                side=OURS,
-                formats=negotiation.our_formats,
-                permit=encode(permit),
-            ),
-        )
 
     def _open(
         self, bridge: Bridge, started_by: str, formats: list[tuple[StreamFormat, ...]]
@@ -251,11 +216,8 @@ class CallRecording:
             segment=number,
         )
         opened = self._plane.new_recording(bridge.legs[Side.A], path)
-        segment = Segment(new_id(self._record.now_us()), opened, formats)
-        opened.result.add_done_callback(lambda _: self._finished(segment))
-        self._segments.append(segment)
         mix_rate, sample_rate = self._rates(formats)
-        spec = segment.spec = RecordingSpec(
+        spec = RecordingSpec(
             recording_id=opened.recording_id,
             relative_path=path,
             started_at=time.time(),
@@ -267,6 +229,9 @@ class CallRecording:
             blank_dtmf=self._settings.blank_dtmf,
             title=f"{caller.number} - {callee.number}",
         )
+        segment = Segment(new_id(self._record.now_us()), opened, spec, formats)
+        opened.result.add_done_callback(lambda _: self._finished(segment))
+        self._segments.append(segment)
         self._record.segment_opened(segment.segment_id, number, spec, started_by)
 
     def _rates(self, formats: list[tuple[StreamFormat, ...]]) -> tuple[int, int]:
@@ -282,14 +247,8 @@ class CallRecording:
 
     def follow(self, bridge: Bridge) -> None:
         """Tell the recorder what the parties may send since they negotiated anew."""
-        if not self.running:
-            return
-        known = self._segments[-1].formats
-        for side in Side:
-            formats = bridge.sides[side].formats
-            if formats and formats != known[side]:
-                known[side] = formats
-                bridge.legs[side].change_formats(formats)
+        if self.running:
+            self._segments[-1].follow(bridge)
 
     def stop(self) -> None:
         """End the segment at this instant; the file follows."""
@@ -327,21 +286,18 @@ class CallRecording:
         """Wait for the files and name the one outcome of the call."""
         for segment in self._segments:
             await self._result(segment)
-        kept = [s for s in self._segments if s.playable_s > 0 and not s.is_short(self._minimum_s)]
-        for segment in self._segments:
-            if segment.is_short(self._minimum_s):
-                await asyncio.to_thread(self._remove, segment)
-                self._close(segment, playable=False)
-        recorded_s = sum(s.playable_s for s in kept)
-        short_s = max(
-            (s.playable_s for s in self._segments if s.is_short(self._minimum_s)), default=0.0
-        )
+        short = [each for each in self._segments if each.is_short(self._minimum_s)]
+        for segment in short:
+            await asyncio.to_thread(self._remove, segment)
+            self._close(segment, playable=False)
+        kept = [each for each in self._segments if each.playable_s > 0 and each not in short]
+        recorded_s = sum(each.playable_s for each in kept)
         conclusion = conclude(
             Facts(
                 connected=connected,
                 failure=_with_seconds(self._failure or self._failed(), recorded_s),
                 started=bool(self._segments),
-                recorded_s=recorded_s or short_s,
+                recorded_s=recorded_s or max((each.playable_s for each in short), default=0.0),
                 minimum_s=self._minimum_s,
                 not_connected=not_connected,
                 refused=self._refused,

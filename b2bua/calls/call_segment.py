@@ -1,12 +1,14 @@
-"""One segment of a call's recording: from one start to its stop, and what became of the file."""
+"""One segment of a call's recording: who is heard from one start to its stop, and the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from b2bua.calls.bridge import Side
+from b2bua.calls.bridge import Bridge, Side
 from b2bua.media.leg import MediaLeg
 from b2bua.media.members import OpenRecording
 from b2bua.media.messages import RecordingClosed
-from recording.spec import RecordingSpec, StreamFormat
+from recording.permit import RecordingPermit, encode
+from recording.spec import OUR_VOICE, OURS, RecordingSpec, StreamFormat, TapSpec
 
 
 @dataclass(eq=False, slots=True)
@@ -15,13 +17,57 @@ class Segment:
 
     segment_id: str
     open: OpenRecording
+    spec: RecordingSpec
     formats: list[tuple[StreamFormat, ...]]
     "What each side may send, as the recorder knows it."
-    spec: RecordingSpec | None = None
     tapped: dict[Side, MediaLeg] = field(default_factory=dict)
     "Sides that are in it, with their legs; the others are silence."
     stopped: bool = False
     result: RecordingClosed | None = None
+
+    def let_in(
+        self, bridge: Bridge, permits: Mapping[Side, RecordingPermit], *, with_us: bool
+    ) -> None:
+        """Let parties be heard in the file, each by its own permit.
+
+        `with_us`: what we say to them as well.
+        """
+        for side, permit in permits.items():
+            leg, negotiation = bridge.legs[side], bridge.sides[side]
+            self.formats[side] = negotiation.formats
+            self.tapped[side] = leg
+            self._tap(leg, permit, leg.leg_id, side, negotiation.formats)
+            if with_us:
+                self._tap(leg, permit, leg.leg_id | OUR_VOICE, OURS, negotiation.our_formats)
+
+    def _tap(
+        self,
+        leg: MediaLeg,
+        permit: RecordingPermit,
+        number: int,
+        side: int,
+        formats: tuple[StreamFormat, ...],
+    ) -> None:
+        """Open a tap of a leg, which the ring knows by its `number`."""
+        leg.open_tap(
+            permit,
+            self.open.recorder,
+            TapSpec(
+                recording=self.spec,
+                leg_id=number,
+                side=int(side),
+                formats=formats,
+                permit=encode(permit),
+            ),
+        )
+
+    def follow(self, bridge: Bridge) -> None:
+        """Tell the recorder what the parties may send since they negotiated anew."""
+        for side in Side:
+            formats = bridge.sides[side].formats
+            if formats and formats != self.formats[side]:
+                self.formats[side] = formats
+                bridge.legs[side].change_formats(formats)
 
     def let_nobody_in(self) -> None:
         """Keep what the sides say out of the ring from here on."""
