@@ -132,11 +132,7 @@ class Service:
             await plane.ready()
             await enter(self._switchboard.open())
             await enter(desk.open())
-            for warning in self._config.warnings():
-                logger.warning(warning)
-            for group, number in services.plan.strangers():
-                named = {"group": group, "number": number}
-                logger.warning("a group has a number that there is none of", extra=named)
+            self._warn(services.plan)
             self._collector.settle()
             logger.info("ready", extra={"sip": str(endpoint.contact)})
             notify("READY=1", f"STATUS=sip {endpoint.contact}")
@@ -144,6 +140,14 @@ class Service:
             notify("STOPPING=1")
             logger.info("stopping", extra={"calls": len(self._switchboard)})
         logger.info("stopped")
+
+    def _warn(self, plan: DialPlan) -> None:
+        """Say what in the configuration may not be meant so."""
+        for warning in self._config.warnings():
+            logger.warning(warning)
+        for group, number in plan.strangers():
+            named = {"group": group, "number": number}
+            logger.warning("a group has a number that there is none of", extra=named)
 
     async def _prepare(self) -> None:
         """Make sure of database and folder before anything else depends on them."""

@@ -247,9 +247,8 @@ class Endpoint:
         self, transaction: int, *, owner: str, resource: str, shown: DialogInfo, now: float
     ) -> bool:
         """Let the sender of a SUBSCRIBE that was offered watch `resource`; see `Notifier`."""
-        found = self._core.transactions.by_id(transaction)
-        if found is None or found.final:
-            self._core.count("late_calls")
+        found = self._server.pending(transaction)
+        if found is None:
             return False
         return self.notifier.accept(found, owner=owner, resource=resource, shown=shown, now=now)
 

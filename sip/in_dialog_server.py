@@ -122,6 +122,14 @@ class InDialogServer:
             usage.note_request(transaction)
             core.tell(usage, InDialogReceived(usage.id, transaction.id, request))
 
+    def pending(self, identifier: int) -> ServerTransaction | None:
+        """Return a request that the application has still to answer, None when it has ended."""
+        transaction = self._core.transactions.by_id(identifier)
+        if transaction is None or transaction.final:
+            self._core.count("late_calls")
+            return None
+        return transaction
+
     def respond(
         self,
         identifier: int,
@@ -134,10 +142,8 @@ class InDialogServer:
         content_type: str | None,
     ) -> None:
         """Answer a request that was offered to the application, in a dialog or outside."""
-        core = self._core
-        transaction = core.transactions.by_id(identifier)
-        if transaction is None or transaction.final:
-            core.count("late_calls")
+        core, transaction = self._core, self.pending(identifier)
+        if transaction is None:
             return
         request = transaction.request
         if request.method != "INVITE" and code < 200:
@@ -175,10 +181,11 @@ class InDialogServer:
 
     def accept_refer(self, identifier: int, refer: Refer, now: float) -> int | None:
         """Take a REFER that was offered to the application; None where it came to its end."""
-        core = self._core
-        transaction = core.transactions.by_id(identifier)
-        usage = core.usages.get(transaction.usage or 0) if transaction is not None else None
-        if transaction is None or transaction.final or usage is None:
+        core, transaction = self._core, self.pending(identifier)
+        if transaction is None:
+            return None
+        usage = core.usages.get(transaction.usage or 0)
+        if usage is None:
             core.count("late_calls")
             return None
         usage.requests.pop(transaction.id, None)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection
 
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
-from b2bua.calls.call_over import busy, nobody
+from b2bua.calls.call_over import CallOver, busy, nobody
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, PickedUp, RecordKeyPressed, Shutdown
 from b2bua.calls.joined_call import JoinedCall, TakenCall
@@ -25,7 +25,7 @@ from b2bua.calls.still_ringing import Transfer
 from b2bua.calls.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
-from b2bua.routing import Destination, NoRoute, ToPickup, ToRecordKey, ToTrunk
+from b2bua.routing import Destination, NoRoute, Reachable, ToPickup, ToRecordKey, ToTrunk
 from b2bua.trunks.arrival import caller_of, dialled_number
 from b2bua.trunks.trunk import Trunk
 from sip.binding import Binding
@@ -116,18 +116,24 @@ class Switchboard:
         if isinstance(destination, ToRecordKey):
             call = RecordKeyCall(services, event, caller, self._press)
         else:
-            if isinstance(destination, NoRoute):
-                dialled = dialled_number(event.request, caller.trunk)
-                nowhere = nobody(destination.code, destination.reason, dialled)
-                call = Call(services, event, caller, nowhere, self)
-            elif self._has_no_room(caller.trunk):
-                dialled = dialled_number(event.request, caller.trunk)
-                call = Call(services, event, caller, busy(dialled), self)
-            else:
-                call = Call(services, event, caller, destination, self)
+            call = self._new_call(event, caller, destination)
             self.engage(call, {caller.number} if caller.extension is not None else ())
         self.attach(event.usage, call)
         self._calls[call] = self._group.create_task(self._run(call), name=call.call_id)
+
+    def _new_call(
+        self, event: InviteOffered, caller: Party, destination: Reachable | NoRoute
+    ) -> Call:
+        """Return the call to a destination; where it can't be had, its row says so."""
+        wanted: Reachable | CallOver
+        if isinstance(destination, NoRoute):
+            dialled = dialled_number(event.request, caller.trunk)
+            wanted = nobody(destination.code, destination.reason, dialled)
+        elif self._has_no_room(caller.trunk):
+            wanted = busy(dialled_number(event.request, caller.trunk))
+        else:
+            wanted = destination
+        return Call(self._services, event, caller, wanted, self)
 
     def _take_over(self, event: InviteOffered, usage: int) -> None:
         """Let an extension go on at another telephone of its own (:rfc:`3891`)."""
