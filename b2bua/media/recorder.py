@@ -8,7 +8,6 @@ recording, within `FINISH_S`. The descriptor of the data folder's lock is only k
 that no new server adopts a `.part` that is still being finished.
 """
 
-import argparse
 import contextlib
 import ctypes
 import gc
@@ -18,8 +17,9 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ from b2bua.media.messages import (
     RecordingClosed,
     RecordingOpened,
 )
+from b2bua.media.options import read_options
 from recording.events import Closed, Opened
 from recording.folder import Folder
 from recording.pressure import Level
@@ -77,24 +78,23 @@ class ChannelHandler(logging.Handler):
 class Recorder:
     """The loop: a tick every 40 ms, counters each second, until the parent is gone."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, options: Mapping[str, str]) -> None:
         self._channel: ChildChannel[RecorderReady] = ChildChannel(
-            socket.socket(fileno=arguments.channel), RecorderReady
+            socket.socket(fileno=int(options["--channel"])), RecorderReady
         )
         self._log = ChannelHandler()
         logging.getLogger().addHandler(self._log)
         logging.getLogger().setLevel(logging.INFO)
-        self._memories = [_map(fd) for fd in (*arguments.rings, arguments.state)]
+        self._memories = [_map(fd) for fd in _descriptors(options)]
         *rings, state = [memoryview(memory) for memory in self._memories]
         self._writers = WriterPool()
         self._worker = RecordingWorker(
             rings,
             state,
-            folder=Folder(arguments.folder),
+            folder=Folder(Path(options["--folder"])),
             writers=self._writers,
-            quality=arguments.quality,
+            quality=int(options["--quality"]),
             on_event=self._tell,
-            encoder_threads=arguments.encoder_threads,
         )
         self._poll = select.poll()
         self._poll.register(self._channel.fileno(), select.POLLIN)
@@ -182,21 +182,9 @@ def _map(fd: int) -> mmap.mmap:
     return mmap.mmap(fd, os.fstat(fd).st_size)
 
 
-def _descriptors(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
-
-
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the command line as the head of this file tells it."""
-    parser = argparse.ArgumentParser(prog="b2bua.media.recorder")
-    parser.add_argument("--channel", type=int, required=True)
-    parser.add_argument("--rings", type=_descriptors, required=True)
-    parser.add_argument("--state", type=int, required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--quality", type=int, default=7)
-    parser.add_argument("--lock", type=int, required=True)
-    parser.add_argument("--encoder-threads", type=int, default=1)
-    return parser.parse_args(arguments)
+def _descriptors(options: Mapping[str, str]) -> list[int]:
+    """Return those of the rings, and that of the state."""
+    return [int(each) for each in (*options["--rings"].split(","), options["--state"])]
 
 
 def stand_behind() -> None:
@@ -223,7 +211,7 @@ def main() -> None:
     os.nice(NICE)
     stand_behind()
     return_memory()
-    Recorder(parse()).run()
+    Recorder(read_options(sys.argv[1:])).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The main of a media worker: `python -m b2bua.media.worker`.
+"""The main of a media worker.
+
+    python -m b2bua.media.worker --channel FD --ring FD[,FD...] --ports LOW-HIGH
+        --media-timeout SECONDS
 
 It wires legs (`rtp/io/leg.py`), rings (`rtp/ring.py`) and the channel to the signalling
 process into one epoll loop, and decides nothing. Everything that may go wrong with one leg
@@ -41,6 +44,7 @@ from b2bua.media.messages import (
     ToMediaWorker,
     Unbridge,
 )
+from b2bua.media.options import read_options
 from b2bua.media.pairs import Pairs
 from b2bua.media.securing import secure
 from b2bua.media.tally import Tally
@@ -404,15 +408,6 @@ def attach(fd: int) -> RingWriter:
     return RingWriter(memoryview(mmap.mmap(fd, 0)))
 
 
-def _options(words: Sequence[str]) -> dict[str, str]:
-    """Return the values of the command line, which only `b2bua/media/programs.py` writes.
-
-    `--channel FD --ring FD[,FD...] --ports LOW-HIGH --media-timeout SECONDS`. Without `argparse`,
-    and log levels without `logging`: a megabyte for the two of them.
-    """
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
 def _pairs(ports: PortRange, loop: EventLoop) -> Pairs:
     """Return the pairs of these ports, as many as there may be descriptors for."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -423,7 +418,7 @@ def _pairs(ports: PortRange, loop: EventLoop) -> Pairs:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a media worker until its channel ends."""
-    options = _options(sys.argv[1:] if arguments is None else arguments)
+    options = read_options(sys.argv[1:] if arguments is None else arguments)
     # The terminal's Ctrl-C reaches the whole process group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
