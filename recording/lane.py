@@ -1,7 +1,7 @@
 """One ring on its way into the jitter buffer: packets in numpy steps, marks one by one."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,28 @@ IS_AUDIO: Final = np.isin(np.arange(OPUS + 1), (PCMA, PCMU, G722, OPUS))
 "By codec."
 
 _TABLES: Final = {PCMA: ALAW_VALUES, PCMU: MULAW_VALUES}
+
+
+class _Batch(NamedTuple):
+    """Packets of known legs, with what was found out about each: columns of shape (n,)."""
+
+    entries: Entries
+    slots: NDArray[np.intp]
+    "Places of their tracks among those that are open."
+    codecs: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    "Of the payload, in octets."
+    lengths: NDArray[np.int64]
+
+    def where(self, wanted: NDArray[np.bool_]) -> "_Batch":
+        """Return some of the packets."""
+        return _Batch(
+            self.entries[wanted],
+            self.slots[wanted],
+            self.codecs[wanted],
+            self.offsets[wanted],
+            self.lengths[wanted],
+        )
 
 
 class Lane:
@@ -173,31 +195,21 @@ class Lane:
             self.stray_packets += len(known) - len(entries)
         self.packets += len(entries)
         types = entries["b1"] & 0x7F
-        codecs = self._codecs[slots, types]
         offsets, lengths = self.reader.payload_bounds(entries)
-        pressed = None
-        audio = IS_AUDIO[codecs] & (lengths > 0)
-        if not audio.all():
-            keys, unknown = (codecs == KEY) | (codecs == KEY_48), codecs == UNKNOWN
-            pressed = entries[keys], slots[keys], codecs[keys], offsets[keys], lengths[keys]
-            self._miss(slots[unknown], types[unknown])
-            entries, slots, codecs = entries[audio], slots[audio], codecs[audio]
-            offsets, lengths = offsets[audio], lengths[audio]
-        if len(entries):
-            self._decode(entries, slots, codecs, offsets, lengths)
-        if pressed is not None:
-            # Behind the audio that came with them, which may be what their places hang on.
-            self._blank(*pressed)
+        batch = _Batch(entries, slots, self._codecs[slots, types], offsets, lengths)
+        audio = IS_AUDIO[batch.codecs] & (lengths > 0)
+        if audio.all():
+            self._decode(batch)
+            return
+        unknown = batch.codecs == UNKNOWN
+        self._miss(slots[unknown], types[unknown])
+        self._decode(batch.where(audio))
+        # Behind the audio that came with them, which may be what their places hang on.
+        self._blank(batch.where((batch.codecs == KEY) | (batch.codecs == KEY_48)))
 
-    def _blank(
-        self,
-        entries: Entries,
-        slots: NDArray[np.intp],
-        codecs: NDArray[np.uint8],
-        offsets: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-    ) -> None:
+    def _blank(self, keys: _Batch) -> None:
         """Keep the tones of pressed keys out, packet by packet: there are few."""
+        entries, slots, codecs, offsets, lengths = keys
         arrivals = self._buffer.places_of(self._rows[slots], entries["arrival_ns"].astype(np.int64))
         for index, slot in enumerate(slots.tolist()):
             entry, track = entries[index : index + 1], self._ordered[slot]
@@ -218,14 +230,10 @@ class Lane:
                 if places is not None:
                     track.blank(*places)
 
-    def _decode(
-        self,
-        entries: Entries,
-        slots: NDArray[np.intp],
-        codecs: NDArray[np.uint8],
-        offsets: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-    ) -> None:
+    def _decode(self, audio: _Batch) -> None:
+        entries, slots, codecs, offsets, lengths = audio
+        if not len(entries):
+            return
         rows = self._rows[slots]
         timestamps, samples = entries["timestamp"], lengths
         later = np.flatnonzero(codecs >= G722).tolist()
