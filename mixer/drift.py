@@ -3,8 +3,8 @@
 A phone's clock is off by up to 200 ppm (0.7 s an hour); soft phones are worse (1 % was
 seen). Its stream is placed by timestamps, so it slowly leaves the instant at which it
 arrived. The measure is the *least* delay of a chunk's packets, because the network can
-only add to it; what is put right is what lasted for two measures. Corrections are few
-milliseconds long, at the place of the chunk where the cut is heard least: the jump that
+only add to it; what is put right is what lasted for three measures, two seconds. Corrections
+are few milliseconds long, at the place of the chunk where the cut is heard least: the jump that
 changes the waveform least is one inside a pause, or by whole periods inside a sound.
 
 Delays and corrections are in samples; positive means that the stream is behind the axis
@@ -77,8 +77,8 @@ class DriftFilter:
         if oldest and abs(slope) > STEEP and abs(slope - (older - oldest[0])) < STEADY:
             # A clock that is far off: by the end of the chunk it is that much further.
             return last + slope
-        # An early packet is beyond doubt, a late one is not: the lesser of two.
-        return min(last, older)
+        # An early packet is beyond doubt, a late one is not: the least of three.
+        return min(self._delays) if oldest else min(last, older, 0)
 
     def corrected(self, samples: int) -> None:
         """Note that the stream was moved by `samples`."""
