@@ -19,7 +19,8 @@ from bench import judge, report, speech
 from codec.stream_coders import CLOCK_RATES, make_stream_encoder, working_rate
 from rtp.fast_path import FastPath
 from rtp.header import HEADER
-from rtp.relay import OutgoingStream, Relay
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Relay
 
 NUMBERS = {"PCMA": 8, "G722": 9, "OPUS": 96}
 PTIME_NS = 20_000_000

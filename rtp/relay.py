@@ -27,7 +27,8 @@ from rtp.fast_path import (
     nowhere,
     words_of,
 )
-from rtp.header import HEADER, HEADER_SIZE, MalformedRtpError, RtpHeader
+from rtp.header import HEADER_SIZE, MalformedRtpError, RtpHeader
+from rtp.outgoing import OutgoingStream
 from rtp.statistics import NO_SSRC, Drops
 
 OnEvent = Callable[[RtpHeader, bytes, int], bool]
@@ -41,22 +42,6 @@ DEFAULT_CLOCK_RATE: Final = 8000
 
 Recoded = tuple[int, int, bytes]
 "Second octet of the header (marker and type), timestamp and payload of a packet to be sent."
-
-
-class OutgoingStream:
-    """The one stream that a party hears from us, whoever is its source at the moment."""
-
-    __slots__ = ("octets", "packets", "sent_ns", "sequence", "ssrc", "timestamp")
-
-    def __init__(self) -> None:
-        self.ssrc = NO_SSRC
-        self.sequence = 0
-        self.timestamp = 0
-        self.sent_ns = 0
-        self.packets = 0
-        "Sent by sources that have ended."
-        self.octets = 0
-        "Of their payload."
 
 
 class Recoder(Protocol):
@@ -414,15 +399,10 @@ class Relay:
         self._unforwarded += 1
         payload = view[header.payload_offset : length - header.padding].tobytes()
         for second, timestamp, octets in recoder.take(header, payload, now, outgoing):
-            begins = outgoing.ssrc == NO_SSRC
-            if begins:
+            if outgoing.ssrc == NO_SSRC:
                 outgoing.ssrc, outgoing.sequence = header.ssrc, header.sequence - 1 & 0xFFFF
-            outgoing.sequence = outgoing.sequence + 1 & 0xFFFF
-            # The next source must go on behind the newest timestamp; an event's is an old one.
-            if begins or 0 < timestamp - outgoing.timestamp & 0xFFFFFFFF < 1 << 31:
-                outgoing.timestamp, outgoing.sent_ns = timestamp, now
-            first = HEADER.pack(0x80, second, outgoing.sequence, timestamp, outgoing.ssrc)
-            self._send_recoded(outgoing, first, octets)
+                outgoing.timestamp = timestamp - 1 & 0xFFFFFFFF
+            self._send_recoded(outgoing, outgoing.header(second, timestamp, now), octets)
 
     def _send_recoded(self, outgoing: OutgoingStream, header: bytes, payload: bytes) -> None:
         assert self.send is not None
@@ -469,10 +449,8 @@ class Relay:
             self._sequence_delta = self._timestamp_delta = 0
             return
         rate = self.clock_rates.get(header.payload_type, DEFAULT_CLOCK_RATE)
-        # Never the same timestamp twice, however close the packets are.
-        elapsed_ts = max(1, (now - outgoing.sent_ns) * rate // 1_000_000_000)
         self._sequence_delta = outgoing.sequence + 1 - header.sequence
-        self._timestamp_delta = outgoing.timestamp + elapsed_ts - header.timestamp
+        self._timestamp_delta = outgoing.timestamp_at(now, rate) - header.timestamp
 
     def receive_failed(self, error: OSError) -> None:
         """Count what a `recv` said. Asking a connected socket also clears its error."""

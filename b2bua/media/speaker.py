@@ -13,7 +13,7 @@ from recording.spec import OUR_VOICE
 from rtp.fast_path import Sink
 from rtp.header import HEADER
 from rtp.io.leg import Leg
-from rtp.relay import OutgoingStream
+from rtp.outgoing import OutgoingStream
 from rtp.statistics import NO_SSRC
 
 CLOCK_RATE: Final = 8000
@@ -52,8 +52,7 @@ class Speaker:
             stream.ssrc, stream.sequence = randbits(32), randbits(16)
             self._base_ts = randbits(32)
         else:
-            elapsed_ts = (now_ns - stream.sent_ns) * clock_rate // 1_000_000_000
-            self._base_ts = stream.timestamp + max(1, elapsed_ts)
+            self._base_ts = stream.timestamp_at(now_ns, clock_rate)
         self._base_ns = now_ns
 
     def timestamp_at(self, now_ns: int) -> int:

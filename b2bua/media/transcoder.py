@@ -30,7 +30,8 @@ from codec.stream_coders import (
     working_rate,
 )
 from rtp.header import RtpHeader
-from rtp.relay import OutgoingStream, Recoded
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Recoded
 from rtp.statistics import NO_SSRC
 
 CONCEALED_MS: Final = 100
@@ -285,4 +286,4 @@ def _place(outgoing: OutgoingStream, timestamp: int, rate: int, now: int) -> int
     """Return where a source that begins now has its first packet."""
     if outgoing.ssrc == NO_SSRC or not outgoing.sent_ns:
         return timestamp
-    return outgoing.timestamp + max(1, (now - outgoing.sent_ns) * rate // 1_000_000_000)
+    return outgoing.timestamp_at(now, rate)

@@ -19,7 +19,8 @@ from rtp.io.loop import EventLoop
 from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair, disconnect, is_private, usable
 from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
-from rtp.relay import OutgoingStream, Recoder, Relay
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Recoder, Relay
 from rtp.srtp import ForgedError, Keys, Lock
 from rtp.statistics import NO_SSRC
 

@@ -17,7 +17,8 @@ from typing import Final
 from rtp.fast_path import PacketBuffer
 from rtp.header import MAX_PACKET
 from rtp.latch import Source
-from rtp.relay import DEFAULT_CLOCK_RATE, OutgoingStream
+from rtp.outgoing import OutgoingStream
+from rtp.relay import DEFAULT_CLOCK_RATE
 from rtp.reporting import NO_FIGURES, Figures, Reporter, Sent
 from rtp.rtcp import MalformedRtcpError, parse
 from rtp.srtp import ForgedError, Lock

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from codec.laws import PCMA_TO_PCMU
 from rtp.fast_path import FastPath, Handler
 from rtp.header import HEADER
-from rtp.relay import OutgoingStream, Relay
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Relay
 
 
 @dataclass(frozen=True)

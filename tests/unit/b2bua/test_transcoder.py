@@ -11,7 +11,8 @@ from b2bua.media.transcoder import AHEAD_MS, Transcoder, Transcoders, UnknownCod
 from codec.stream_coders import CLOCK_RATES, make_stream_decoder, make_stream_encoder, working_rate
 from rtp.fast_path import FastPath
 from rtp.header import HEADER, RtpHeader
-from rtp.relay import OutgoingStream, Recoded, Relay
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Recoded, Relay
 from tests.support import audio
 
 MS = 1_000_000

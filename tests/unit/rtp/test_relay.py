@@ -8,7 +8,8 @@ import pytest
 from codec.laws import PCMA_TO_PCMU
 from rtp.fast_path import FastPath, Handler
 from rtp.header import RtpHeader
-from rtp.relay import OutgoingStream, Relay
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Relay
 
 MS = 1_000_000
 FRAME_NS = 20 * MS
