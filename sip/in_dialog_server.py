@@ -181,12 +181,9 @@ class InDialogServer:
 
     def accept_refer(self, identifier: int, refer: Refer, now: float) -> int | None:
         """Take a REFER that was offered to the application; None where it came to its end."""
-        core, transaction = self._core, self.pending(identifier)
-        if transaction is None:
-            return None
-        usage = core.usages.get(transaction.usage or 0)
-        if usage is None:
-            core.count("late_calls")
+        transaction = self.pending(identifier)
+        usage = self._core.usages.get(transaction.usage or 0) if transaction is not None else None
+        if transaction is None or usage is None:
             return None
         usage.requests.pop(transaction.id, None)
         return self._refers.accept(usage, transaction, refer, now)

@@ -1,6 +1,7 @@
 """The extensions: who agreed to being recorded, and what is recorded of whom."""
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, get_args
 
@@ -233,6 +234,7 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
     date = ""
     if row.opt_in_at is not None:
         date = moment_text(local(row.opt_in_at, web.settings.timezone), t.language)
+    forwards = _forwards(row, t)
     return ExtensionView(
         number=row.number,
         name=row.name,
@@ -251,33 +253,27 @@ def _view(web: Web, row: ExtensionRow, t: Texts, registered: set[str]) -> Extens
             )
             for mode in MODES
         ),
-        consents=tuple(
-            ChoiceView(value=each, text=t(f"consent.{each}"), chosen=each == row.manual_consent)
-            for each in CONSENTS
-        ),
-        directions=tuple(
-            ChoiceView(
-                value=each, text=t(f"directions.{each}"), chosen=each in row.directions.split(",")
-            )
-            for each in DIRECTIONS
-        ),
+        consents=_choices("consent", CONSENTS, (row.manual_consent,), t),
+        directions=_choices("directions", DIRECTIONS, row.directions.split(","), t),
         user_may_stop=row.user_may_stop,
         opted_in=opted_in,
         opt_in_text=t("opt_in.yes", date=date) if opted_in else t("opt_in.no"),
         opt_in_by=t("opt_in.by", actor=_person(row.opt_in_by or "")) if opted_in else "",
-        forwards=_forwards(row, t),
+        forwards=forwards,
         forward_after_s=row.forward_after_s,
-        forward_hint="; ".join(
-            f"{each.text}: {each.target}" for each in _forwards(row, t) if each.target
-        ),
-        srtp=tuple(
-            ChoiceView(value=each, text=t(f"srtp.{each}"), chosen=each == (row.srtp or "default"))
-            for each in SRTP_WISHES
-        ),
-        dtmf=tuple(
-            ChoiceView(value=each, text=t(f"dtmf.{each}"), chosen=each in row.dtmf.split(","))
-            for each in DTMF_WAYS
-        ),
+        forward_hint="; ".join(f"{each.text}: {each.target}" for each in forwards if each.target),
+        srtp=_choices("srtp", SRTP_WISHES, (row.srtp or "default",), t),
+        dtmf=_choices("dtmf", DTMF_WAYS, row.dtmf.split(","), t),
+    )
+
+
+def _choices(
+    name: str, values: Sequence[str], chosen: Collection[str], t: Texts
+) -> tuple[ChoiceView, ...]:
+    """Return the entries of one setting; their texts are those of its `name`."""
+    return tuple(
+        ChoiceView(value=value, text=t(f"{name}.{value}"), chosen=value in chosen)
+        for value in values
     )
 
 
