@@ -10,9 +10,8 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from b2bua.calls.call_record import wall_us
+from b2bua.choices import EVERY_DIRECTION, EVERY_WAY, SrtpWish
 from b2bua.control_messages import (
-    EVERY_DIRECTION,
-    EVERY_WAY,
     AddExtension,
     AddToken,
     AddUser,
@@ -25,7 +24,6 @@ from b2bua.control_messages import (
     RevokeToken,
     SetExtension,
     SetUser,
-    SrtpWish,
     TouchSession,
     WriteAudit,
 )

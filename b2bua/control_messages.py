@@ -7,19 +7,16 @@ from typing import Literal
 
 import msgspec
 
-Mode = Literal["off", "manual", "automatic", "never"]
-ManualConsent = Literal["ask", "attested"]
-Direction = Literal["incoming", "outgoing", "internal"]
-Role = Literal["admin", "listener"]
-Scope = Literal["calls", "audio", "metrics"]
-
-SrtpWish = Literal["default", "off", "optional", "required"]
-"Of an extension's telephones; `default`: as the configuration says for everybody."
-
-DtmfWay = Literal["rfc4733", "info", "in_band"]
-EVERY_WAY: tuple[DtmfWay, ...] = ("rfc4733", "info", "in_band")
-EVERY_DIRECTION: tuple[Direction, ...] = ("incoming", "outgoing", "internal")
-
+from b2bua.choices import (
+    EVERY_DIRECTION,
+    Direction,
+    DtmfWay,
+    ManualConsent,
+    Mode,
+    Role,
+    Scope,
+    SrtpWish,
+)
 
 # --- extensions
 

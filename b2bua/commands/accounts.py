@@ -1,9 +1,10 @@
 """`mitschnitt user` and `mitschnitt token`: who sees the pages, and which programs ask the API."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 
 import typer
 
+from b2bua.choices import EVERY_SCOPE, Role
 from b2bua.commands.common import (
     DEFAULT_DATA,
     ConfigOption,
@@ -12,14 +13,12 @@ from b2bua.commands.common import (
     PasswordOption,
     change,
     read_password,
+    some_of,
     words,
 )
 from b2bua.commands.output import print_rows
 from b2bua.datadir import DataFolder
 from b2bua.errors import UsageError
-
-Role = Literal["admin", "listener"]
-Scope = Literal["calls", "audio", "metrics"]
 
 users = typer.Typer(help="Users of the pages.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens for programs that use the HTTP API.", no_args_is_help=True)
@@ -125,7 +124,11 @@ def token_add(
     from web.secret import digest, new_secret
 
     token = new_secret()
-    change(AddToken(name=name, hash=digest(token), scopes=_scopes(scopes)), data, config)
+    change(
+        AddToken(name=name, hash=digest(token), scopes=some_of(EVERY_SCOPE, scopes, "--scopes")),
+        data,
+        config,
+    )
     typer.echo(f"token {name} added")
     typer.echo(f"token: {token}")
 
@@ -145,15 +148,6 @@ def token_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) 
     from b2bua.reports import token_rows
 
     print_rows(token_rows(DataFolder(data)), as_json=as_json)
-
-
-def _scopes(text: str) -> tuple[Scope, ...]:
-    wanted = words(text)
-    known: tuple[Scope, ...] = get_args(Scope)
-    unknown = sorted(set(wanted) - set(known))
-    if unknown or not wanted:
-        raise UsageError(f"--scopes: {', '.join(known)}; not {', '.join(unknown) or 'nothing'}")
-    return tuple(scope for scope in known if scope in wanted)
 
 
 def _password(*, from_stdin: bool) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +12,8 @@ from b2bua.errors import ControlError, UsageError
 
 if TYPE_CHECKING:
     from b2bua.control_messages import Request
+
+W = TypeVar("W", bound=str)
 
 DEFAULT_DATA = Path("/var/lib/mitschnitt")
 
@@ -66,6 +68,16 @@ def change(request: "Request", data: Path, config: Path | None) -> None:
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def some_of(table: tuple[W, ...], text: str, option: str) -> tuple[W, ...]:
+    """Return the words of a list in the order of the table; one at least."""
+    wanted = words(text)
+    unknown = sorted(set(wanted) - set(table))
+    if unknown or not wanted:
+        said = ", ".join(unknown) or "nothing"
+        raise UsageError(f"{option}: {', '.join(table)}; not {said}")
+    return tuple(each for each in table if each in wanted)
 
 
 def read_password(*, from_stdin: bool, shortest: int, whose: str) -> tuple[str, bool]:

@@ -1,9 +1,19 @@
 """`mitschnitt ext`: the own numbers."""
 
-from typing import Annotated, Literal, TypeVar, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from b2bua.choices import (
+    EVERY_DIRECTION,
+    EVERY_WAY,
+    Direction,
+    DtmfWay,
+    ManualConsent,
+    Mode,
+    SrtpWish,
+)
 from b2bua.commands.common import (
     DEFAULT_DATA,
     ConfigOption,
@@ -12,25 +22,16 @@ from b2bua.commands.common import (
     PasswordOption,
     change,
     read_password,
-    words,
+    some_of,
 )
 from b2bua.commands.output import print_rows
 from b2bua.datadir import DataFolder
 from b2bua.errors import UsageError
 
-Mode = Literal["off", "manual", "automatic", "never"]
-
-ManualConsent = Literal["ask", "attested"]
-SrtpWish = Literal["default", "off", "optional", "required"]
-Direction = Literal["incoming", "outgoing", "internal"]
-DtmfWay = Literal["rfc4733", "info", "in_band"]
-
-DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
-DTMF_WAYS: tuple[DtmfWay, ...] = get_args(DtmfWay)
+if TYPE_CHECKING:
+    from b2bua.control_messages import SetExtension
 
 SHORTEST_PASSWORD = 8
-
-W = TypeVar("W", bound=str)
 
 ManualConsentOption = Annotated[
     ManualConsent | None,
@@ -99,7 +100,7 @@ def ext_add(
         mode=mode,
         opt_in=opt_in,
         manual_consent=manual_consent or "ask",
-        directions=_directions(directions) or DIRECTIONS,
+        directions=_directions(directions) or EVERY_DIRECTION,
         user_may_stop=bool(user_may_stop),
         srtp=srtp or "default",
         dtmf=_ways(dtmf) or (),
@@ -142,10 +143,7 @@ def ext_set(
         dtmf=_ways(dtmf),
         password=password,
     )
-    if request == SetExtension(number=number):
-        raise UsageError("nothing to change: name an option, see --help")
-    change(request, data, config)
-    typer.echo(f"extension {number} changed")
+    _set(request, data, config)
 
 
 @app.command("rm")
@@ -182,10 +180,7 @@ def ext_forward(
         forward_offline=_target(offline),
         forward_after_s=after_s,
     )
-    if request == SetExtension(number=number):
-        raise UsageError("nothing to change: name an option, see --help")
-    change(request, data, config)
-    typer.echo(f"extension {number} changed")
+    _set(request, data, config)
 
 
 @app.command("show")
@@ -208,26 +203,24 @@ def ext_list(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) ->
     print_rows(extension_rows(DataFolder(data)), as_json=as_json)
 
 
+def _set(request: "SetExtension", data: Path, config: Path | None) -> None:
+    """Have settings changed, of which there has to be one."""
+    if request == type(request)(number=request.number):
+        raise UsageError("nothing to change: name an option, see --help")
+    change(request, data, config)
+    typer.echo(f"extension {request.number} changed")
+
+
 def _directions(text: str | None) -> tuple[Direction, ...] | None:
     """Return the directions of a list, None where none was given."""
-    return None if text is None else _some_of(DIRECTIONS, text, "--directions")
+    return None if text is None else some_of(EVERY_DIRECTION, text, "--directions")
 
 
 def _ways(text: str | None) -> tuple[DtmfWay, ...] | None:
     """Return the ways of a list, no one for `default`, None where none was given."""
     if text is None:
         return None
-    return () if text == "default" else _some_of(DTMF_WAYS, text, "--dtmf")
-
-
-def _some_of(table: tuple[W, ...], text: str, option: str) -> tuple[W, ...]:
-    """Return the words of a list in the order of the table."""
-    wanted = words(text)
-    unknown = sorted(set(wanted) - set(table))
-    if unknown or not wanted:
-        said = ", ".join(unknown) or "nothing"
-        raise UsageError(f"{option}: {', '.join(table)}; not {said}")
-    return tuple(each for each in table if each in wanted)
+    return () if text == "default" else some_of(EVERY_WAY, text, "--dtmf")
 
 
 def _target(number: str | None) -> str | None:
