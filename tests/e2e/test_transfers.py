@@ -31,6 +31,9 @@ ALL_RECORDED = tuple((number, "automatic", True) for number in ("101", "102", "1
 
 SHORT_FILES = "[recording]\nmin_duration_s = 0.3\n"
 
+RING_S = 2.4
+"For one whole burst of the ringing tone, though a busy machine begins it late."
+
 GAP_S = 0.1
 "Of the file, from the moment when two hear each other."
 
@@ -92,7 +95,7 @@ async def test_a_blind_transfer_of_a_real_phone_goes_on_in_a_file_of_its_own() -
         await talk(1.0)
         await bob.command("transfer", f"sip:103@{under_test.sip}")
         await carol.ringing()
-        await talk(1.6)
+        await talk(RING_S)
         await carol.answer()
         await bob.closed()
         await talk(2.0)
@@ -176,7 +179,7 @@ async def test_a_target_that_still_rings_rings_on_for_the_other_party(workers: i
         await bob.refer(f"sip:103@{under_test.sip}?Replaces={quote(asking.replaces)}")
         with pytest.raises(PhoneError, match="487"):
             await asking.established()
-        await talk(1.6)
+        await talk(RING_S)
         assert not [event for event in carol.events if event["type"] == "CALL_CLOSED"]
         await carol.answer()
         await bob.closed()
@@ -378,7 +381,7 @@ async def test_a_new_outside_party_is_asked_before_it_is_in_the_file(tmp_path: P
         await outside.ringing()
         await outside.answer()
         await bob.closed()
-        await talk(1.6)
+        await talk(RING_S)
         assert len(under_test.files()) == 1
         await outside.rtp.press("1")
         await talk(2.0)
