@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from b2bua.commands import accounts, demo, ext, music, prompt, records, server, storage
+from b2bua.commands import accounts, audit, demo, ext, music, prompt, records, server, storage
 from b2bua.errors import MitschnittError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("calls")(records.calls)
 app.command("storage")(storage.storage)
 app.add_typer(ext.app, name="ext")
 app.add_typer(records.app, name="rec")
+app.add_typer(audit.app, name="audit")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
 app.add_typer(prompt.app, name="prompt")

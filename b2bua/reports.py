@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, UsageError
 from cdr.errors import CdrError
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow
 from recording.reasons import decode, render
 
 T = TypeVar("T")
 
 
-def read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
+def read(folder: DataFolder, query: Callable[[Proofs], Awaitable[T]]) -> T:
     """Return what a query finds; raises `DataFolderError`."""
     if not folder.database.exists():
         raise DataFolderError(f"{folder.path}: no database here; run `mitschnitt init` first")
 
     async def read() -> T:
-        async with ReadOnly(folder.database) as database:
+        async with Proofs(folder.database) as database:
             return await query(database)
 
     try:
@@ -32,7 +32,7 @@ def read(folder: DataFolder, query: Callable[[ReadOnly], Awaitable[T]]) -> T:
 
 def extension_rows(folder: DataFolder) -> list[dict[str, Any]]:
     """Return the extensions, without anything secret."""
-    return [_extension(row) for row in read(folder, ReadOnly.extensions)]
+    return [_extension(row) for row in read(folder, Proofs.extensions)]
 
 
 def extension_row(folder: DataFolder, number: str) -> dict[str, Any]:
@@ -56,12 +56,12 @@ def recording_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
 
 def user_rows(folder: DataFolder) -> list[dict[str, Any]]:
     """Return the users of the pages, without anything secret."""
-    return [_user(row) for row in read(folder, ReadOnly.users)]
+    return [_user(row) for row in read(folder, Proofs.users)]
 
 
 def token_rows(folder: DataFolder) -> list[dict[str, Any]]:
     """Return the tokens, without anything secret."""
-    return [_token(row) for row in read(folder, ReadOnly.tokens)]
+    return [_token(row) for row in read(folder, Proofs.tokens)]
 
 
 def _extension(row: ExtensionRow) -> dict[str, Any]:

@@ -21,11 +21,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cdr import own_reading
-from cdr.audit import HEAD_KEY, AuditReport, check_chain, parse_head
 from cdr.connection import Query
 from cdr.engines import database_url, reading_engine, words_of
 from cdr.errors import StoreError
-from cdr.ledger import LedgerReport, check_ledger
 from cdr.rows import (
     AuditRow,
     BindingRow,
@@ -45,7 +43,6 @@ from cdr.schema import (
     audit,
     calls,
     evidence,
-    meta,
     parties,
     segments,
     sessions,
@@ -284,7 +281,7 @@ class ReadOnly:
             row = (await connection.execute(query)).one()
         return Stored(recordings=int(row[0]), octets=int(row[1]))
 
-    # --- proofs
+    # --- who did what
 
     async def audit(self, limit: int = 100, before: int | None = None) -> tuple[AuditRow, ...]:
         """Return the newest audit rows, newest first."""
@@ -297,21 +294,6 @@ class ReadOnly:
                 .limit(limit)
             ),
         )
-
-    async def verify_audit(self) -> AuditReport:
-        """Check the whole chain of the audit log."""
-        query = select(*columns(AuditRow, audit)).order_by(audit.c.seq)
-        async with self._reading() as connection:
-            head = await connection.execute(select(meta.c.value).where(meta.c.key == HEAD_KEY))
-            stored = parse_head(head.scalar())
-            rows = [value(AuditRow, row) for row in await connection.execute(query)]
-        return await asyncio.to_thread(check_chain, rows, stored)
-
-    async def verify_ledger(self) -> LedgerReport:
-        """Check that no call's number is missing."""
-        async with self._reading() as connection:
-            numbers = await connection.scalars(select(calls.c.ledger).order_by(calls.c.ledger))
-            return check_ledger(numbers)
 
     # --- how
 

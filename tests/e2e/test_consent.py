@@ -141,6 +141,11 @@ async def test_a_caller_who_presses_1_is_recorded_from_the_answer_on() -> None:
         assert (proof["prompt_id"], proof["prompt_language"]) == ("consent", "de")
         assert len(proof["prompt_sha256"]) == 64
         assert proof["rtp_ssrc"] is not None
+        grounds = await under_test.rows("audit", "grounds")
+        told = {ground["party"]: (ground["basis"], ground["how"]) for ground in grounds}
+        assert told[CALLER] == ("consent", "heard consent (de) whole, pressed 1 (rfc4733)")
+        assert told["101"][0] == "opt_in"
+        assert all(check["ok"] for check in await under_test.rows("audit", "verify"))
 
 
 @pytest.mark.peer("baresip", "ffmpeg")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from tests.e2e.calls import call, end
 from tests.support import audio
 from tests.support.pages import Pages, logged_in, stranger
@@ -51,7 +51,7 @@ async def token(under_test: Server, name: str, scopes: str) -> dict[str, str]:
 
 
 async def audited(under_test: Server) -> set[tuple[str, str, str]]:
-    async with ReadOnly(under_test.data / "mitschnitt.db") as database:
+    async with Proofs(under_test.data / "mitschnitt.db") as database:
         assert (await database.verify_audit()).intact
         return {(row.actor, row.action, row.object) for row in await database.audit(limit=1000)}
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from b2bua.administration import ChangeRefusedError
 from b2bua.cli import app
 from b2bua.errors import UsageError
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.rows import AuditRow, TokenRow, UserRow
 from rtp import srtp
 from web.secret import digest
@@ -42,7 +42,7 @@ def rows(data: Path, *words: str) -> list[dict[str, object]]:
 
 
 async def user(data: Path, name: str) -> UserRow | None:
-    async with ReadOnly(data / "mitschnitt.db") as database:
+    async with Proofs(data / "mitschnitt.db") as database:
         return await database.user(name)
 
 
@@ -107,7 +107,7 @@ def test_nobody_is_there_twice(data: Path) -> None:
 
 
 async def token(data: Path, secret: str) -> TokenRow | None:
-    async with ReadOnly(data / "mitschnitt.db") as database:
+    async with Proofs(data / "mitschnitt.db") as database:
         return await database.token(digest(secret))
 
 
@@ -136,7 +136,7 @@ def test_a_token_is_for_something_that_there_is(data: Path, scopes: str) -> None
 
 
 async def audited(data: Path) -> tuple[AuditRow, ...]:
-    async with ReadOnly(data / "mitschnitt.db") as database:
+    async with Proofs(data / "mitschnitt.db") as database:
         assert (await database.verify_audit()).intact
         return await database.audit()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdr.journal import Journal, JournalSettings
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.store import prepare
 
 QUICK = JournalSettings(group_s=0.001, retry_min_s=0.005, retry_max_s=0.02, close_s=5.0)
@@ -32,8 +32,8 @@ async def journal(database: Path) -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-async def reader(database: Path) -> AsyncIterator[ReadOnly]:
-    async with ReadOnly(database) as reader:
+async def reader(database: Path) -> AsyncIterator[Proofs]:
+    async with Proofs(database) as reader:
         yield reader
 
 

@@ -13,7 +13,7 @@ from cdr.account_records import (
 )
 from cdr.errors import AlreadyExistsError, CdrError, InvalidChangeError, NotFoundError
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import Change
 from tests.unit.cdr.samples import AT, SECOND
 
@@ -50,7 +50,7 @@ def changed(name: str = "ada") -> UserChanged:
 
 
 async def test_a_user_is_added_and_changed_with_audit_rows(
-    journal: Journal, reader: ReadOnly
+    journal: Journal, reader: Proofs
 ) -> None:
     await journal.execute(user())
     await journal.execute(replace(changed(), role="admin", extensions=()))
@@ -69,7 +69,7 @@ async def test_a_user_is_added_and_changed_with_audit_rows(
     }
 
 
-async def test_a_session_is_opened_touched_and_closed(journal: Journal, reader: ReadOnly) -> None:
+async def test_a_session_is_opened_touched_and_closed(journal: Journal, reader: Proofs) -> None:
     await journal.execute(user())
     await journal.execute(session())
     journal.put(SessionTouched(id_hash="f" * 64, idle_expires_at=AT + 2 * IDLE))
@@ -91,7 +91,7 @@ async def test_a_session_is_opened_touched_and_closed(journal: Journal, reader: 
     ]
 
 
-async def test_a_session_is_valid_until_either_limit(journal: Journal, reader: ReadOnly) -> None:
+async def test_a_session_is_valid_until_either_limit(journal: Journal, reader: Proofs) -> None:
     await journal.execute(user())
     await journal.execute(session())
     found = await reader.session("f" * 64)
@@ -103,7 +103,7 @@ async def test_a_session_is_valid_until_either_limit(journal: Journal, reader: R
 
 
 async def test_expired_sessions_are_cleared_away_at_the_next_login(
-    journal: Journal, reader: ReadOnly
+    journal: Journal, reader: Proofs
 ) -> None:
     await journal.execute(user())
     await journal.execute(session(id_hash="1" * 64))
@@ -123,7 +123,7 @@ async def test_expired_sessions_are_cleared_away_at_the_next_login(
     ids=["new password", "disabled", "removed"],
 )
 async def test_what_ends_the_sessions_of_a_user(
-    journal: Journal, reader: ReadOnly, change: Change
+    journal: Journal, reader: Proofs, change: Change
 ) -> None:
     await journal.execute(user())
     await journal.execute(user("grace"))
@@ -155,7 +155,7 @@ REFUSED: list[tuple[Change, type[CdrError]]] = [
 
 @pytest.mark.parametrize(("change", "error"), REFUSED)
 async def test_refused_changes_leave_no_trace(
-    journal: Journal, reader: ReadOnly, change: Change, error: type[CdrError]
+    journal: Journal, reader: Proofs, change: Change, error: type[CdrError]
 ) -> None:
     await journal.execute(user())
     with pytest.raises(error):
@@ -165,7 +165,7 @@ async def test_refused_changes_leave_no_trace(
 
 
 async def test_secrets_reach_neither_the_audit_log_nor_a_representation(
-    journal: Journal, reader: ReadOnly
+    journal: Journal, reader: Proofs
 ) -> None:
     new_password = replace(changed(), password_hash="$argon2id$two")
     await journal.execute(user())

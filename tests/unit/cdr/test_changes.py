@@ -6,7 +6,7 @@ import pytest
 from cdr.errors import AlreadyExistsError, CdrError, InvalidChangeError, NotFoundError
 from cdr.extension_records import Credentials, ExtensionChanged, ExtensionRemoved, OptIn
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import Change, PromptInstalled, TokenAdded, TokenRevoked
 from tests.unit.cdr.samples import AT, added, audited
 
@@ -17,7 +17,7 @@ def changed(number: str = "101") -> ExtensionChanged:
     return ExtensionChanged(actor="web:ada", at=LATER, number=number)
 
 
-async def test_an_extension_is_added_with_its_audit_row(journal: Journal, reader: ReadOnly) -> None:
+async def test_an_extension_is_added_with_its_audit_row(journal: Journal, reader: Proofs) -> None:
     row = await journal.execute(added("101", "automatic", opt_in=True))
     assert (row.number, row.mode, row.opt_in_at, row.opt_in_by) == (
         "101",
@@ -34,7 +34,7 @@ async def test_an_extension_is_added_with_its_audit_row(journal: Journal, reader
 
 
 async def test_secrets_reach_neither_the_audit_log_nor_a_representation(
-    journal: Journal, reader: ReadOnly
+    journal: Journal, reader: Proofs
 ) -> None:
     change = added()
     row = await journal.execute(change)
@@ -47,7 +47,7 @@ async def test_secrets_reach_neither_the_audit_log_nor_a_representation(
     assert '"ha1_md5":"changed"' in shown
 
 
-async def test_only_what_is_named_changes(journal: Journal, reader: ReadOnly) -> None:
+async def test_only_what_is_named_changes(journal: Journal, reader: Proofs) -> None:
     before = await journal.execute(added("101", "automatic", opt_in=True))
     after = await journal.execute(replace(changed(), name="Grace", directions=("incoming",)))
     assert after == replace(before, name="Grace", directions="incoming", changed_at=LATER)
@@ -71,7 +71,7 @@ async def test_an_extension_is_disabled_and_enabled(journal: Journal) -> None:
 
 @pytest.mark.parametrize("mode", ["manual", "automatic"])
 async def test_nothing_is_recorded_without_an_opt_in(
-    journal: Journal, reader: ReadOnly, mode: str
+    journal: Journal, reader: Proofs, mode: str
 ) -> None:
     with pytest.raises(InvalidChangeError, match="opt_in_first"):
         await journal.execute(added("101", mode))
@@ -92,7 +92,7 @@ async def test_nothing_is_recorded_without_an_opt_in(
     assert (await reader.verify_audit()).intact
 
 
-async def test_an_extension_is_removed(journal: Journal, reader: ReadOnly) -> None:
+async def test_an_extension_is_removed(journal: Journal, reader: Proofs) -> None:
     await journal.execute(added())
     removed = await journal.execute(ExtensionRemoved(actor="cli:root", at=LATER, number="101"))
     assert removed is None
@@ -100,7 +100,7 @@ async def test_an_extension_is_removed(journal: Journal, reader: ReadOnly) -> No
     assert (await journal.execute(added())).number == "101", "the number is free again"
 
 
-async def test_prompts_and_tokens(journal: Journal, reader: ReadOnly) -> None:
+async def test_prompts_and_tokens(journal: Journal, reader: Proofs) -> None:
     prompt = PromptInstalled(
         actor="cli:root",
         at=AT,
@@ -140,7 +140,7 @@ REFUSED: list[tuple[Change, type[CdrError]]] = [
 
 @pytest.mark.parametrize(("change", "error"), REFUSED)
 async def test_refused_changes_leave_no_trace(
-    journal: Journal, reader: ReadOnly, change: Change, error: type[CdrError]
+    journal: Journal, reader: Proofs, change: Change, error: type[CdrError]
 ) -> None:
     await journal.execute(added("101"))
     await journal.execute(token())

@@ -8,7 +8,7 @@ import pytest
 
 from cdr.errors import JournalClosedError, StoreError
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import (
     BindingRemoved,
     CallAnswered,
@@ -34,7 +34,7 @@ from tests.unit.cdr.samples import (
 )
 
 
-async def test_a_whole_call_is_read_back(journal: Journal, reader: ReadOnly) -> None:
+async def test_a_whole_call_is_read_back(journal: Journal, reader: Proofs) -> None:
     whole_call(journal)
     assert await journal.drain(5)
     call = await reader.call("call-1")
@@ -54,7 +54,7 @@ async def test_a_whole_call_is_read_back(journal: Journal, reader: ReadOnly) -> 
     assert (first.rtp_ssrc, first.prompt_completed, first.digit) == (0xFFFFFFFF, True, None)
 
 
-async def test_a_call_is_in_the_database_while_it_lasts(journal: Journal, reader: ReadOnly) -> None:
+async def test_a_call_is_in_the_database_while_it_lasts(journal: Journal, reader: Proofs) -> None:
     journal.put(opened())
     journal.put(segment_opened())
     await journal.drain(5)
@@ -63,7 +63,7 @@ async def test_a_call_is_in_the_database_while_it_lasts(journal: Journal, reader
     assert [segment.id for segment in await reader.open_segments()] == ["segment-1-1"]
 
 
-async def test_later_words_on_a_call_change_its_row(journal: Journal, reader: ReadOnly) -> None:
+async def test_later_words_on_a_call_change_its_row(journal: Journal, reader: Proofs) -> None:
     journal.put(opened())
     journal.put(CallRouted(id="call-1", direction="incoming", dst="103", did="4930123"))
     journal.put(CallIvrAnswered(id="call-1", ivr_answered_at=AT + 1))
@@ -85,7 +85,7 @@ async def test_later_words_on_a_call_change_its_row(journal: Journal, reader: Re
 
 
 async def test_the_last_word_on_a_binding_within_one_group_counts(
-    database: Path, reader: ReadOnly
+    database: Path, reader: Proofs
 ) -> None:
     async with Journal(database, QUICK) as journal:
         gone, back = "sip:gone@127.0.0.1", "sip:back@127.0.0.1"
@@ -101,7 +101,7 @@ async def test_the_last_word_on_a_binding_within_one_group_counts(
 
 
 async def test_a_binding_is_refreshed_and_removed_in_separate_groups(
-    journal: Journal, reader: ReadOnly
+    journal: Journal, reader: Proofs
 ) -> None:
     for cseq in (1, 2):
         journal.put(binding(cseq=cseq))
@@ -113,7 +113,7 @@ async def test_a_binding_is_refreshed_and_removed_in_separate_groups(
     assert journal.counters()["unmatched"] == 0
 
 
-async def test_more_than_a_group_at_once(journal: Journal, reader: ReadOnly) -> None:
+async def test_more_than_a_group_at_once(journal: Journal, reader: Proofs) -> None:
     for number in range(1200):
         journal.put(opened(str(number)))
     assert journal.waiting == 1200
@@ -124,7 +124,7 @@ async def test_more_than_a_group_at_once(journal: Journal, reader: ReadOnly) -> 
     assert newest.id == "call-1199", "the order of the ledger is that of the calls"
 
 
-async def test_text_that_is_no_text_is_stored_readably(journal: Journal, reader: ReadOnly) -> None:
+async def test_text_that_is_no_text_is_stored_readably(journal: Journal, reader: Proofs) -> None:
     journal.put(opened(src="a\0b", dst=b"M\xfcller".decode("utf-8", "surrogateescape")))
     await journal.drain(5)
     call = await reader.call("call-1")
@@ -142,7 +142,7 @@ async def test_events_before_a_change_are_committed_before_it(
     connection.close()
 
 
-async def test_closing_writes_what_waits(database: Path, reader: ReadOnly) -> None:
+async def test_closing_writes_what_waits(database: Path, reader: Proofs) -> None:
     async with Journal(database, QUICK) as journal:
         whole_call(journal)
         assert journal.healthy
@@ -151,7 +151,7 @@ async def test_closing_writes_what_waits(database: Path, reader: ReadOnly) -> No
 
 
 async def test_closing_writes_what_waits_when_the_body_was_cancelled(
-    database: Path, reader: ReadOnly
+    database: Path, reader: Proofs
 ) -> None:
     entered = asyncio.Event()
 
@@ -176,7 +176,7 @@ async def test_the_exception_of_the_body_is_not_swallowed(database: Path) -> Non
             raise LookupError("of the body")
 
 
-async def test_the_ledger_goes_on_after_a_restart(database: Path, reader: ReadOnly) -> None:
+async def test_the_ledger_goes_on_after_a_restart(database: Path, reader: Proofs) -> None:
     for name in ("1", "2", "3"):
         async with Journal.open(database, QUICK) as journal:
             journal.put(opened(name))
@@ -205,7 +205,7 @@ async def test_a_database_that_is_none_is_refused(tmp_path: Path) -> None:
             pytest.fail("the body ran")
 
 
-async def test_one_who_stops_waiting_gets_no_change(database: Path, reader: ReadOnly) -> None:
+async def test_one_who_stops_waiting_gets_no_change(database: Path, reader: Proofs) -> None:
     async with Journal(database, QUICK) as journal, asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(journal.execute(added()))
         await asyncio.sleep(0)

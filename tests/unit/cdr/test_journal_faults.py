@@ -14,7 +14,7 @@ import pytest
 
 from cdr.errors import JournalClosedError
 from cdr.journal import Journal, JournalSettings
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import Event
 from tests.unit.cdr.conftest import QUICK, until
 from tests.unit.cdr.samples import AT, added, audited, ended, opened, whole_call
@@ -63,7 +63,7 @@ def locked(database: Path) -> Iterator[None]:
 
 
 async def test_a_lock_held_by_another_process_delays_and_loses_nothing(
-    database: Path, reader: ReadOnly, caplog: pytest.LogCaptureFixture
+    database: Path, reader: Proofs, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Journal(database, QUICK) as journal:
         journal.put(opened("0"))
@@ -85,7 +85,7 @@ async def test_a_lock_held_by_another_process_delays_and_loses_nothing(
     assert levels == ["ERROR"], "said once, not at every attempt"
 
 
-async def test_a_change_waits_for_the_lock_too(database: Path, reader: ReadOnly) -> None:
+async def test_a_change_waits_for_the_lock_too(database: Path, reader: Proofs) -> None:
     async with Journal(database, QUICK) as journal:
         with locked(database):
             journal.put(opened())
@@ -94,7 +94,7 @@ async def test_a_change_waits_for_the_lock_too(database: Path, reader: ReadOnly)
     assert len(await reader.extensions()) == 1
 
 
-async def test_readers_do_not_wait_for_the_writer(database: Path, reader: ReadOnly) -> None:
+async def test_readers_do_not_wait_for_the_writer(database: Path, reader: Proofs) -> None:
     async with Journal(database, QUICK) as journal:
         journal.put(opened())
         await journal.drain(5)
@@ -111,7 +111,7 @@ async def test_readers_do_not_wait_for_the_writer(database: Path, reader: ReadOn
     ids=["read-only", "full"],
 )
 async def test_a_database_that_takes_nothing_keeps_the_records_waiting(
-    database: Path, reader: ReadOnly, break_it: str, mend_it: str, monkeypatch: pytest.MonkeyPatch
+    database: Path, reader: Proofs, break_it: str, mend_it: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Journal(database, QUICK) as journal:
         # A new connection would be free of the fault, which the pragma sets per connection.
@@ -136,7 +136,7 @@ def _pragma(journal: Journal, pragma: str) -> None:
 
 
 async def test_a_connection_with_an_error_of_its_own_is_replaced(
-    database: Path, reader: ReadOnly
+    database: Path, reader: Proofs
 ) -> None:
     async with Journal(database, QUICK) as journal:
         await journal._in_thread(lambda: _pragma(journal, "PRAGMA query_only=1"))
@@ -147,7 +147,7 @@ async def test_a_connection_with_an_error_of_its_own_is_replaced(
 
 
 async def test_a_full_queue_loses_the_newest_and_says_so_once(
-    database: Path, reader: ReadOnly, caplog: pytest.LogCaptureFixture
+    database: Path, reader: Proofs, caplog: pytest.LogCaptureFixture
 ) -> None:
     small = replace(QUICK, capacity=10)
     async with Journal(database, small) as journal:
@@ -167,7 +167,7 @@ async def test_a_full_queue_loses_the_newest_and_says_so_once(
 
 
 async def test_poisoned_records_are_skipped_and_the_others_survive(
-    journal: Journal, reader: ReadOnly, caplog: pytest.LogCaptureFixture
+    journal: Journal, reader: Proofs, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal.put(opened("1"))
     journal.put(replace(opened("2"), uniqueid="unique-1"))
@@ -219,7 +219,7 @@ async def test_a_queue_that_cannot_be_written_is_told_at_the_end(
 
 @pytest.mark.parametrize("acknowledged", [1, 5, 25, 60])
 async def test_a_killed_server_loses_nothing_that_was_acknowledged(
-    database: Path, reader: ReadOnly, acknowledged: int
+    database: Path, reader: Proofs, acknowledged: int
 ) -> None:
     command = [sys.executable, "-c", WRITE_UNTIL_KILLED, str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:  # noqa: ASYNC220 - alone here

@@ -1,4 +1,4 @@
-"""The audit chain and the ledger: what was taken away or altered is seen."""
+"""The audit chain, the ledger, the grounds: what was taken away or altered is seen."""
 
 import sqlite3
 from contextlib import closing
@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from cdr.audit import EMPTY_CHAIN, ChainHead, check_chain, link
 from cdr.journal import Journal
 from cdr.ledger import check_ledger
-from cdr.queries import ReadOnly
-from cdr.records import AuditEntry
+from cdr.proofs import Proofs
+from cdr.records import AuditEntry, EvidenceStored
 from cdr.rows import AuditRow
 from tests.unit.cdr.conftest import QUICK
-from tests.unit.cdr.samples import AT, audited, opened
+from tests.unit.cdr.samples import AT, SECOND, audited, evidence, opened, segment_opened, whole_call
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ async def five(database: Path) -> Path:
 
 
 async def test_an_empty_chain_is_whole(database: Path) -> None:
-    async with ReadOnly(database) as reader:
+    async with Proofs(database) as reader:
         report = await reader.verify_audit()
     assert (report.checked, report.fault) == (0, None)
 
 
 async def test_a_whole_chain_is_whole(five: Path) -> None:
-    async with ReadOnly(five) as reader:
+    async with Proofs(five) as reader:
         report = await reader.verify_audit()
     assert (report.checked, report.fault) == (5, None)
 
@@ -58,7 +58,7 @@ async def test_a_whole_chain_is_whole(five: Path) -> None:
 async def test_tampering_with_the_audit_log_is_seen(five: Path, sql: str, fault: str) -> None:
     with closing(sqlite3.connect(five)) as connection, connection:
         connection.execute(sql)
-    async with ReadOnly(five) as reader:
+    async with Proofs(five) as reader:
         report = await reader.verify_audit()
     assert not report.intact
     assert report.fault == fault
@@ -77,7 +77,7 @@ async def test_a_removed_call_is_seen(
 ) -> None:
     with closing(sqlite3.connect(five)) as connection, connection:
         connection.execute(sql)
-    async with ReadOnly(five) as reader:
+    async with Proofs(five) as reader:
         report = await reader.verify_ledger()
     assert (report.gaps, report.complete) == (gaps, False)
 
@@ -121,3 +121,38 @@ def test_any_change_of_any_text_is_seen(
     altered[index] = replace(rows[index], **{name: getattr(rows[index], name) + "x"})
     assert not check_chain(altered, head).intact
     assert not check_chain([*rows[:index], *rows[index + 1 :]], head).intact
+
+
+async def test_each_recording_has_its_ground(database: Path) -> None:
+    async with Journal(database, QUICK) as journal:
+        whole_call(journal, "1")
+    async with Proofs(database) as reader:
+        report = await reader.verify_grounds()
+        grounds = await reader.grounds()
+    assert (report.checked, report.groundless) == (1, ())
+    assert [(g.recording.id, g.party and g.party.number, g.evidence.kind) for g in grounds] == [
+        ("segment-1-1", "101", "opt_in"),
+        ("segment-1-1", "102", "opt_in"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        replace(evidence(), decision="refused"),
+        replace(evidence(), decided_at=AT + 100 * SECOND),
+        replace(evidence(), call_id="call-2"),
+    ],
+)
+async def test_a_recording_without_a_ground_is_seen(
+    database: Path, stored: EvidenceStored | None
+) -> None:
+    async with Journal(database, QUICK) as journal:
+        journal.put(opened())
+        journal.put(segment_opened())
+        if stored is not None:
+            journal.put(stored)
+    async with Proofs(database) as reader:
+        report = await reader.verify_grounds()
+    assert [segment.id for segment in report.groundless] == [segment_opened().id]

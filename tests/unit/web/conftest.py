@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.store import prepare
 from tests.unit.web.house import QUICK, House
 
@@ -22,5 +22,5 @@ async def house(empty_database: Path, tmp_path: Path) -> AsyncIterator[House]:
     database = Path(shutil.copy(empty_database, tmp_path / "mitschnitt.db"))
     folder = tmp_path / "recordings"
     folder.mkdir()
-    async with Journal(database, QUICK) as journal, ReadOnly(database) as reader:
+    async with Journal(database, QUICK) as journal, Proofs(database) as reader:
         yield House(database, journal, reader, folder)

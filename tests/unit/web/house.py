@@ -17,7 +17,7 @@ from cdr.account_records import Role, SessionTouched, UserAdded
 from cdr.errors import CdrError
 from cdr.extension_records import ExtensionChanged, OptIn
 from cdr.journal import Journal, JournalSettings
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import (
     CallAnswered,
     CallEnded,
@@ -137,7 +137,7 @@ class Clock:
 class House:
     """The application and everything around it."""
 
-    def __init__(self, database: Path, journal: Journal, reader: ReadOnly, folder: Path) -> None:
+    def __init__(self, database: Path, journal: Journal, reader: Proofs, folder: Path) -> None:
         self.database = database
         self.journal = journal
         self.reader = reader

@@ -13,7 +13,7 @@ from b2bua.cli import app
 from b2bua.control_messages import AnyRequest, InstallPrompt, PromptReplaced, Refused, Reply
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from ivr.prompts import PromptId
 from tests.support.wav import tone_wav
 
@@ -75,7 +75,7 @@ def test_an_own_recording_is_installed_and_listed(data: Path, tmp_path: Path) ->
     assert listed(data)["de", "consent"]["counts_from_ms"] == 900
 
     async def audited() -> list[str]:
-        async with ReadOnly(DataFolder(data).database) as database:
+        async with Proofs(DataFolder(data).database) as database:
             assert (await database.verify_audit()).intact
             return [row.object for row in await database.audit() if row.action == "prompt.install"]
 
