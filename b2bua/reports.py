@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, UsageError
 from cdr.errors import CdrError
+from cdr.export import TextSink, write_master_csv
 from cdr.proofs import Proofs
 from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow
-from recording.reasons import decode, render
+from recording.reasons import UnknownReasonError, decode, render
 
 T = TypeVar("T")
 
@@ -47,6 +48,12 @@ def call_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
     """Return the newest calls, newest first."""
     page = read(folder, lambda database: database.calls(limit=limit))
     return [_call(row) for row in page.calls]
+
+
+def write_calls(folder: DataFolder, limit: int, sink: TextSink) -> None:
+    """Write the newest calls as Asterisk's `Master.csv` has them, oldest first."""
+    page = read(folder, lambda database: database.calls(limit=limit))
+    write_master_csv(reversed(page.calls), sink)
 
 
 def recording_rows(folder: DataFolder, limit: int) -> list[dict[str, Any]]:
@@ -164,4 +171,8 @@ def iso(at: int | None) -> str | None:
 def _why(row: CallRow) -> str:
     if not row.outcome_reason:
         return ""
-    return render(decode(row.outcome_reason, row.outcome_params), "en")
+    try:
+        return render(decode(row.outcome_reason, row.outcome_params), "en")
+    except UnknownReasonError:
+        # A newer version has written it.
+        return row.outcome_reason
