@@ -1,5 +1,6 @@
 """UDP in its shell, on loopback."""
 
+import asyncio
 import socket
 
 import pytest
@@ -102,4 +103,61 @@ async def test_a_batch_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             for number in range(5):
                 peer.sendto(request("OPTIONS", cseq=number), (phone.local.host, phone.local.port))
         for _ in range(5):
+            assert isinstance(await phone.told(), RequestOffered)
+
+
+async def tell(phone: ShellPhone, *numbers: int) -> None:
+    """Send requests of these numbers and give the loop a few turns."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        for number in numbers:
+            peer.sendto(request("OPTIONS", cseq=number), (phone.local.host, phone.local.port))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_busy_socket_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(udp, "BUSY", 2)
+    async with shell_phone() as phone:
+        transport = udp_of(phone)
+        for number in (1, 2, 3):
+            await tell(phone, number)
+            assert isinstance(await phone.told(), RequestOffered)
+        for pair in ((4, 5), (6, 7)):
+            await tell(phone, *pair)
+            assert phone.events.empty()
+            transport._look()
+            for _ in range(2):
+                assert isinstance(await phone.told(), RequestOffered)
+        await tell(phone, 8)
+        assert phone.events.empty()
+        transport._look()
+        assert isinstance(await phone.told(), RequestOffered)
+        await tell(phone, 9)  # one was not worth while: the loop watches again
+        assert isinstance(await phone.told(), RequestOffered)
+
+
+async def test_a_socket_is_not_busy_that_rests_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(udp, "PAUSE_S", 0.0)
+    monkeypatch.setattr(udp, "BUSY", 1)
+    async with shell_phone() as phone:
+        for number in range(5):
+            await tell(phone, number)
+            assert isinstance(await phone.told(), RequestOffered)
+        assert udp_of(phone)._pause is None
+
+
+async def test_a_full_batch_is_followed_by_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(udp, "BUSY", 1)
+    async with shell_phone() as phone:
+        for number in (1, 2):
+            await tell(phone, number)
+            assert isinstance(await phone.told(), RequestOffered)
+        monkeypatch.setattr(udp, "BATCH", 2)
+        await tell(phone, 3, 4, 5)
+        udp_of(phone)._look()
+        for _ in range(3):
             assert isinstance(await phone.told(), RequestOffered)
