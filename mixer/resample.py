@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixer.banded import Floats, filtered
 from mixer.jitter_buffer import UNWRITTEN
 
 _HALF: Final = 12
@@ -18,11 +19,7 @@ _TAPS: Final = 2 * _HALF
 _STRETCH: Final = 40
 "Samples that one row of a product of matrices gives."
 
-_ROWS: Final = 100
-"Of one product: with more, OpenBLAS would wake threads of its own."
-
 Samples = NDArray[np.int16]
-Floats = NDArray[np.float64]
 
 
 def _between() -> Floats:
@@ -45,22 +42,8 @@ _BANDS: Final = _bands()
 
 
 def _middle(around: Samples | NDArray[np.bool_], count: int) -> Floats:
-    """Return the `count` samples between those `around`, with zeros where these end too early.
-
-    A product of matrices is ten times as quick as `np.convolve`. In double precision, so that
-    no sample depends on where it lies in a chunk.
-    """
-    rows = -(-count // _STRETCH)
-    padded = np.zeros(rows * _STRETCH + _TAPS - 1)
-    padded[: len(around)] = around
-    step = padded.itemsize
-    stretches = np.lib.stride_tricks.as_strided(
-        padded, (rows, len(_BANDS)), (_STRETCH * step, step), writeable=False
-    )
-    out = np.empty((rows, _STRETCH))
-    for row in range(0, rows, _ROWS):
-        np.matmul(stretches[row : row + _ROWS], _BANDS, out=out[row : row + _ROWS])
-    return out.reshape(-1)[:count]
+    """Return the `count` samples between those `around`, with zeros where these end too early."""
+    return filtered(around, count, _BANDS, _STRETCH)[:count]
 
 
 class Widener:

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mixer.banded import Floats, filtered
+
 _HALF: Final = 24
 "Input samples on each side of an output sample."
 
@@ -18,11 +20,7 @@ _BETA: Final = 6.0
 _STRETCH: Final = 32
 "Input samples from which one row of a product of matrices makes output."
 
-_ROWS: Final = 100
-"Of one product: with more, OpenBLAS would wake threads of its own."
-
 Samples = NDArray[np.int16]
-Floats = NDArray[np.float64]
 
 
 @lru_cache(maxsize=8)
@@ -43,8 +41,7 @@ class Upsampler:
     """A stream at `rate` Hz that goes on at `to` Hz, three times or three halves of it.
 
     Nothing is delayed on the axis: sample n of the input is where sample n * to / rate of the
-    output is. A windowed sinc, in double precision, so that no sample depends on where it lies
-    in a chunk.
+    output is. The filter is a windowed sinc.
     """
 
     def __init__(self, rate: int, to: int, channels: int = 1) -> None:
@@ -80,16 +77,6 @@ class Upsampler:
         return self.take(np.zeros((missing, *self._past.shape[1:]), dtype=np.int16))
 
     def _raise(self, around: Samples, count: int) -> Samples:
-        bands = _bands(self._up, self._down)
-        rows = -(-count // _STRETCH)
-        padded = np.zeros(rows * _STRETCH + _TAPS - 1)
-        padded[: len(around)] = around
-        step = padded.itemsize
-        stretches = np.lib.stride_tricks.as_strided(
-            padded, (rows, len(bands)), (_STRETCH * step, step), writeable=False
-        )
-        out = np.empty((rows, bands.shape[1]))
-        for row in range(0, rows, _ROWS):
-            np.matmul(stretches[row : row + _ROWS], bands, out=out[row : row + _ROWS])
+        out = filtered(around, count, _bands(self._up, self._down), _STRETCH)
         told = np.clip(np.rint(out, out=out), -32768, 32767, out=out).astype(np.int16)
-        return told.reshape(-1)[: count * self._up // self._down]
+        return told[: count * self._up // self._down]
