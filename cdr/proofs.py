@@ -1,6 +1,7 @@
 """What an auditor asks: is the log whole, is a call missing, what does each recording rest on."""
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 
 from sqlalchemy import exists, func, select
@@ -67,20 +68,23 @@ class Proofs(ReadOnly):
     async def grounds(self, limit: int = 50) -> tuple[Ground, ...]:
         """Return what the newest recordings rest on, newest first; one for each decision."""
         recordings = await self.recordings(limit)
-        ids = {each.call_id for each in recordings}
-        of_party = select(*columns(PartyRow, parties)).where(parties.c.call_id.in_(ids))
+        order = segments.c.started_at.desc(), segments.c.number.desc()
+        newest = select(segments.c.call_id).order_by(*order).limit(limit)
+        of_party = select(*columns(PartyRow, parties)).where(parties.c.call_id.in_(newest))
         of_call = (
             select(*columns(EvidenceRow, evidence))
-            .where(evidence.c.call_id.in_(ids))
+            .where(evidence.c.call_id.in_(newest))
             .order_by(evidence.c.decided_at)
         )
         async with self._reading() as connection:
             people = [value(PartyRow, row) for row in await connection.execute(of_party)]
             decided = [value(EvidenceRow, row) for row in await connection.execute(of_call)]
         by_id = {each.party_id: each for each in people}
+        by_call = defaultdict[str, list[EvidenceRow]](list)
+        for row in decided:
+            by_call[row.call_id].append(row)
         return tuple(
             Ground(recording=recording, party=by_id.get(row.party_id), evidence=row)
             for recording in recordings
-            for row in decided
-            if row.call_id == recording.call_id
+            for row in by_call[recording.call_id]
         )
