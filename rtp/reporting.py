@@ -156,9 +156,14 @@ class Reporter:
         if self._due_ns is None:
             # Nobody reports on nothing.
             if sending != NO_SSRC or self._received.ssrc != NO_SSRC:
-                self._due_ns = now + interval_ns(self._random, first=True)
+                self.begin(now)
             return False
         return now >= self._due_ns
+
+    def begin(self, now: int) -> None:
+        """Let the time to the first report run from here: there is something to report on."""
+        if self._due_ns is None:
+            self._due_ns = now + interval_ns(self._random, first=True)
 
     def report(self, now: int, sent: Sent) -> bytes:
         """Return a compound, and let the next one wait for its time."""

@@ -373,6 +373,7 @@ class Leg:
     def _take(self, length: int, now: int) -> None:
         if self.relay.unusual(length, now) and not self._heard:
             self._heard = True
+            self.rtcp.begin(now)
             self._observer.first_packet(self.leg_id, now)
 
     def _unlatch(self) -> None:

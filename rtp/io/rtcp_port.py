@@ -122,6 +122,10 @@ class RtcpPort:
             return
         self._reports().take(packets, now, self._outgoing.ssrc)
 
+    def begin(self, now: int) -> None:
+        """Take note that the first packet has come: the next turn may be a second away."""
+        self._reports().begin(now)
+
     def turn(self, now: int) -> bool:
         """Look at the streams, and tell whether it is time to `report`."""
         self._patience = MOST_PER_TURN

@@ -101,6 +101,16 @@ def test_intervals_are_those_of_the_rfc() -> None:
     assert interval_ns(lambda: 0.5, first=True) == int(2.5 / 1.21828 * SECOND)
 
 
+def test_the_first_report_counts_from_the_first_packet_and_not_from_the_first_look() -> None:
+    party = Party()
+    party.say(1)
+    party.reporter.begin(party.now)
+    first = interval_ns(lambda: party.chance, first=True) / SECOND
+    assert party.turn(1.0) is None
+    assert party.turn(first - 1.01) is None
+    assert party.turn(0.02) is not None
+
+
 def test_reports_come_by_the_timer_whatever_the_peer_sends() -> None:
     party = Party()
     party.say(1)
