@@ -1,39 +1,27 @@
-"""A media leg: a port pair, the search for its peer, and what its packets go through.
+"""A media leg: a port pair, whom it is joined with, and what its packets go through.
 
 The socket's life: bound and unread (the kernel keeps what comes early) → `set_remote` →
-learning, packet by packet with `recvfrom_into` → connected, and still asking each packet's
-source until nothing that was queued before `connect` can be left → the fast path, where
-the kernel has dropped the strangers. A leg in NAT mode that falls silent goes back to
-learning, since its peer's NAT may have given it another port.
+learning, as long as the search for the peer lasts (`rtp/io/peer_search.py`) → the fast path,
+where the kernel has dropped the strangers. A leg in NAT mode that falls silent goes back to
+learning.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache, partial
-from typing import Final
+from functools import lru_cache
 
 from rtp.fast_path import ANY_TYPE, FastPath, Send, Sink, nowhere
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
+from rtp.io.peer_search import PeerSearch
 from rtp.io.rtcp_port import RtcpPort
-from rtp.io.socket import PortPair, disconnect, is_private, usable
-from rtp.latch import Latch, LatchMode, Resumption, Source, Verdict
+from rtp.io.socket import PortPair
+from rtp.latch import LatchMode, Source
 from rtp.outgoing import OutgoingStream
 from rtp.relay import Recoder, Relay
-from rtp.srtp import ForgedError, Keys, Lock
+from rtp.srtp import Keys, Lock
 from rtp.statistics import NO_SSRC
-
-SETTLING_NS: Final = 100_000_000
-"""After `connect`, for how long sources are still checked. A packet that the kernel was
-just delivering on another processor may be queued behind the first empty read.
-"""
-
-NAT_SILENCE_NS: Final = 2_000_000_000
-"A leg in NAT mode that is silent for this long is unlatched."
-
-BURST: Final = 32
-"Packets that a learning leg reads per turn."
 
 
 class State(Enum):
@@ -59,20 +47,12 @@ class Leg:
     """One party's media. All times are ns of the monotonic clock."""
 
     __slots__ = (
-        "_bare_send",
-        "_connected",
-        "_connected_ns",
-        "_heard",
-        "_latch",
         "_lock",
         "_loop",
-        "_mode",
         "_observer",
         "_outgoing",
         "_peer",
-        "_recvfrom_into",
-        "_signalled",
-        "_signalling",
+        "_search",
         "_silence_from",
         "_silence_told",
         "_speaking",
@@ -98,19 +78,10 @@ class Leg:
         self.pair = pair
         self._loop = loop
         self._observer = observer
-        self._recvfrom_into = pair.rtp.recvfrom_into
         self._outgoing = OutgoingStream()
         self._peer: Leg | None = None
-        self._mode = LatchMode.EXACT
-        self._signalled: Source | None = None
-        self._signalling = ""
-        self._latch: Latch | None = None
         self._lock: Lock | None = None
-        self._connected: Source | None = None
-        self._connected_ns = 0
         self._state = State.UNREAD
-        self._heard = False
-        self._bare_send: Send = nowhere
         self.send: Send = nowhere
         "What sends to this leg's party, as it is found at present."
         self._silence_from = 0
@@ -125,6 +96,7 @@ class Leg:
             outgoing=self._outgoing,
             drops=self.relay.drops,
         )
+        self._search = PeerSearch(pair, self.relay, self.rtcp, observer)
 
     @property
     def port(self) -> int:
@@ -157,28 +129,13 @@ class Leg:
         Raises `ValueError` where the address is no numeric one and `OSError` where the
         kernel does not take it; the leg is as it was before then.
         """
-        signalled = (self.pair.address(usable(remote[0])), remote[1])
-        self._signalling = self.pair.address(usable(signalling)) if signalling else ""
-        known = self._resumption() if signalled == self._signalled else None
-        if mode is LatchMode.EXACT:
-            self.pair.rtp.connect(signalled)
-            self._connected = signalled
-            self._use_send(self.pair.rtp.send)
-            self.rtcp.aim(signalled)
-        else:
-            self._disconnect()
-            self._latch = Latch(mode, signalled, known, signalling=self._signalling)
-            # A peer that was found already goes on hearing us meanwhile.
-            destination = known.source if known else self._first_guess(signalled)
-            self._use_send(self._to(destination))
-            self.rtcp.aim(destination)
-        self._mode = mode
-        self._signalled = signalled
+        self._search.begin(remote, mode, now, signalling)
+        self._follow_search()
         self._types = _unchanged(payload_types) or ANY_TYPE
         if self._peer is None:
             self.relay.accept(self._types, {})
-        self._connected_ns = self._silence_from = now
-        self._heard = self._silence_told = False
+        self._silence_from = now
+        self._silence_told = False
         self._learn_from_now_on()
 
     def secure(self, keys: Keys | None) -> None:
@@ -196,8 +153,16 @@ class Leg:
         receive = self.pair.rtp.recv_into
         self.relay.receive = self._lock.opener.receiving(receive) if self._lock else receive
         self.rtcp.secure(self._lock)
-        self._use_send(self._bare_send)
+        self._search.opener = self._lock.opener if self._lock else None
+        self._follow_search()
         self.wire()
+
+    # --- whom it hears, and who hears it
+
+    @property
+    def joined(self) -> "Leg | None":
+        """The leg that this one is joined with."""
+        return self._peer
 
     def part(self) -> None:
         """Undo `join`, for both legs."""
@@ -249,6 +214,8 @@ class Leg:
         self.relay.sink = sink
         self.wire()
 
+    # --- its end
+
     def mute(self) -> None:
         """Read nothing any more; what comes is the kernel's to drop."""
         self._state = State.UNREAD
@@ -271,11 +238,6 @@ class Leg:
             self._loop.park(fd)
         self.relay.release()
 
-    @property
-    def joined(self) -> "Leg | None":
-        """The leg that this one is joined with."""
-        return self._peer
-
     # --- time
 
     def sweep(self, now: int, media_timeout_ns: int) -> None:
@@ -294,8 +256,10 @@ class Leg:
         if silence >= media_timeout_ns and not self._silence_told:
             self._silence_told = True
             self._observer.silent(self.leg_id, silence)
-        if silence >= NAT_SILENCE_NS and self._mode is LatchMode.NAT and self._connected:
-            self._unlatch()
+        if self._search.needs_another(silence):
+            self._search.begin_again()
+            self._follow_search()
+            self._learn_from_now_on()
 
     @property
     def has_media(self) -> bool:
@@ -309,106 +273,6 @@ class Leg:
         self._peer.relay.note_position()
         return self.packets_sent, self._outgoing.octets + self._peer.relay.forwarded_octets
 
-    # --- the search for the peer
-
-    def _learn(self, now: int) -> None:
-        """Read packets together with their sources."""
-        relay = self.relay
-        for _ in range(BURST):
-            try:
-                length, address = self._recvfrom_into(relay.buffer.octets)
-            except BlockingIOError:
-                settled = self._connected and now - self._connected_ns >= SETTLING_NS
-                if settled and self._heard:
-                    self._state = State.FAST
-                    self.wire()
-                return
-            except OSError as error:
-                relay.receive_failed(error)
-                return
-            source = (address[0].partition("%")[0], address[1])
-            if self._connected not in (None, source):
-                relay.drops.wrong_source += 1
-                continue
-            if self._lock is not None:
-                try:
-                    length = self._lock.opener.open_in(relay.buffer.octets, length)
-                except ForgedError:
-                    continue
-            if self._connected is None:
-                self._offer(source, length, now)
-            else:
-                self._take(length, now)
-
-    def _offer(self, source: Source, length: int, now: int) -> None:
-        """Let the latch judge a packet, and take the first good one."""
-        assert self._latch is not None
-        header = self.relay.check(length)
-        if header is None:
-            return
-        drops = self.relay.drops
-        match self._latch.offer(source, header.ssrc, header.sequence):
-            case Verdict.WRONG_SOURCE:
-                drops.wrong_source += 1
-            case Verdict.WRONG_SSRC:
-                drops.wrong_ssrc += 1
-            case Verdict.PROBATION:
-                drops.probation += 1
-            case Verdict.LATCHED:
-                try:
-                    self._latch_to(source, now)
-                except OSError:
-                    drops.wrong_source += 1
-                else:
-                    self._take(length, now)
-
-    def _latch_to(self, source: Source, now: int) -> None:
-        """Connect; raises `OSError` for a source that can't be one (port 0)."""
-        self.pair.rtp.connect(source)
-        self._connected = source
-        self._connected_ns = now
-        self.rtcp.aim(source)
-        self._use_send(self.pair.rtp.send)
-
-    def _take(self, length: int, now: int) -> None:
-        if self.relay.unusual(length, now) and not self._heard:
-            self._heard = True
-            self.rtcp.begin(now)
-            self._observer.first_packet(self.leg_id, now)
-
-    def _unlatch(self) -> None:
-        """Search again: the same stream may come from elsewhere."""
-        resumption = self._resumption()
-        assert self._signalled is not None
-        self._disconnect()
-        self._latch = Latch(
-            self._mode, self._signalled, resumption, strict=True, signalling=self._signalling
-        )
-        self._use_send(self._to(resumption.source if resumption else self._signalled))
-        self._learn_from_now_on()
-
-    def _first_guess(self, signalled: Source) -> Source:
-        """Return where to send until the peer is found: nobody is behind a NAT's private address.
-
-        Many a NAT gives its outside the port of the inside.
-        """
-        if not self._signalling or not is_private(signalled[0]) or is_private(self._signalling):
-            return signalled
-        return self._signalling, signalled[1]
-
-    def _resumption(self) -> Resumption | None:
-        received = self.relay.received
-        if self._connected is None or received.ssrc == NO_SSRC:
-            return None
-        return Resumption(
-            source=self._connected, ssrc=received.ssrc, sequence=received.highest_sequence
-        )
-
-    def _disconnect(self) -> None:
-        if self._connected is not None:
-            disconnect(self.pair.rtp)
-        self._connected = None
-
     # --- wiring
 
     def wire(self) -> None:
@@ -421,27 +285,29 @@ class Leg:
         self._loop.set(self.pair.rtp.fileno(), self._learn)
         self._loop.set(self.pair.rtcp.fileno(), self.rtcp.receive)
 
-    def _use_send(self, send: Send) -> None:
-        """Let the joined leg send with `send` from now on."""
-        self._bare_send = send
+    def _learn(self, now: int) -> None:
+        """Let the search go on with what has come."""
+        search = self._search
+        before = search.send
+        over = search.read(now)
+        if search.send is not before:
+            self._follow_search()
+        if over:
+            self._state = State.FAST
+            self.wire()
+
+    def _follow_search(self) -> None:
+        """Let whoever speaks on this leg send to where the peer is by now."""
+        send = self._search.send
         self.send = send if self._lock is None else self._lock.sealer.sending(send)
         if self._peer is not None:
             self.take_over(self._peer)
-
-    def _to(self, destination: Source) -> Send:
-        return partial(_send_to, self.pair.rtp.sendto, destination)
 
 
 @lru_cache(maxsize=256)
 def _unchanged(payload_types: tuple[int, ...]) -> Mapping[int, int]:
     """Return the route that leaves these types as they are; legs share it."""
     return {number: number for number in payload_types}
-
-
-def _send_to(
-    sendto: Callable[[memoryview, Source], int], destination: Source, packet: memoryview
-) -> None:
-    sendto(packet, destination)
 
 
 def join(a: Leg, b: Leg, a_to_b: LegRoute, b_to_a: LegRoute) -> None:

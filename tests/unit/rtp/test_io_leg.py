@@ -10,9 +10,10 @@ import pytest
 
 from rtp.fast_path import FastPath
 from rtp.header import RtpHeader
-from rtp.io.leg import BURST, NAT_SILENCE_NS, SETTLING_NS, Leg, LegRoute, join
+from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import Callback, EventLoop
+from rtp.io.peer_search import BURST, NAT_SILENCE_NS, SETTLING_NS, PeerSearch, first_guess
 from rtp.io.socket import PortRange
 from rtp.latch import LatchMode
 from rtp.relay import Relay
@@ -481,10 +482,10 @@ def test_a_source_that_cannot_be_connected_does_not_latch(
 ) -> None:
     a, _, alice, bob = bench.call(LatchMode.NAT)
 
-    def fail(_leg: Leg, _source: object, _now: int) -> None:
+    def fail(_search: PeerSearch, _source: object, _now: int) -> None:
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr(Leg, "_latch_to", fail)
+    monkeypatch.setattr(PeerSearch, "_latch_to", fail)
     alice.say(a)
     bench.turn()
     assert a.relay.drops.wrong_source == 1
@@ -564,17 +565,12 @@ def test_one_leg_for_both_families(bench: Bench) -> None:
     assert len(alice.heard()) == 0
 
 
-def test_behind_a_nat_the_first_guess_is_where_the_signalling_comes_from(bench: Bench) -> None:
-    a, b = bench.leg(), bench.leg()
-    guess = a._first_guess
-    a.set_remote(("192.168.1.2", 4000), LatchMode.NAT, TYPES, bench.now, "203.0.113.9")
-    a._signalling = "8.8.8.8"
-    assert guess(("192.168.1.2", 4000)) == ("8.8.8.8", 4000)
-    assert guess(("8.8.4.4", 4000)) == ("8.8.4.4", 4000)
-    a._signalling = "10.0.0.1"
-    assert guess(("192.168.1.2", 4000)) == ("192.168.1.2", 4000)
-    b.set_remote(("192.168.1.2", 4000), LatchMode.NAT, TYPES, bench.now)
-    assert b._first_guess(("192.168.1.2", 4000)) == ("192.168.1.2", 4000)
+def test_behind_a_nat_the_first_guess_is_where_the_signalling_comes_from() -> None:
+    private, public = ("192.168.1.2", 4000), ("8.8.4.4", 4000)
+    assert first_guess(private, "8.8.8.8") == ("8.8.8.8", 4000)
+    assert first_guess(public, "8.8.8.8") == public
+    assert first_guess(private, "10.0.0.1") == private
+    assert first_guess(private, "") == private
 
 
 def test_a_released_leg_is_gone_without_a_collection(bench: Bench) -> None:
@@ -589,7 +585,7 @@ def test_a_released_leg_is_gone_without_a_collection(bench: Bench) -> None:
             leg.release()
             leg.pair.close()
         del a, b, leg
-        left = [thing for thing in gc.get_objects() if isinstance(thing, Leg | Relay)]
+        left = [thing for thing in gc.get_objects() if isinstance(thing, Leg | PeerSearch | Relay)]
         assert left == []
     finally:
         gc.enable()

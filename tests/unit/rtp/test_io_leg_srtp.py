@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from rtp.header import RtpHeader
-from rtp.io.leg import SETTLING_NS, Leg, join
+from rtp.io.leg import Leg, join
+from rtp.io.peer_search import SETTLING_NS
 from rtp.latch import LatchMode
 from rtp.relay import Relay
 from rtp.rtcp import parse
