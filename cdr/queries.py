@@ -187,15 +187,6 @@ class ReadOnly:
         )
         return found[0] if found else None
 
-    async def recording_by_path(self, relative_path: str) -> SegmentRow | None:
-        """Return the recording whose file this is."""
-        found = await self._all(
-            SegmentRow,
-            segments,
-            lambda query: query.where(segments.c.relative_path == relative_path),
-        )
-        return found[0] if found else None
-
     async def open_segments(self) -> tuple[SegmentRow, ...]:
         """Return the recordings that were never closed, oldest first."""
         return await self._read(own_reading.open_segments())

@@ -187,13 +187,6 @@ class Registrar:
         """Forget what has run out, and tell what it was."""
         return tuple(change for aor in list(self._bindings) for change in self._expire(aor, now))
 
-    def next_expiry(self) -> float | None:
-        """Return when `expire` has something to do next; None: nothing is registered."""
-        return min(
-            (each.expires_at for bindings in self._bindings.values() for each in bindings),
-            default=None,
-        )
-
     def restore(self, bindings: Iterable[Binding]) -> None:
         """Take up bindings from before a restart; `expires_at` is in the clock of `now`.
 

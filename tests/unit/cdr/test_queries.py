@@ -107,14 +107,13 @@ async def test_several_segments_are_in_order(journal: Journal, reader: ReadOnly)
     assert [row.number for row in await reader.open_segments()] == [2, 3]
 
 
-async def test_a_recording_is_found_by_id_and_path(journal: Journal, reader: ReadOnly) -> None:
+async def test_a_recording_is_found_by_id(journal: Journal, reader: ReadOnly) -> None:
     whole_call(journal)
     await journal.drain(5)
     found = await reader.recording("segment-1-1")
     assert found is not None
-    assert found == await reader.recording_by_path(PATH)
+    assert found.relative_path == PATH
     assert await reader.recording("other") is None
-    assert await reader.recording_by_path("other") is None
     assert await reader.call("other") is None
 
 
