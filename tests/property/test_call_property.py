@@ -26,7 +26,8 @@ from sip.events import (
     ReinviteReceived,
     RequestCompleted,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

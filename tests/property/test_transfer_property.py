@@ -21,7 +21,8 @@ from sip.events import (
     UsageEnded,
 )
 from sip.usage_state import UsageState
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_call_attended import dialog_of, to
 from tests.unit.b2bua.calls.virtual_time import virtual
 

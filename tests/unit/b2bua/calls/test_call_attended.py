@@ -19,7 +19,8 @@ from sip.events import (
 from sip.message import URI, Address
 from sip.replaces import Replaces
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import DID, SERVER, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
 from tests.unit.b2bua.calls.test_call_transfer import (
     accept_reinvite,
     hold,

@@ -10,7 +10,8 @@ from cdr.records import CallEnded
 from codec import optional
 from recording.spec import StreamFormat, decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_call_key import A, B, ended, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 

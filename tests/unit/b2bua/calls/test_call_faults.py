@@ -17,8 +17,9 @@ from sip.events import (
     RequestCompleted,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.fake_plane import RecordingStopped
+from tests.unit.b2bua.calls.phone import Phone
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

@@ -16,7 +16,8 @@ from sip.events import (
     RequestCompleted,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

@@ -16,7 +16,8 @@ from b2bua.directory import Forwards
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from sip.message import Request
 from sip.transaction_layer import ClientTransaction, ServerTransaction
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, CARL = extension("102", "automatic"), extension("104")

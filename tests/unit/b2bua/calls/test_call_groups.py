@@ -14,7 +14,8 @@ from sip.events import (
     InviteOffered,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A = 1

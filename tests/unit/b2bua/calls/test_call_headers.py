@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from sip.events import InDialogReceived, InviteAnswered, InviteOffered, InviteProgressed, UsageEnded
-from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, extension, open_house
+from tests.unit.b2bua.calls.phone import sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")

@@ -18,8 +18,9 @@ from sip.events import (
     UsageEnded,
 )
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.fake_plane import RecordingAsked, RecordingStopped
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

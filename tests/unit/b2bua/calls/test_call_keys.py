@@ -11,15 +11,8 @@ from cdr.records import EvidenceStored
 from ivr.key_pad import Way
 from sip.events import InDialogReceived, InviteAnswered, InviteOffered, UsageEnded
 from sip.info import key_of
-from tests.unit.b2bua.calls.call_rig import (
-    DID,
-    TRUNK_HOST,
-    House,
-    Phone,
-    extension,
-    open_house,
-    sdp,
-)
+from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

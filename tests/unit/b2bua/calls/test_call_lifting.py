@@ -8,7 +8,8 @@ import pytest
 from b2bua.media.messages import ChangeFormats, OpenTap
 from recording.spec import decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, UsageEnded
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_call_key import A, B
 from tests.unit.b2bua.calls.test_call_transcoding import joined, names
 from tests.unit.b2bua.calls.virtual_time import virtual

@@ -18,7 +18,8 @@ from sip.events import (
 )
 from sip.message import Response
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")

@@ -14,7 +14,8 @@ from sip.events import (
     ReinviteReceived,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_call_attended import dialog_of, to
 from tests.unit.b2bua.calls.test_call_transfer import accept_reinvite, joined, refer, told
 from tests.unit.b2bua.calls.virtual_time import virtual

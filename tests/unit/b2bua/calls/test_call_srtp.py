@@ -28,15 +28,8 @@ from sip.events import (
 from sip.sdes import Crypto, fresh
 from sip.sdp import SessionDescription
 from sip.secure_media import Srtp, SrtpRequired
-from tests.unit.b2bua.calls.call_rig import (
-    DID,
-    TRUNK_HOST,
-    House,
-    Phone,
-    extension,
-    open_house,
-    sdp,
-)
+from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_bridge import RecordingPlane
 from tests.unit.b2bua.calls.test_call_transfer import refer
 from tests.unit.b2bua.calls.virtual_time import virtual

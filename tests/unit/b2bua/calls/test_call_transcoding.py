@@ -16,7 +16,8 @@ from sip.events import (
     RequestCompleted,
 )
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import DID, House, Phone, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.test_call_key import A, B, ended
 from tests.unit.b2bua.calls.virtual_time import virtual
 

@@ -21,15 +21,8 @@ from sip.events import (
     UsageEnded,
 )
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import (
-    DID,
-    SERVER,
-    House,
-    Phone,
-    extension,
-    open_house,
-    sdp,
-)
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")

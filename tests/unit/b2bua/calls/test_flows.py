@@ -5,7 +5,8 @@ from pathlib import Path
 
 from cdr.records import BindingRemoved
 from sip.events import InviteAnswered, InviteFailed, InviteOffered, UsageEnded
-from tests.unit.b2bua.calls.call_rig import House, Phone, extension, open_house
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 CLERKS = (extension("101"), extension("102"))

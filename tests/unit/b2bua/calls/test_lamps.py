@@ -13,7 +13,8 @@ from sip.build import response
 from sip.endpoint import Endpoint
 from sip.events import Authorized, InviteAnswered, InviteOffered, UsageEnded
 from sip.message import Request, parse
-from tests.unit.b2bua.calls.call_rig import DID, SERVER, House, Phone, extension, open_house
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import SERVER, Phone
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

@@ -13,7 +13,8 @@ from sip.events import (
     ReinviteReceived,
     RequestCompleted,
 )
-from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house
+from tests.unit.b2bua.calls.phone import sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 A, B = 1, 2

@@ -7,7 +7,8 @@ from pathlib import Path
 from sip.address import HostPort
 from sip.events import InviteAnswered, InviteOffered, InviteProgressed, ReinviteReceived, UsageEnded
 from sip.headers import CANONICAL
-from tests.unit.b2bua.calls.call_rig import extension, open_house, sdp
+from tests.unit.b2bua.calls.call_rig import extension, open_house
+from tests.unit.b2bua.calls.phone import sdp
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")

@@ -17,13 +17,8 @@ from sip.events import (
     UsageEnded,
 )
 from sip.message import Request
-from tests.unit.b2bua.calls.call_rig import (
-    DID,
-    House,
-    Phone,
-    extension,
-    open_house,
-)
+from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.phone import Phone
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ONE_HOST, TWO_HOST, THREE_HOST = "203.0.113.11", "203.0.113.12", "203.0.113.13"
