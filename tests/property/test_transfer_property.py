@@ -23,7 +23,7 @@ from sip.events import (
 from sip.usage_state import UsageState
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.test_call_attended import dialog_of, to
+from tests.unit.b2bua.calls.transfers import dialog_of, to
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 NUMBERS = ("101", "102", "103", "104")

@@ -38,6 +38,7 @@ from sip.events import (
     InviteAnswered,
     InviteOffered,
     Refused,
+    UsageEnded,
 )
 from sip.message import Request
 from sip.session_timer import SessionPolicy
@@ -257,6 +258,14 @@ class House:
         await asyncio.sleep(0.01)
         return offered
 
+    async def hang_up(self, phone: Phone, other: Phone, calls: int = 1) -> CallEnded:
+        """End a call that both talk in, as one end or the other does; `calls`: rows in all."""
+        phone.bye()
+        await other.take(UsageEnded)
+        ended = await self.over(calls)
+        assert ended.disposition == "ANSWERED"
+        return ended
+
     async def over(self, calls: int = 1) -> CallEnded:
         """Wait for so many closed rows; returns the last one."""
         async with asyncio.timeout(PATIENCE_S):
@@ -306,6 +315,7 @@ class House:
             "usages": board._by_usage,
             "extensions": board._by_extension,
             "engaged": board._extensions,
+            "dialogs": self.endpoint.usages,
             "legs": self.plane.lent,
             "failed": self.endpoint.counters["failed"],
         }

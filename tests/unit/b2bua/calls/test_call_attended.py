@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -21,32 +20,22 @@ from sip.replaces import Replaces
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
-from tests.unit.b2bua.calls.test_call_transfer import (
+from tests.unit.b2bua.calls.scenes import hold
+from tests.unit.b2bua.calls.transfers import (
     accept_reinvite,
-    hold,
+    dialog_of,
     joined,
     opened,
     refer,
     rows,
     same_chain,
     three,
+    to,
     told,
 )
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
-
-
-def dialog_of(phone: Phone, usage: int, *, swapped: bool = False) -> Replaces:
-    """The Replaces that names a dialog of a telephone."""
-    dialog = phone.endpoint.calls.dialog(usage)
-    tags = (dialog.remote_tag, dialog.local_tag)
-    to_tag, from_tag = tags[::-1] if swapped else tags
-    return Replaces(call_id=dialog.call_id, to_tag=to_tag, from_tag=from_tag)
-
-
-def to(replaces: Replaces) -> str:
-    return f"<sip:192.0.2.100?Replaces={quote(str(replaces), safe='')}>"
 
 
 async def two_calls(house: House) -> tuple[Phone, Phone, Phone, int, int]:
@@ -82,9 +71,7 @@ async def test_both_parties_are_joined_and_the_referrer_leaves(
         assert carol.untold == []
         assert len(house.switchboard) == 1
 
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(carol, alice, calls=3)
         assert rows(house) == [("102", "103"), ("103", "104"), ("102", "104")]
         one, _, last = house.journal.of(CallOpened)
         assert last.linkedid == one.uniqueid
@@ -111,9 +98,7 @@ async def test_parties_at_different_workers_meet_at_one(tmp_path: Path) -> None:
         assert joined(house) == {1, 5}
         assert 4 not in house.plane.lent
         assert house.plane.of(SetRemote)[-1].leg_id == 5
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(carol, alice, calls=3)
 
 
 async def rung(house: House, worker: int = 0) -> tuple[Phone, Phone, Phone, InviteOffered]:
@@ -159,9 +144,7 @@ async def test_a_target_that_still_rings_rings_on_for_the_other_party(
         await asyncio.sleep(1)
         assert joined(house) == ({1, 5} if worker else {1, 4})
         assert set(house.plane.lent) == joined(house)
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(carol, alice, calls=3)
         assert sorted(rows(house)) == [("102", "103"), ("102", "104"), ("103", "104")]
         assert house.plane.lent == {}
 
@@ -177,9 +160,7 @@ async def test_a_target_that_rings_on_and_does_not_answer_brings_the_party_back(
         assert await told(house, bob) == "486 Busy Here."
         await asyncio.sleep(1)
         assert joined(house) == {1, 2}
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(alice, bob, calls=3)
         assert house.plane.lent == {}
 
 
@@ -214,9 +195,7 @@ async def test_a_target_that_answers_in_that_moment_is_heard(tmp_path: Path) -> 
         await asyncio.sleep(1)
         assert joined(house) == {1, 4}
         assert len(house.switchboard) == 1
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(carol, alice, calls=3)
 
 
 @virtual
@@ -235,9 +214,7 @@ async def test_a_target_that_has_described_itself_before_its_answer_is_joined(
         carol.answer(offered, b"")
         await asyncio.sleep(1)
         assert joined(house) == {1, 4}
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(carol, alice, calls=3)
 
 
 @pytest.mark.parametrize(
@@ -263,11 +240,8 @@ async def test_a_dialog_that_is_not_the_referrers_is_not_taken(
         assert await told(house, bob) == "481 Call/Transaction Does Not Exist."
         assert joined(house) == {3, 4}
         assert len(house.switchboard) == 2
-        bob.bye()
-        await alice.take(UsageEnded)
-        carol.bye()
-        await dave.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(bob, alice)
+        await house.hang_up(carol, dave, calls=2)
 
 
 @virtual
@@ -320,9 +294,7 @@ async def test_the_recording_follows_and_nobody_is_asked_twice(tmp_path: Path) -
         assert len(house.recordings) == 3
         assert [leg for leg, _ in opened(house)[4:]] == [1, 4]
         assert joined(house) == {1, 4}
-        outside.bye()
-        await chief.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(outside, chief, calls=3)
         assert [row.outcome for row in house.journal.of(CallEnded)] == ["recorded"] * 3
         assert house.plane.heard(1).count("de/consent") == 1
         notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
@@ -362,9 +334,7 @@ async def test_an_extension_goes_on_at_its_other_telephone(tmp_path: Path) -> No
         assert joined(house) == {1, 3}
         assert [leg for leg, _ in opened(house)] == [1, 2, 1, 3]
         assert len({path for _, path in opened(house)}) == 2
-        mobile.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(mobile, alice, calls=2)
         assert rows(house) == [("102", "101"), ("102", "101")]
         assert same_chain(house)
 
@@ -382,6 +352,4 @@ async def test_who_may_not_take_a_call_gets_403(tmp_path: Path, case: str) -> No
         body = b"" if case == "no offer" else None
         await pick(house, taker, dialog_of(bob, bob.usage), body)
         assert (await taker.take(InviteFailed)).code == 403
-        bob.bye()
-        await alice.take(UsageEnded)
-        await house.over()
+        await house.hang_up(bob, alice)

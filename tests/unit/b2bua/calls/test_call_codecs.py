@@ -12,7 +12,7 @@ from recording.spec import StreamFormat, decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.test_call_key import A, B, ended, internal
+from tests.unit.b2bua.calls.scenes import A, B, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102", "manual"), extension("103")
@@ -66,7 +66,7 @@ async def test_a_change_is_told_while_a_recording_runs_and_only_of_the_side_that
             sdp(bob.host, formats="9", version=5),
         )
         assert len(changes(house)) == 1, "nothing is recorded any more"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -80,7 +80,7 @@ async def test_a_recording_that_begins_after_a_change_knows_it_from_its_tap(tmp_
         assert first[A].payload_type == 96
         assert first[B].payload_type == 8
         assert changes(house) == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -90,7 +90,7 @@ async def test_the_row_names_what_the_recorder_could_not_decode(tmp_path: Path) 
         house.plane.dial_code(A)
         await asyncio.sleep(3)
         house.plane.undecoded = ("G729",)
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
     assert row.outcome_params == {"codec": "G729"}
 
@@ -145,4 +145,4 @@ async def recorded_in(house: House, formats: str) -> CallEnded:
     await asyncio.sleep(1)
     house.plane.dial_code(A)
     await asyncio.sleep(3)
-    return await ended(house, alice, bob)
+    return await house.hang_up(alice, bob)

@@ -20,10 +20,8 @@ from sip.events import (
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.fake_plane import RecordingStopped
 from tests.unit.b2bua.calls.phone import Phone
+from tests.unit.b2bua.calls.scenes import A, B, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 CLERK = extension("101", "automatic")
 ALICE, BOB = extension("102", "automatic"), extension("103")
@@ -31,8 +29,7 @@ ALICE, BOB = extension("102", "automatic"), extension("103")
 
 async def talking(house: House) -> tuple[Phone, Phone]:
     """Have an internal call that is recorded, 5 s old."""
-    alice, bob = house.phone("102"), house.phone("103")
-    await house.connect(alice, "103", bob)
+    alice, bob = await internal(house)
     await asyncio.sleep(5)
     assert house.plane.recorded
     return alice, bob
@@ -45,13 +42,10 @@ async def talking(house: House) -> tuple[Phone, Phone]:
 async def test_a_busy_recorder_costs_the_recording_and_not_the_call(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         house.plane.busy = True
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await asyncio.sleep(5)
         assert not house.plane.recorded
-        alice.bye()
-        await bob.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(alice, bob)
     assert (row.disposition, row.outcome) == ("ANSWERED", "failed")
     assert row.outcome_reason == "recorder_busy"
 
@@ -118,8 +112,7 @@ async def test_its_death_while_they_talk_ends_the_call_and_names_what_is_missing
 @virtual
 async def test_its_death_while_nothing_is_recorded_is_no_missing_recording(tmp_path: Path) -> None:
     async with open_house(tmp_path, extension("102"), BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         house.plane.die()
         await alice.take(UsageEnded)
         await bob.take(UsageEnded)
@@ -134,9 +127,7 @@ async def test_what_the_recorder_misses_makes_the_outcome(tmp_path: Path) -> Non
     async with open_house(tmp_path, ALICE, BOB) as house:
         house.plane.failure = "No space left on device"
         alice, bob = await talking(house)
-        alice.bye()
-        await bob.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(alice, bob)
         (segment,) = house.journal.of(SegmentClosed)
     assert (row.outcome, row.outcome_reason) == ("failed", "disk")
     assert row.outcome_params == {"detail": "No space left on device"}
@@ -173,9 +164,7 @@ async def test_a_file_that_is_whole_a_minute_later_is_a_recording(tmp_path: Path
         house.plane.answers_after = 0.3
         await house.connect(alice, "103", bob)
         await asyncio.sleep(5)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, bob, calls=2)
         outcomes = [row.outcome for row in house.journal.of(CallEnded)]
     assert outcomes == ["recorded", "recorded"]
 
@@ -185,9 +174,7 @@ async def test_a_result_that_is_there_at_once_counts(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         house.plane.answers_after = 0
         alice, bob = await talking(house)
-        alice.bye()
-        await bob.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(alice, bob)
         assert len(house.journal.of(SegmentClosed)) == 1
     assert row.outcome == "recorded"
 
@@ -195,16 +182,13 @@ async def test_a_result_that_is_there_at_once_counts(tmp_path: Path) -> None:
 @virtual
 async def test_a_recording_below_the_minimum_is_removed(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await asyncio.sleep(1)
         (asked,) = house.recordings
         file = tmp_path / asked.relative_path
         file.parent.mkdir(parents=True)
         file.write_bytes(b"mp3")
-        alice.bye()
-        await bob.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(alice, bob)
         (segment,) = house.journal.of(SegmentClosed)
         assert not file.exists()
     assert (row.outcome, row.recordingfile) == ("too_short", "")
@@ -340,8 +324,6 @@ async def test_after_the_stop_no_call_is_taken(tmp_path: Path) -> None:
 async def test_the_last_words_of_each_leg_are_kept(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await talking(house)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)
         left = house.journal.of(PartyLeft)
     assert [party.party_id[-2:] for party in left] == ["/a", "/b"]

@@ -18,10 +18,8 @@ from sip.events import (
 )
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE = extension("102")
 BOB = extension("103")
@@ -42,9 +40,7 @@ async def answers(house: House, caller: Phone, callee: Phone) -> InviteOffered:
     callee.answer(offered)
     await caller.take(InviteAnswered)
     await asyncio.sleep(1)
-    caller.bye()
-    await callee.take(UsageEnded)
-    await house.over()
+    await house.hang_up(caller, callee)
     return offered
 
 
@@ -103,14 +99,10 @@ async def test_in_as_many_calls_as_it_may_is_busy_as_well(tmp_path: Path) -> Non
         await answers(house, caller, carl)
         assert bob.untold == []
         # The extension that sent the call on is not held busy by it, nor is the next one after.
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, bob, calls=2)
         assert alice.untold == ["RequestCompleted"]
         await house.connect(alice, "103", bob)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(3)
+        await house.hang_up(alice, bob, calls=3)
 
 
 @pytest.mark.parametrize("registered", [False, True])
@@ -271,9 +263,7 @@ async def test_what_was_internal_goes_outside_and_its_policy_with_it(tmp_path: P
         await asyncio.sleep(6)
         house.plane.press(B, "1")
         await asyncio.sleep(5)
-        alice.bye()
-        await outside.take(UsageEnded)
-        assert (await house.over()).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
         assert house.row.direction == "outgoing"
 
 
@@ -322,9 +312,7 @@ async def test_who_answers_in_the_place_of_one_who_records_is_not_recorded(tmp_p
         bob.answer(await bob.take(InviteOffered))
         await asyncio.sleep(5)
         assert house.plane.heard(A) == ["de/consent", "tone/ringing"]
-        caller.bye()
-        await bob.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(caller, bob)
         assert not house.plane.recorded
         assert (row.outcome, row.outcome_reason) == ("not_wanted", "mode_off")
 
@@ -344,9 +332,7 @@ async def test_who_records_and_answers_in_anothers_place_has_the_caller_asked(
         house.plane.press(A, "1")
         await asyncio.sleep(5)
         assert house.plane.heard(A) == ["de/consent"]
-        caller.bye()
-        await bob.take(UsageEnded)
-        assert (await house.over()).outcome == "recorded"
+        assert (await house.hang_up(caller, bob)).outcome == "recorded"
 
 
 # --- by the telephone itself

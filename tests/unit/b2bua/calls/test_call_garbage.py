@@ -18,6 +18,7 @@ from sip.message import Request
 from sip.transaction_layer import ClientTransaction, ServerTransaction
 from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, CARL = extension("102", "automatic"), extension("104")
@@ -77,8 +78,7 @@ def messages_kept() -> int:
 async def test_a_call_that_stands_keeps_no_message(tmp_path: Path) -> None:
     before = messages_kept()
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         assert messages_kept() > before
         await asyncio.sleep(LONG_AFTER_S)
         for phone in (alice, bob):

@@ -12,13 +12,11 @@ from sip.events import (
     InviteCancelled,
     InviteFailed,
     InviteOffered,
-    UsageEnded,
 )
 from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone
+from tests.unit.b2bua.calls.scenes import A
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A = 1
 
 ALICE, BOB, CARL = extension("102"), extension("103"), extension("104")
 OUTSIDE_NUMBER = "4930123459"
@@ -47,9 +45,7 @@ async def test_all_ring_at_once_and_the_first_who_answers_has_the_call(tmp_path:
         await caller.take(InviteAnswered)
         # Whoever was only rung is free again.
         assert [house.switchboard.is_busy(n) for n in ("102", "103", "104")] == [False, True, False]
-        caller.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(caller, bob)
         assert house.row.dst == "600"
         assert [party.number for party in house.journal.of(PartyJoined)][1:] == ["103"]
 
@@ -69,9 +65,7 @@ async def test_in_turn_each_one_has_its_time(tmp_path: Path) -> None:
         assert house.now - began == pytest.approx(10, abs=0.2)
         await asyncio.sleep(0.1)
         assert caller.untold == ["InviteAnswered"], "no 181: nobody has forwarded the call"
-        caller.bye()
-        await carl.take(UsageEnded)
-        await house.over()
+        await house.hang_up(caller, carl)
 
 
 @pytest.mark.parametrize("ring", ["all", "in_turn"])
@@ -90,11 +84,8 @@ def test_who_is_busy_or_away_is_passed_over(tmp_path: Path, ring: str) -> None:
             carl.answer(await carl.take(InviteOffered))
             await caller.take(InviteAnswered)
             assert phone.untold == []
-            caller.bye()
-            await carl.take(UsageEnded)
-            alice.bye()
-            await other.take(UsageEnded)
-            await house.over(2)
+            await house.hang_up(caller, carl)
+            await house.hang_up(alice, other, calls=2)
 
     run()
 
@@ -132,9 +123,7 @@ async def test_one_who_calls_a_group_of_its_own_does_not_ring_itself(tmp_path: P
         await carl.take(InviteOffered)
         bob.answer(await bob.take(InviteOffered))
         await alice.take(InviteAnswered)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -165,9 +154,7 @@ async def test_an_extension_may_be_forwarded_to_a_group(tmp_path: Path) -> None:
         ]
         bob.answer(offered)
         await caller.take(InviteAnswered)
-        caller.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(caller, bob)
 
 
 @virtual
@@ -183,9 +170,7 @@ async def test_two_calls_to_a_group_ring_side_by_side(tmp_path: Path) -> None:
         await second.take(InviteAnswered)
         alice.reject(one, 486)
         assert (await first.take(InviteFailed)).code == 486
-        second.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(second, alice, calls=2)
 
 
 @virtual
@@ -220,9 +205,7 @@ async def test_where_all_of_them_record_the_caller_is_asked_before_they_ring(
             await phone.take(InviteOffered)
             await phone.take(InviteCancelled)
         await asyncio.sleep(5)
-        caller.bye()
-        await bob.take(UsageEnded)
-        assert (await house.over()).outcome == "recorded"
+        assert (await house.hang_up(caller, bob)).outcome == "recorded"
         assert ("opt_in", "granted") in house.evidence
 
 
@@ -243,6 +226,4 @@ async def test_where_some_record_the_caller_is_asked_when_one_of_those_has_answe
         house.plane.press(A, "1")
         await asyncio.sleep(5)
         assert house.plane.heard(A) == (["de/consent"] if outcome == "recorded" else [])
-        caller.bye()
-        await answering.take(UsageEnded)
-        assert (await house.over()).outcome == outcome
+        assert (await house.hang_up(caller, answering)).outcome == outcome

@@ -85,5 +85,4 @@ async def test_no_header_of_who_is_called_reaches_the_caller(tmp_path: Path) -> 
         house.kick()
         answered = await alice.take(InviteAnswered)
         assert set(answered.response.headers.keys()) <= OURS
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)

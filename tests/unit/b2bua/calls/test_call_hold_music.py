@@ -7,29 +7,20 @@ import pytest
 
 from b2bua.media.messages import OpenTap, Play, StopPlay
 from codec.optional import has_g722, has_opus
-from sip.audio_stream import Direction, audio_stream
 from sip.events import (
     InviteAnswered,
     InviteOffered,
     ReinviteReceived,
     RequestCompleted,
-    UsageEnded,
 )
-from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.call_rig import extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B, direction, internal, outgoing
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE, BOB = extension("102"), extension("103")
 
 MUSIC = "music/hold"
-
-
-def direction(body: bytes) -> Direction:
-    return audio_stream(SessionDescription.parse(body)).direction
 
 
 def held(phone: Phone, spelling: str, version: int) -> bytes:
@@ -45,7 +36,7 @@ ANSWERS = {"sendrecv": "sendrecv", "sendonly": "recvonly", "inactive": "inactive
 
 async def changes(
     holder: Phone, other: Phone, body: bytes, answer: str | None = None
-) -> tuple[Direction, Direction]:
+) -> tuple[str, str]:
     """Let one side hold or resume; returns what the other was told and what it was answered."""
     holder.reinvite(body)
     event = await other.take(ReinviteReceived)
@@ -67,8 +58,7 @@ async def test_the_held_party_hears_it_until_the_call_is_resumed(
     tmp_path: Path, spelling: str, answered: str
 ) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         assert not house.plane.hears(B)
         told = await changes(alice, bob, held(alice, spelling, 2))
         assert told == ("sendonly", answered)
@@ -80,30 +70,26 @@ async def test_the_held_party_hears_it_until_the_call_is_resumed(
         assert not house.plane.hears(B)
         assert house.joined
         assert house.plane.heard(A) == []
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
 async def test_the_callee_may_hold_as_well(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(bob, alice, held(bob, "inactive", 2))
         assert (house.plane.heard(A), house.plane.hears(A)) == ([MUSIC], True)
         bob.reinvite(held(bob, "inactive", 2))  # a refresh, which is nobody else's business
         assert (await bob.take(RequestCompleted)).code == 200
         await asyncio.sleep(1)
         assert (house.plane.heard(A), house.plane.hears(A)) == ([MUSIC], True)
-        bob.bye()
-        await alice.take(UsageEnded)
+        await house.hang_up(bob, alice)
 
 
 @virtual
 async def test_a_refresh_of_the_held_party_is_told_to_go_on_listening(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(alice, bob, held(alice, "inactive", 2))
         bob.reinvite(sdp(bob.host, direction="recvonly", version=3))
         refreshed = (await bob.take(RequestCompleted)).response
@@ -112,32 +98,27 @@ async def test_a_refresh_of_the_held_party_is_told_to_go_on_listening(tmp_path: 
         moved = sdp(bob.host, direction="recvonly", version=4, port=4444)
         assert await changes(bob, alice, moved, "inactive") == ("recvonly", "sendonly")
         assert (house.plane.heard(B), house.plane.hears(B)) == ([MUSIC], True)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
 async def test_where_both_hold_nobody_hears_anything(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(alice, bob, held(alice, "sendonly", 2))
         await changes(bob, alice, held(bob, "inactive", 3), "inactive")
         assert not house.plane.hears(A)
         assert not house.plane.hears(B)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
 async def test_a_party_that_will_not_listen_is_not_played_to(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(alice, bob, held(alice, "sendonly", 2), "inactive")
         assert house.plane.heard(B) == []
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize(("number", "codec"), [("9", "G722"), ("96", "OPUS"), ("18", "")])
@@ -167,20 +148,9 @@ def test_it_is_played_in_the_codec_of_the_call(tmp_path: Path, number: str, code
             await asyncio.sleep(1)
             played = [(play.payload_type, play.codec) for play in house.plane.of(Play)]
             assert played == ([(int(number), codec)] if codec else [])
-            alice.bye()
-            await bob.take(UsageEnded)
+            await house.hang_up(alice, bob)
 
     run()
-
-
-async def outgoing(house: House) -> tuple[Phone, Phone]:
-    """Have an extension talk to somebody behind the trunk."""
-    alice, outside = house.phone("102"), house.outside()
-    alice.dial("0301234")
-    outside.answer(await outside.take(InviteOffered))
-    await alice.take(InviteAnswered)
-    await asyncio.sleep(1)
-    return alice, outside
 
 
 @virtual
@@ -190,8 +160,7 @@ async def test_somebody_outside_hears_it_too(tmp_path: Path) -> None:
         told = await changes(alice, outside, held(alice, "inactive", 2))
         assert told == ("sendonly", "inactive")
         assert house.plane.hears(B)
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @pytest.mark.parametrize("where", ["trunk", "everywhere"])
@@ -205,8 +174,7 @@ async def test_but_not_where_it_is_off(tmp_path: Path, where: str) -> None:
         told = await changes(alice, outside, held(alice, "inactive", 2))
         assert told == ("inactive", "inactive")
         assert house.plane.heard(B) == []
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -216,8 +184,7 @@ async def test_nobody_is_entertained_in_an_emergency(tmp_path: Path) -> None:
         await house.connect(alice, "112", outside)
         await changes(alice, outside, held(alice, "sendonly", 2))
         assert house.plane.heard(B) == []
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -227,16 +194,14 @@ async def test_what_others_play_when_they_hold_is_not_ours_to_replace(tmp_path: 
         told = await changes(outside, alice, held(outside, "sendonly", 2))
         assert told == ("sendonly", "recvonly")
         assert house.plane.heard(A) == []
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @virtual
 async def test_a_sound_in_the_middle_of_it_goes_first_and_the_music_goes_on(tmp_path: Path) -> None:
     """The held extension presses its key: it hears what came of that, and then music again."""
     async with open_house(tmp_path, ALICE, extension("103", "manual")) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(alice, bob, held(alice, "sendonly", 2))
         house.plane.dial_code(B)
         await asyncio.sleep(5)
@@ -244,8 +209,7 @@ async def test_a_sound_in_the_middle_of_it_goes_first_and_the_music_goes_on(tmp_
         assert house.plane.hears(B)
         await changes(alice, bob, sdp(alice.host, version=3))
         assert not house.plane.hears(B)
-        bob.bye()
-        await alice.take(UsageEnded)
+        await house.hang_up(bob, alice)
 
 
 @virtual
@@ -264,19 +228,15 @@ async def test_whoever_is_being_asked_hears_the_question(tmp_path: Path) -> None
         await asyncio.sleep(10)
         assert house.plane.heard(B)[-1] == MUSIC
         assert house.plane.hears(B)
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @virtual
 async def test_the_end_of_the_talk_is_the_end_of_the_music(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await changes(alice, bob, held(alice, "sendonly", 2))
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)
         assert [stop.leg_id for stop in house.plane.of(StopPlay)] == [B]
 
 
@@ -295,16 +255,14 @@ async def test_music_and_announcements_are_kept_each_where_wanted(
     recorded = extension("102", "automatic")
     toml = f"[recording]\n{settings}\n"
     async with open_house(tmp_path, recorded, BOB, toml=toml) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         assert len(house.plane.of(OpenTap)) == taps
         await changes(alice, bob, held(alice, "sendonly", 2))
         house.plane.dial_code(A)
         await asyncio.sleep(3)
         kept = {play.parts[0].sound: play.kept for play in house.plane.of(Play)}
         assert kept == {MUSIC: music, "tone/two-beeps": beep}
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual

@@ -21,10 +21,8 @@ from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.fake_plane import RecordingAsked, RecordingStopped
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B, hold, internal, outgoing
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE, BOB = extension("102", "manual"), extension("103")
 ATTESTING = extension("102", "manual", consent="attested")
@@ -32,31 +30,6 @@ RECORDING = extension("102", "automatic")
 
 BEEP, TWO_BEEPS, WAITING = "tone/beep", "tone/two-beeps", "tone/waiting"
 MUSIC = "music/hold"
-
-
-async def internal(house: House) -> tuple[Phone, Phone]:
-    alice, bob = house.phone("102"), house.phone("103")
-    await house.connect(alice, "103", bob)
-    return alice, bob
-
-
-async def outgoing(house: House, body: bytes | None = None) -> tuple[Phone, Phone]:
-    """Have an extension call somebody outside, who answers."""
-    alice, outside = house.phone("102"), house.outside()
-    alice.dial("0301234")
-    outside.answer(await outside.take(InviteOffered), body)
-    await alice.take(InviteAnswered)
-    await asyncio.sleep(1)
-    return alice, outside
-
-
-async def ended(house: House, by: Phone, other: Phone) -> CallEnded:
-    """Hang up, and return the row."""
-    by.bye()
-    await other.take(UsageEnded)
-    row = await house.over()
-    assert row.disposition == "ANSWERED"
-    return row
 
 
 # --- an internal call: both sides' opt-ins carry it
@@ -76,7 +49,7 @@ async def test_the_key_starts_and_stops_segments_of_one_call(tmp_path: Path) -> 
             assert {type(m) for m in told[-2:]} == {CloseTap}, "nothing enters the ring any more"
             assert {m.leg_id for m in told[-2:]} == {A, B}
         assert house.plane.heard(A) == house.plane.heard(B) == [BEEP, TWO_BEEPS] * 2
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         segments = house.journal.of(SegmentOpened)
         assert [(s.number, s.started_by) for s in segments] == [(1, "ext:102"), (2, "ext:102")]
         assert segments[1].relative_path.endswith("_2.mp3")
@@ -92,7 +65,7 @@ async def test_each_tap_has_the_permit_of_its_own_party(tmp_path: Path) -> None:
         alice, bob = await internal(house)
         house.plane.dial_code(A)
         await asyncio.sleep(3)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
         evidence = house.journal.of(EvidenceStored)
         for side, tap in enumerate(house.plane.of(OpenTap)):
             permit, spec = decode(tap.permit), decode_tap(tap.spec)
@@ -111,7 +84,7 @@ async def test_an_extension_without_an_opt_in_of_the_other_is_refused(tmp_path: 
         house.plane.dial_code(A)
         await asyncio.sleep(5)
         assert (house.plane.heard(A), house.plane.heard(B)) == (["de/not-allowed"], [])
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert not house.plane.recorded
         assert house.evidence == []
     assert (row.outcome, row.outcome_reason) == ("blocked", "no_opt_in")
@@ -123,7 +96,7 @@ async def test_never_of_the_other_side_refuses(tmp_path: Path) -> None:
         alice, bob = await internal(house)
         house.plane.dial_code(A)
         await asyncio.sleep(5)
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("blocked", "never")
 
@@ -132,7 +105,7 @@ async def test_never_of_the_other_side_refuses(tmp_path: Path) -> None:
 async def test_a_key_that_nobody_presses_leaves_the_call_not_wanted(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, extension("103", "never")) as house:
         alice, bob = await internal(house)
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert row.outcome == "not_wanted"
 
 
@@ -143,7 +116,7 @@ async def test_an_extension_in_mode_off_may_not_start(tmp_path: Path) -> None:
         house.plane.dial_code(B)
         await asyncio.sleep(5)
         assert (house.plane.heard(A), house.plane.heard(B)) == ([], ["de/not-allowed"])
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("not_wanted", "not_started")
 
@@ -163,7 +136,7 @@ async def test_an_automatic_internal_call_is_recorded_from_the_ack_on(tmp_path: 
         assert len(house.plane.of(OpenTap)) == 2
         (segment,) = house.journal.of(SegmentOpened)
         assert segment.started_by == "automatic"
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert row.outcome == "recorded"
 
 
@@ -176,7 +149,7 @@ async def test_an_automatic_recording_that_may_not_be_stopped_goes_on(tmp_path: 
         await asyncio.sleep(5)
         assert house.plane.heard(A) == ["de/not-allowed"]
         assert house.plane.of(RecordingStopped) == []
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert row.outcome == "recorded"
 
 
@@ -196,7 +169,7 @@ async def test_info_with_a_record_header_is_the_key(tmp_path: Path) -> None:
         assert house.plane.heard(B)[2:] == ["de/not-allowed"]
         assert await alice.request("INFO", ("Record", "maybe")) == 415
         assert await alice.request("INFO") == 415
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
         assert len(house.plane.of(RecordingAsked)) == 1
 
 
@@ -213,7 +186,7 @@ async def test_info_before_the_answer_is_too_early(tmp_path: Path) -> None:
         bob.answer(offered)
         await alice.take(InviteAnswered)
         await asyncio.sleep(0.1)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
         assert not house.plane.recorded
 
 
@@ -236,7 +209,7 @@ async def test_a_star_code_as_info_is_the_key_and_goes_no_further(tmp_path: Path
         await alice.take(RequestCompleted)
         await asyncio.sleep(3)
         assert house.plane.of(SendDigits)[-1].keys == "*", "alone it was no code"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -251,7 +224,7 @@ async def test_the_star_code_of_an_outside_party_is_an_ordinary_key(tmp_path: Pa
         house.plane.dial_code(B)
         await asyncio.sleep(2)
         assert not house.plane.recorded
-        await ended(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -260,7 +233,7 @@ async def test_only_own_parties_have_star_codes(tmp_path: Path) -> None:
         alice, outside = await outgoing(house)
         collected = house.plane.of(CollectDigits)
         assert [(m.leg_id, m.codes, m.forward) for m in collected] == [(A, ("*1",), True)]
-        await ended(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 # --- an outgoing call: the other side is asked when the key is pressed
@@ -293,7 +266,7 @@ async def test_the_other_side_agrees(tmp_path: Path) -> None:
         house.plane.dial_code(A)
         await asyncio.sleep(3)
         assert house.plane.heard(B)[2:] == [TWO_BEEPS, BEEP], "it agreed once: no second question"
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         asked = [each for each in house.evidence if each[0] == "consent"]
         assert asked == [("consent", "granted")]
     assert row.outcome == "recorded"
@@ -320,7 +293,7 @@ async def test_the_other_side_does_not_agree(
         assert house.joined
         assert not house.plane.hears(A)
         assert not house.plane.hears(B)
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
         assert (row.outcome, row.outcome_reason) == ("refused", reason)
 
@@ -335,7 +308,7 @@ async def test_the_askers_own_key_is_no_answer(tmp_path: Path) -> None:
         await alice.take(RequestCompleted)
         assert house.evidence == []
         assert not house.plane.recorded
-        await ended(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -346,7 +319,7 @@ async def test_the_answer_as_info_goes_no_further(tmp_path: Path) -> None:
         assert (await outside.take(RequestCompleted)).code == 200
         await asyncio.sleep(5)
         assert house.plane.of(SendDigits) == []
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
         assert house.journal.of(EvidenceStored)[0].transport == "info"
 
 
@@ -362,7 +335,7 @@ async def test_a_second_press_takes_the_question_back(tmp_path: Path) -> None:
         assert not house.plane.hears(B)
         house.plane.press(B, "1")
         await asyncio.sleep(3)
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
         assert house.evidence == [("consent", "cancelled")]
     assert (row.outcome, row.outcome_reason) == ("not_wanted", "not_started")
@@ -384,7 +357,7 @@ async def test_the_key_pressed_during_the_answer_to_a_no_asks_anew(tmp_path: Pat
         house.plane.press(B, "1")
         await asyncio.sleep(5)
         assert house.plane.heard(A)[-1] == house.plane.heard(B)[-1] == BEEP
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual
@@ -403,14 +376,14 @@ async def test_an_attested_start_during_the_answer_to_a_no_sounds_like_one(
         assert house.joined, "they talk"
         stopped = [m.leg_id for m in house.plane.of(StopPlay)]
         assert stopped == [], "the beep is not cut off"
-        await ended(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
 async def test_a_side_that_hangs_up_on_the_question_has_said_no(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await question(house)
-        row = await ended(house, outside, alice)
+        row = await house.hang_up(outside, alice)
         assert house.evidence == [("consent", "refused")]
     assert (row.outcome, row.outcome_reason) == ("refused", "refused_by_leaving")
 
@@ -419,7 +392,7 @@ async def test_a_side_that_hangs_up_on_the_question_has_said_no(tmp_path: Path) 
 async def test_an_asker_who_hangs_up_takes_the_question_back(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await question(house)
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert house.evidence == [("consent", "cancelled")]
         assert not house.plane.recorded
     assert row.outcome == "not_wanted"
@@ -439,7 +412,7 @@ async def test_a_refresh_passes_while_the_question_is_asked(tmp_path: Path) -> N
         assert house.evidence == []
         house.plane.press(B, "1")
         await asyncio.sleep(5)
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual
@@ -451,17 +424,9 @@ async def test_a_hold_of_the_asked_side_is_a_no_and_passes(tmp_path: Path) -> No
         assert b"a=sendonly" in held.request.body
         alice.accept(held, body=sdp(alice.host, direction="recvonly", version=2))
         assert (await outside.take(RequestCompleted)).code == 200
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("refused", "refused_by_leaving")
-
-
-async def hold(phone: Phone, other: Phone, direction: str, version: int) -> None:
-    phone.reinvite(sdp(phone.host, direction=direction, version=version))
-    answer = {"sendonly": "recvonly", "sendrecv": "sendrecv"}[direction]
-    other.accept(await other.take(ReinviteReceived), body=sdp(other.host, direction=answer))
-    assert (await phone.take(RequestCompleted)).code == 200
-    await asyncio.sleep(0.1)
 
 
 @virtual
@@ -480,7 +445,7 @@ async def test_pressed_on_hold_the_question_waits_for_the_end_of_the_hold(tmp_pa
         assert house.plane.heard(B) == [MUSIC, "de/consent-ask"]
         house.plane.press(B, "1")
         await asyncio.sleep(5)
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
         assert house.journal.of(SegmentOpened)[0].started_by == "ext:102"
 
 
@@ -497,7 +462,7 @@ async def test_a_question_that_waits_can_be_taken_back(tmp_path: Path) -> None:
         await hold(alice, outside, "sendrecv", 3)
         await asyncio.sleep(5)
         assert house.plane.heard(B) == [MUSIC]
-        assert (await ended(house, alice, outside)).outcome == "not_wanted"
+        assert (await house.hang_up(alice, outside)).outcome == "not_wanted"
 
 
 @virtual
@@ -512,7 +477,7 @@ async def test_attested_the_key_starts_at_once_and_both_hear_it(tmp_path: Path) 
         assert permits == [Basis.OPT_IN, Basis.ATTESTED]
         attested = next(r for r in house.journal.of(EvidenceStored) if r.kind == "attested")
         assert attested.extension == "102"
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual
@@ -527,7 +492,7 @@ async def test_who_can_not_be_asked_is_not_recorded(tmp_path: Path) -> None:
         house.plane.dial_code(A)
         await asyncio.sleep(5)
         assert (house.plane.heard(A), house.plane.heard(B)) == (["de/not-allowed"], [])
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("blocked", "no_key")
 
@@ -545,7 +510,7 @@ async def test_no_evidence_no_recording_and_a_later_press_may_do(tmp_path: Path)
         house.plane.dial_code(A)
         await asyncio.sleep(5)
         assert house.plane.heard(A)[1:] == [BEEP]
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert (row.outcome, row.outcome_reason) == ("failed", "no_evidence")
     assert row.recordingfile.endswith(".mp3"), "what there is can be played"
 
@@ -574,7 +539,7 @@ async def test_the_other_side_is_asked_before_anybody_talks(tmp_path: Path) -> N
         assert not house.plane.hears(A)
         assert not house.plane.hears(B)
         assert house.journal.of(SegmentOpened)[0].started_by == "automatic"
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual
@@ -588,7 +553,7 @@ async def test_a_no_at_the_begin_connects_unrecorded(tmp_path: Path) -> None:
         assert house.plane.heard(A) == [WAITING]
         assert not house.plane.hears(A)
         assert house.joined
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("refused", "refused_by_key")
 
@@ -607,7 +572,7 @@ async def test_an_asker_without_an_offer_of_its_own_is_recorded_whole(tmp_path: 
         await asyncio.sleep(5)
         for tap in house.plane.of(OpenTap):
             assert {f.payload_type for f in decode_tap(tap.spec).formats} == {0, 8, 101}
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual
@@ -624,7 +589,7 @@ async def test_nobody_is_asked_before_the_asker_has_said_where_it_listens(tmp_pa
         assert (house.plane.heard(A), house.plane.heard(B)) == ([WAITING], ["de/consent"])
         house.plane.press(B, "1")
         await asyncio.sleep(5)
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 # --- media that change
@@ -642,7 +607,7 @@ async def test_a_reinvite_keeps_the_recording(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         assert len(house.plane.of(OpenTap)) == 2
         assert house.plane.of(RecordingStopped) == []
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert len(house.journal.of(SegmentOpened)) == 1
     assert row.outcome == "recorded"
 
@@ -660,7 +625,7 @@ async def test_a_refused_reinvite_is_told_and_changes_nothing(tmp_path: Path) ->
         bob.accept(await bob.take(ReinviteReceived))
         assert (await alice.take(RequestCompleted)).code == 200
         assert house.remotes(A) == [*told, 4444]
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n"])
@@ -671,7 +636,7 @@ async def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, b
         alice.reinvite(body)
         assert (await alice.take(RequestCompleted)).code == 488
         assert bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -683,7 +648,7 @@ async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offere
         alice.reinvite(sdp(alice.host, version=2, port=4002))
         bob.accept(await bob.take(ReinviteReceived), body=b"nonsense")
         assert (await alice.take(RequestCompleted)).code == 488
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -696,7 +661,7 @@ async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path)
         await asyncio.sleep(1)
         house.plane.dial_code(A)
         await asyncio.sleep(3)
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
     assert row.outcome_params == {"codec": "G729"}
@@ -713,7 +678,7 @@ async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_p
         house.plane.dial_code(A)
         await asyncio.sleep(1)
         assert house.plane.heard(B) == []
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert house.evidence == [("consent", "timed_out")]
         assert not house.plane.recorded
     assert row.outcome == "refused"
@@ -736,7 +701,7 @@ async def test_a_refresh_without_an_offer_gets_what_stands(tmp_path: Path) -> No
         bob.reinvite(sdp(bob.host, version=2, port=4002))
         alice.accept(await alice.take(ReinviteReceived))
         assert (await bob.take(RequestCompleted)).code == 200
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -762,7 +727,7 @@ async def test_a_yes_in_the_call_without_a_healthy_journal_lets_them_talk_on(
         await asyncio.sleep(5)
         assert house.joined
         assert (house.plane.heard(A)[1:], house.plane.heard(B)[1:]) == ([TWO_BEEPS], [])
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
     assert (row.outcome, row.outcome_reason) == ("failed", "no_evidence")
 
@@ -781,7 +746,7 @@ async def test_after_a_yes_that_could_not_be_used_the_key_asks_nobody_again(
         await asyncio.sleep(5)
         assert house.plane.heard(B)[1:] == [BEEP]
         assert len(house.plane.of(OpenTap)) == 2
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
     assert row.outcome == "failed", "what was said before is missing"
 
 
@@ -809,7 +774,7 @@ async def test_an_emergency_call_is_never_asked_about_and_never_recorded(
             await alice.take(RequestCompleted)
         await asyncio.sleep(20)
         assert "".join(m.keys for m in house.plane.of(SendDigits)) == "*1"
-        row = await ended(house, alice, outside)
+        row = await house.hang_up(alice, outside)
         assert not house.plane.recorded
         assert house.plane.heard(B) == []
         assert house.evidence == []
@@ -838,7 +803,7 @@ async def test_dialled_it_is_the_key_of_the_other_call(tmp_path: Path) -> None:
         assert len(house.plane.of(OpenTap)) == 2
         await asyncio.sleep(3)
         assert await dialled(house, alice, 4) == "de/recording-off"
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
         assert len(house.journal.of(CallEnded)) == 1, "the dialled key has no row"
     assert row.outcome == "recorded"
 
@@ -848,7 +813,7 @@ async def test_dialled_by_who_may_not_it_is_refused(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = await internal(house)
         assert await dialled(house, bob, 3) == "de/not-allowed"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
         assert not house.plane.recorded
 
 
@@ -873,7 +838,7 @@ async def test_dialled_it_means_the_call_that_is_held(tmp_path: Path) -> None:
         assert house.plane.heard(B) == [MUSIC, "de/consent-ask"]
         house.plane.press(B, "1")
         await asyncio.sleep(5)
-        assert (await ended(house, alice, outside)).outcome == "recorded"
+        assert (await house.hang_up(alice, outside)).outcome == "recorded"
 
 
 @virtual

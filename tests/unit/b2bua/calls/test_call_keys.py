@@ -9,14 +9,12 @@ import pytest
 from b2bua.media.messages import CollectDigits, SendDigits
 from cdr.records import EvidenceStored
 from ivr.key_pad import Way
-from sip.events import InDialogReceived, InviteAnswered, InviteOffered, UsageEnded
+from sip.events import InDialogReceived, InviteAnswered, InviteOffered
 from sip.info import key_of
 from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE, CLERK = extension("102"), extension("101", "automatic")
 
@@ -36,12 +34,6 @@ async def outgoing(
     await alice.take(InviteAnswered)
     await asyncio.sleep(1)
     return alice, outside
-
-
-async def over(house: House, alice: Phone, other: Phone) -> None:
-    alice.bye()
-    await other.take(UsageEnded)
-    await house.over()
 
 
 def sent(house: House, leg_id: int) -> list[tuple[str, int, str | None]]:
@@ -76,7 +68,7 @@ async def test_tones_become_events_where_the_other_side_knows_them(tmp_path: Pat
         press(house, A, "12", Way.IN_BAND)
         await asyncio.sleep(1)
         assert sent(house, B) == [("1", 101, None), ("2", 101, None)]
-        await over(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -84,19 +76,18 @@ async def test_the_sound_is_not_listened_to_unless_that_is_switched_on(tmp_path:
     async with open_house(tmp_path, ALICE) as house:
         alice, outside = await outgoing(house, ours=NO_EVENTS, theirs=NO_EVENTS)
         assert all(not m.in_band for m in house.plane.of(CollectDigits))
-        await over(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
 async def test_tones_that_both_sides_take_have_been_heard(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, extension("103"), toml=IN_BAND) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         assert all(not m.in_band for m in house.plane.of(CollectDigits)), "nobody needs to listen"
         press(house, A, "1", Way.IN_BAND)
         await asyncio.sleep(1)
         assert sent(house, B) == []
-        await over(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -104,19 +95,17 @@ async def test_star_codes_by_tones_have_to_be_switched_on(tmp_path: Path) -> Non
     manual = (extension("102", "manual"), extension("103"))
     toml = IN_BAND + "in_band_codes = true\n"
     async with open_house(tmp_path, *manual, toml=toml) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         press(house, A, "*1", Way.IN_BAND)
         await asyncio.sleep(3)
         assert house.plane.recorded
-        await over(house, alice, bob)
+        await house.hang_up(alice, bob)
     async with open_house(tmp_path, *manual, toml=IN_BAND) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         press(house, A, "*1", Way.IN_BAND)
         await asyncio.sleep(3)
         assert not house.plane.recorded
-        await over(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -127,7 +116,7 @@ async def test_events_become_info_where_the_other_side_knows_no_events(tmp_path:
         for key in "12#":
             assert await taken(outside, house) == key
         assert sent(house, B) == []
-        await over(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -140,7 +129,7 @@ async def test_who_refuses_info_gets_tones_for_the_rest_of_the_call(tmp_path: Pa
         press(house, A, "3", Way.INFO)
         await asyncio.sleep(1)
         assert sent(house, B) == [("12", 8, "PCMA"), ("3", 8, "PCMA")]
-        await over(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -152,7 +141,7 @@ async def test_who_knows_neither_gets_tones(tmp_path: Path) -> None:
         press(house, A, "7", Way.INFO)
         await asyncio.sleep(1)
         assert sent(house, B) == [("7", 0, "PCMU")]
-        await over(house, alice, outside)
+        await house.hang_up(alice, outside)
 
 
 @pytest.mark.parametrize("where", ["of the extension", "in the configuration"])
@@ -166,7 +155,7 @@ def test_info_that_is_switched_off_is_not_understood(tmp_path: Path, where: str)
             alice, outside = await outgoing(house)
             assert await alice.request("INFO", body=b"Signal=5\r\nDuration=160\r\n") == 415
             assert sent(house, B) == []
-            await over(house, alice, outside)
+            await house.hang_up(alice, outside)
 
     run()
 
@@ -199,7 +188,7 @@ async def test_a_caller_who_has_tones_only_can_agree(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         assert house.plane.recorded
         assert house.journal.of(EvidenceStored)[0].transport == "in_band"
-        await over(house, caller, clerk)
+        await house.hang_up(caller, clerk)
 
 
 @virtual
@@ -211,7 +200,7 @@ async def test_a_caller_of_a_trunk_without_tones_can_not_be_asked(tmp_path: Path
         clerk.answer(await clerk.take(InviteOffered))
         await asyncio.sleep(3)
         assert not house.plane.recorded
-        await over(house, caller, clerk)
+        await house.hang_up(caller, clerk)
 
 
 @pytest.mark.parametrize("order", [(Way.RFC4733, Way.INFO), (Way.INFO, Way.RFC4733)])
@@ -226,7 +215,7 @@ async def test_an_answer_in_two_ways_is_one_answer(tmp_path: Path, order: tuple[
         await asyncio.sleep(3)
         assert house.evidence == [("consent", "granted"), ("opt_in", "granted")]
         assert sent(house, B) == []
-        await over(house, caller, clerk)
+        await house.hang_up(caller, clerk)
 
 
 @virtual
@@ -241,4 +230,4 @@ async def test_after_the_answer_keys_of_the_asked_party_pass_again(tmp_path: Pat
         caller.info_key("9")
         await asyncio.sleep(1)
         assert sent(house, B) == [("9", 101, None)]
-        await over(house, caller, clerk)
+        await house.hang_up(caller, clerk)

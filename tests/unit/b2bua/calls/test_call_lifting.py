@@ -7,10 +7,10 @@ import pytest
 
 from b2bua.media.messages import ChangeFormats, OpenTap
 from recording.spec import decode_formats, decode_tap
-from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, UsageEnded
+from sip.events import InviteAnswered, InviteOffered, ReinviteReceived
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.test_call_key import A, B
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.test_call_transcoding import joined, names
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -37,9 +37,7 @@ async def greeted(house: House) -> tuple[Phone, Phone, InviteOffered]:
 
 
 async def over(house: House, by: Phone, other: Phone) -> None:
-    by.bye()
-    await other.take(UsageEnded)
-    row = await house.over()
+    row = await house.hang_up(by, other)
     assert row.outcome == "recorded"
 
 
@@ -132,6 +130,4 @@ async def test_a_call_without_a_question_is_left_as_it_was_agreed(tmp_path: Path
         await alice.take(InviteAnswered)
         await asyncio.sleep(5)
         assert alice.untold == bob.untold == []
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)

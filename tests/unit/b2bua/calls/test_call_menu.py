@@ -19,10 +19,8 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 CLERK = extension("101", "automatic")
 
@@ -45,10 +43,7 @@ async def talked_unrecorded(house: House, caller: Phone, clerk: Phone) -> str:
     clerk.answer(await clerk.take(InviteOffered))
     await asyncio.sleep(30)
     assert not house.plane.hears(A)
-    caller.bye()
-    await clerk.take(UsageEnded)
-    row = await house.over()
-    assert row.disposition == "ANSWERED"
+    row = await house.hang_up(caller, clerk)
     assert not house.plane.recorded
     return f"{row.outcome} {row.outcome_reason}"
 
@@ -68,9 +63,7 @@ async def test_key_1_is_a_yes_and_only_then_is_anything_recorded(tmp_path: Path)
         assert house.plane.heard(A) == ["de/consent", "tone/ringing"]
         assert not house.plane.hears(A)
         assert house.plane.heard(B) == []
-        caller.bye()
-        await clerk.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(caller, clerk)
     assert (row.outcome, row.disposition, row.hangup_side) == ("recorded", "ANSWERED", "caller")
     assert row.recordingfile.endswith(".mp3")
     assert (row.duration, row.billsec) == (14, 5)
@@ -410,7 +403,5 @@ async def test_a_yes_without_a_healthy_journal_records_nothing(tmp_path: Path) -
         await asyncio.sleep(5)
         assert house.plane.heard(B) == ["de/not-allowed"]
         assert not house.plane.recorded
-        caller.bye()
-        await clerk.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(caller, clerk)
     assert (row.outcome, row.outcome_reason) == ("failed", "no_evidence")

@@ -18,34 +18,14 @@ from sip.events import (
 )
 from sip.message import Response
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.call_rig import extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B, direction, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")
-A, B = 1, 2
 RELIABLE = ("100rel",)
 MUSIC = {True: "", False: "[music]\non_hold = false\n"}
-
-
-async def internal(house: House, **options: object) -> tuple[Phone, Phone]:
-    alice = house.phone("102", **options)  # type: ignore[arg-type]  # options of a test
-    bob = house.phone("103", **options)  # type: ignore[arg-type]
-    await house.connect(alice, "103", bob)
-    return alice, bob
-
-
-async def ended(house: House, by: Phone, other: Phone) -> None:
-    by.bye()
-    await other.take(UsageEnded)
-    assert (await house.over()).disposition == "ANSWERED"
-    assert house.endpoint.usages == 0
-
-
-def direction(body: bytes) -> str:
-    names = {each.name for each in SessionDescription.parse(body).media[0].attributes}
-    (found,) = names & {"sendrecv", "sendonly", "recvonly", "inactive"}
-    return found
 
 
 async def done(phone: Phone) -> Response:
@@ -77,7 +57,7 @@ async def test_early_media_is_promised_reliably_and_the_answer_brings_no_other(
         assert (await alice.take(InviteAnswered)).response.body == b""
         await asyncio.sleep(0.1)
         assert (house.remotes(A), house.remotes(B)) == ([4000], [4000])
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -94,7 +74,7 @@ async def test_a_callee_who_answers_otherwise_than_it_promised_is_told_on(tmp_pa
         assert SessionDescription.parse(corrected.request.body).media[0].formats[0] == "0"
         alice.accept(corrected, body=sdp(alice.host, formats="0 101"))
         await asyncio.sleep(0.1)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -114,7 +94,7 @@ async def test_a_caller_without_an_offer_hears_early_media_too(tmp_path: Path) -
         assert (await alice.take(InviteAnswered)).response.body == b""
         await asyncio.sleep(0.1)
         assert house.remotes(B) == [4000, 4002]
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -130,7 +110,7 @@ async def test_one_who_could_not_answer_early_hears_it_from_the_answer_on(tmp_pa
         alice.ack()
         await asyncio.sleep(0.1)
         assert house.joined
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -145,7 +125,7 @@ async def test_who_was_promised_nothing_reliably_is_not_corrected(tmp_path: Path
         assert SessionDescription.parse(answered.response.body).media[0].formats[0] == "0"
         await asyncio.sleep(5)
         assert alice.untold == [], "the 2xx said it all"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -159,7 +139,7 @@ async def test_an_answer_without_a_description_means_the_early_one(tmp_path: Pat
         bob.answer(offered)
         answered = await alice.take(InviteAnswered)
         assert SessionDescription.parse(answered.response.body).media[0].port == 20002
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -200,7 +180,7 @@ async def test_an_update_before_the_answer_passes_both_ways(tmp_path: Path) -> N
         bob.answer(offered, sdp(bob.host, port=4004, version=2))
         await alice.take(InviteAnswered)
         await asyncio.sleep(1)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -217,7 +197,7 @@ async def test_an_early_update_that_can_not_be_passed_on_is_504(tmp_path: Path) 
         assert (await alice.take(RequestCompleted)).code == 504
         bob.answer(offered)
         await alice.take(InviteAnswered)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 # --- in the call
@@ -235,7 +215,7 @@ async def test_an_update_passes_as_update_to_who_knows_it(tmp_path: Path) -> Non
         bob.update(sdp(bob.host, port=4002))
         alice.accept(await alice.take(InDialogReceived), 488)
         assert (await bob.take(RequestCompleted)).code == 488
-        await ended(house, bob, alice)
+        await house.hang_up(bob, alice)
 
 
 @virtual
@@ -251,7 +231,7 @@ async def test_an_update_passes_as_reinvite_to_who_does_not(tmp_path: Path) -> N
         bob.accept(await bob.take(ReinviteReceived), 405)
         refused = await done(alice)
         assert (refused.code, refused.headers["Warning"][:3]) == (488, "305")
-        await ended(house, bob, alice)
+        await house.hang_up(bob, alice)
 
 
 @pytest.mark.parametrize("spelling", ["sendonly", "inactive", "0.0.0.0"])  # noqa: S104
@@ -290,7 +270,7 @@ async def test_a_hold_in_any_spelling_and_its_end_by_a_late_offer(
         assert house.switchboard._calls
         assert not call.is_held_by(one.number)  # type: ignore[attr-defined]
         assert one.untold == other.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -305,7 +285,7 @@ async def test_a_late_offer_does_not_end_the_hold_of_the_other_side(tmp_path: Pa
         alice.ack(sdp(alice.host, direction="recvonly"))
         await asyncio.sleep(5)
         assert alice.untold == bob.untold == [], "there is no news for anybody"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize("music", MUSIC)
@@ -334,7 +314,7 @@ async def test_who_holds_by_the_answer_to_a_late_offer_gets_no_news_of_it(
         bob.accept(resumed)
         await asyncio.sleep(10)
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -353,7 +333,7 @@ async def test_two_offers_at_once_are_both_refused_and_the_next_one_goes(tmp_pat
         alice.accept(await alice.take(ReinviteReceived))
         assert (await done(bob)).code == 200
         assert (house.remotes(A), house.remotes(B)) == ([4000], [4000, 4004])
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -373,7 +353,7 @@ async def test_news_that_meet_an_offer_are_told_after_it(tmp_path: Path) -> None
         bob.accept(again)
         await asyncio.sleep(1)
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -391,7 +371,7 @@ async def test_news_that_can_not_be_told_now_wait(tmp_path: Path) -> None:
         assert direction(told.request.body) == "sendonly"
         bob.accept(told, body=b"nonsense")
         await asyncio.sleep(1)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -414,7 +394,7 @@ async def test_telephones_that_never_agree_are_left_alone_in_the_end(tmp_path: P
             phone = phones[(told - 1) % 2]
             phone.accept(event, body=sdp(phone.host, direction="sendonly", version=told))
         assert told <= 6
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 # --- session timers
@@ -438,7 +418,7 @@ async def test_a_refresh_that_says_nothing_new_is_answered_and_not_passed_on(
         assert house.endpoint.usages == answer
         assert await alice.request("UPDATE") == 200
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -448,7 +428,7 @@ async def test_an_hour_between_phones_that_know_timers_is_refreshed(tmp_path: Pa
         await asyncio.sleep(7200)
         assert house.switchboard._calls, "the call stands"
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -465,7 +445,7 @@ async def test_the_server_refreshes_by_what_stands_who_knows_no_update(tmp_path:
             await asyncio.sleep(0.1)
         assert house.remotes(B) == [4000, 4002], "it may have moved meanwhile"
         assert alice.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -482,7 +462,7 @@ async def test_an_offer_that_is_under_way_is_refresh_enough(tmp_path: Path) -> N
         assert (await done(bob)).code == 200
         await asyncio.sleep(10)
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -506,7 +486,7 @@ async def test_a_refresh_waits_for_an_offer_to_the_other_side(tmp_path: Path) ->
         bob.accept(refresh, body=sdp(bob.host, direction="sendonly", version=2))
         await asyncio.sleep(1)
         assert alice.untold == bob.untold == []
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 async def patiently(phone: Phone, seconds: float) -> ReinviteReceived:

@@ -16,11 +16,10 @@ from sip.events import (
 )
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.test_call_attended import dialog_of, to
-from tests.unit.b2bua.calls.test_call_transfer import accept_reinvite, joined, refer, told
+from tests.unit.b2bua.calls.scenes import A
+from tests.unit.b2bua.calls.transfers import accept_reinvite, dialog_of, joined, refer, to, told
 from tests.unit.b2bua.calls.virtual_time import virtual
 
-A = 1
 "The caller's leg."
 
 ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
@@ -55,9 +54,7 @@ async def test_the_call_goes_to_whoever_dials_the_code(tmp_path: Path) -> None:
             False,
             True,
         )
-        carol.bye()
-        await alice.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(carol, alice)
         assert (row.disposition, row.billsec) == ("ANSWERED", 1)
         parties = [(each.side, each.number) for each in house.journal.of(PartyJoined)]
         assert parties == [(0, "102"), (1, "104")]
@@ -87,9 +84,7 @@ async def test_the_recording_is_a_matter_of_whoever_fetches_it(
         await asyncio.sleep(5)
         assert joined(house) == {1, 2}
         assert not house.plane.hears(A)
-        caller.bye()
-        await fetcher.take(UsageEnded)
-        assert (await house.over()).outcome == outcome
+        assert (await house.hang_up(caller, fetcher)).outcome == outcome
 
 
 @virtual
@@ -104,9 +99,7 @@ async def test_a_caller_without_an_offer_answers_ours(tmp_path: Path) -> None:
         await lost(bob)
         await asyncio.sleep(1)
         assert joined(house) == {1, 2}
-        alice.bye()
-        await carol.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, carol)
 
 
 @virtual
@@ -125,9 +118,7 @@ async def test_a_caller_who_has_heard_early_media_is_told_the_truth(tmp_path: Pa
         alice.accept(again)
         await asyncio.sleep(1)
         assert joined(house) == {1, 2}
-        alice.bye()
-        await carol.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, carol)
 
 
 @pytest.mark.parametrize("attended", [False, True])
@@ -211,9 +202,7 @@ async def test_nobody_fetches_its_own_call_or_one_that_was_answered(tmp_path: Pa
         carol.dial("*8103")
         assert (await carol.take(InviteFailed)).code == 480
         assert joined(house) == {1, 2}
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)
         assert len(house.journal.of(CallOpened)) == 1
 
 
@@ -242,6 +231,4 @@ async def test_who_shares_no_codec_is_refused_and_it_rings_on(tmp_path: Path) ->
         await carol.take(InviteAnswered)
         await lost(bob)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await carol.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, carol)

@@ -6,7 +6,7 @@ import pytest
 
 from sip.events import InviteAnswered, InviteCancelled, InviteFailed, InviteOffered, UsageEnded
 from tests.unit.b2bua.calls.call_rig import extension, open_house
-from tests.unit.b2bua.calls.test_call_offers import ended, internal
+from tests.unit.b2bua.calls.scenes import internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")
@@ -27,9 +27,7 @@ async def test_a_call_that_has_come_too_far_is_483(tmp_path: Path) -> None:
         assert offered.request.headers["Max-Forwards"] == "6"
         bob.answer(offered)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, bob, calls=2)
 
 
 @virtual
@@ -43,7 +41,7 @@ async def test_who_was_not_quick_enough_has_missed_no_call(tmp_path: Path) -> No
         cancelled = await other.take(InviteCancelled)
         assert cancelled.reason == 'SIP;cause=200;text="Call completed elsewhere"'
         await alice.take(InviteAnswered)
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,8 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE, BOB, CLERK = extension("102"), extension("103"), extension("101", "automatic")
 
@@ -144,9 +142,7 @@ async def test_the_ack_of_a_refresh_while_it_rings_may_come_when_they_talk(tmp_p
         caller.ack(sdp(TRUNK_HOST, port=4444, version=2))
         await asyncio.sleep(1)
         assert house.remotes(A) == [4000, 4444]
-        caller.bye()
-        await clerk.take(UsageEnded)
-        await house.over()
+        await house.hang_up(caller, clerk)
 
 
 @virtual
@@ -191,9 +187,7 @@ async def test_an_internal_call_passes_and_is_not_recorded(tmp_path: Path) -> No
         answered = await alice.take(InviteAnswered)
         assert SessionDescription.parse(answered.response.body).media[0].port == 20002
         await asyncio.sleep(20)
-        bob.bye()
-        await alice.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(bob, alice)
         assert house.plane.of(Play) == []
         assert not house.plane.recorded
         assert house.evidence == []
@@ -214,8 +208,7 @@ async def test_early_media_of_one_contact_passes(tmp_path: Path) -> None:
         assert SessionDescription.parse(progressed.response.body).media[0].port == 20002
         bob.answer(offered)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -231,8 +224,7 @@ async def test_early_media_of_two_contacts_does_not(tmp_path: Path) -> None:
         bob.answer(offered)
         await other.take(InviteCancelled)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -380,9 +372,7 @@ async def test_without_an_offer_ours_goes_both_ways(tmp_path: Path) -> None:
         await asyncio.sleep(1)
         assert (house.remotes(A), house.remotes(B)) == ([4000], [4000])
         assert len(house.joins) == 1
-        alice.bye()
-        await bob.take(UsageEnded)
-        assert (await house.over()).disposition == "ANSWERED"
+        assert (await house.hang_up(alice, bob)).disposition == "ANSWERED"
 
 
 # --- the beginning of the talk
@@ -406,8 +396,7 @@ async def test_a_reinvite_of_the_callee_before_the_callers_ack_is_asked_to_wait(
         bob.reinvite(sdp(bob.host, direction="sendonly", version=2))
         alice.accept(await alice.take(ReinviteReceived), body=sdp(alice.host, direction="recvonly"))
         assert (await bob.take(RequestCompleted)).code == 200
-        bob.bye()
-        await alice.take(UsageEnded)
+        await house.hang_up(bob, alice)
 
 
 @virtual
@@ -425,8 +414,7 @@ async def test_a_reinvite_of_the_callee_does_not_spoil_the_callers_late_answer(
         await asyncio.sleep(0.1)
         (join,) = house.joins
         assert join.a_to_b.payload_types == {8: 8, 101: 101}
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 # --- limits
@@ -444,17 +432,13 @@ async def test_an_extension_in_as_many_calls_as_it_may_is_busy(tmp_path: Path) -
         assert (await alice.take(InviteFailed)).code == 486
         row = await house.over()
         assert (row.disposition, row.outcome_reason, row.hangup_side) == ("BUSY", "busy", "callee")
-        bob.bye()
-        await clerk.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(bob, clerk, calls=2)
         assert bob.untold == ["RequestCompleted"]
         await house.connect(alice, "103", bob)
         alice.bye()
         await bob.take(UsageEnded)
         alice.usage, bob.usage = first
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(4)
+        await house.hang_up(alice, bob, calls=4)
 
 
 @virtual
@@ -468,9 +452,7 @@ async def test_calls_that_come_to_nothing_do_not_count(tmp_path: Path) -> None:
             assert (await alice.take(InviteFailed)).code == 486
             await asyncio.sleep(0.1)
         await house.connect(alice, "103", bob)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(4)
+        await house.hang_up(alice, bob, calls=4)
 
 
 @virtual
@@ -489,7 +471,5 @@ async def test_a_full_house_sends_callers_away_but_not_from_emergency_calls(
         assert refused.response.headers.get("Retry-After") == "10"
         await house.connect(clerk, "0112", trunk)
         alice.bye()
-        clerk.bye()
-        await trunk.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(clerk, trunk, calls=2)
         assert {row.disposition for row in house.journal.of(CallEnded)} == {"ANSWERED"}

@@ -30,12 +30,10 @@ from sip.sdp import SessionDescription
 from sip.secure_media import Srtp, SrtpRequired
 from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.test_bridge import RecordingPlane
-from tests.unit.b2bua.calls.test_call_transfer import refer
+from tests.unit.b2bua.calls.transfers import refer
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 CM_80, CM_32, GCM = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_256_GCM"
 
@@ -106,8 +104,7 @@ async def test_both_sides_have_keys_of_their_own(tmp_path: Path) -> None:
         assert_keys(keys(house, B), to_bob, from_bob)
         secrets = [strong, told[7], to_bob, from_bob]
         assert len({each.inline.key for each in secrets}) == 4
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -125,8 +122,7 @@ async def test_best_effort_is_answered_as_it_was_spelt(tmp_path: Path) -> None:
         assert (profile, list(told)) == ("RTP/AVP", [1])
         assert_keys(keys(house, A), told[1], mine)
         assert keys(house, B) is None
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize("code", [488, 415, 606])
@@ -158,8 +154,7 @@ async def test_a_phone_that_need_not_is_offered_plain_rtp_when_it_refuses(
         profile, told = said(completed.response.body)
         assert profile == "RTP/SAVP"
         assert_keys(keys(house, B), told[3], mine)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -173,8 +168,7 @@ async def test_a_phone_that_repeats_the_profile_without_a_key_gets_plain_rtp(
         bob.answer(await bob.take(InviteOffered), secure(bob.host))
         await alice.take(InviteAnswered)
         assert keys(house, B) is None
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize("code", [488, 200])
@@ -240,8 +234,7 @@ async def test_off_means_plain_rtp_or_nothing(tmp_path: Path) -> None:
         assert said(answered.response.body) == ("RTP/AVP", {})
         assert keys(house, A + 2) is None
         assert keys(house, B + 2) is not None
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob, calls=2)
 
 
 # --- keys need TLS
@@ -281,8 +274,7 @@ async def test_an_emergency_call_never_fails_for_it(tmp_path: Path) -> None:
         assert said(offered.request.body) == ("RTP/AVP", {})
         outside.answer(offered)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @pytest.mark.parametrize("srtp", [Srtp.OPTIONAL, Srtp.REQUIRED])
@@ -339,8 +331,7 @@ async def test_a_hold_of_the_other_side_keeps_keys_and_tags(tmp_path: Path) -> N
             await alice.take(RequestCompleted)
             assert_keys(keys(house, B), ours, theirs)
         assert len(house.remotes(B)) == 1
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -359,8 +350,7 @@ async def test_what_is_plain_stays_plain_until_the_phone_asks(tmp_path: Path) ->
             other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
             await phone.take(RequestCompleted)
         assert (keys(house, A), keys(house, B)) == (None, None)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -392,8 +382,7 @@ async def test_a_new_key_of_a_phone_and_a_refresh(tmp_path: Path) -> None:
         _, lines = said(completed.response.body)
         assert_keys(keys(house, B), lines[5], new[0])
         assert lines[5].suite == GCM
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize(("srtp", "code"), [(Srtp.REQUIRED, 488), (Srtp.OPTIONAL, 200)])
@@ -411,8 +400,7 @@ async def test_a_call_becomes_plain_only_where_it_may(
             assert keys(house, B) is None
         else:
             assert_keys(keys(house, B), *lines)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -455,8 +443,7 @@ async def test_each_who_rings_has_keys_of_its_own(tmp_path: Path) -> None:
         assert version(event.request.body) > version(offers[0].request.body)
         desk.accept(event, body=secure(desk.host, theirs, direction="recvonly", version=2))
         await alice.take(RequestCompleted)
-        alice.bye()
-        await desk.take(UsageEnded)
+        await house.hang_up(alice, desk)
 
 
 @virtual
@@ -472,8 +459,7 @@ async def test_members_of_a_group_are_offered_what_each_can(tmp_path: Path) -> N
         lines = await answer(bob, first)
         await alice.take(InviteAnswered)
         assert_keys(keys(house, B), *lines)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize("ring", ["all", "in_turn"])
@@ -495,8 +481,7 @@ async def test_a_member_that_can_not_encrypt_and_must_leaves_the_call_to_the_oth
         await alice.take(InviteAnswered)
         assert keys(house, B) is None
         assert bob.untold == []
-        alice.bye()
-        await carol.take(UsageEnded)
+        await house.hang_up(alice, carol)
 
 
 @virtual
@@ -516,8 +501,7 @@ async def test_early_media_is_encrypted_as_the_answer_is(tmp_path: Path) -> None
         answered = await alice.take(InviteAnswered)
         assert progress.response.body == answered.response.body
         assert (len(house.remotes(A)), len(house.remotes(B))) == (1, 1)
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @pytest.mark.parametrize(
@@ -547,8 +531,7 @@ async def test_a_caller_who_makes_no_offer_gets_one_with_keys(
             await alice.take(UsageEnded)
             await bob.take(UsageEnded)
             return
-        alice.bye()
-        await bob.take(UsageEnded)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -567,8 +550,7 @@ async def test_a_trunk_and_a_caller_who_is_asked_first(tmp_path: Path) -> None:
         lines = await answer(clerk, await clerk.take(InviteOffered))
         await asyncio.sleep(0.01)
         assert_keys(keys(house, B), *lines)
-        caller.bye()
-        await clerk.take(UsageEnded)
+        await house.hang_up(caller, clerk)
 
 
 @pytest.mark.parametrize("srtp", ["required", "optional"])
@@ -590,8 +572,7 @@ async def test_a_trunk_that_refuses_srtp(tmp_path: Path, srtp: str) -> None:
         assert said(offered.request.body) == ("RTP/AVP", {})
         outside.answer(offered)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await outside.take(UsageEnded)
+        await house.hang_up(alice, outside)
 
 
 @virtual
@@ -620,9 +601,7 @@ async def test_a_transferred_party_keeps_its_keys(tmp_path: Path) -> None:
         alice.accept(event, body=secure(alice.host, mine, direction="recvonly", version=2))
         await carol.take(RequestCompleted)
         assert_keys(keys(house, A), told[1], mine)
-        alice.bye()
-        await carol.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, carol, calls=2)
 
 
 def test_a_leg_elsewhere_begins_with_a_new_key_of_ours() -> None:

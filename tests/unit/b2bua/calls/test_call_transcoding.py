@@ -18,7 +18,7 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.test_call_key import A, B, ended
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102", "manual"), extension("103")
@@ -82,7 +82,7 @@ async def test_a_caller_with_opus_reaches_a_phone_that_has_only_g711(tmp_path: P
         await asyncio.sleep(3)
         first = {tap.leg_id: decode_tap(tap.spec).formats[0] for tap in house.plane.of(OpenTap)}
         assert (first[A].encoding, first[B].encoding) == ("OPUS", "PCMA"), "each leg as it comes"
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert row.outcome == "recorded"
 
 
@@ -107,7 +107,7 @@ async def test_a_phone_without_g711_refuses_and_is_offered_all_that_we_know(
         await asyncio.sleep(0.1)
         assert joined(house).a_to_b.recodings[8] == Recoding("PCMA", "G722", 9)
         assert joined(house).b_to_a.recodings == {9: Recoding("G722", "PCMA", 8)}
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -132,7 +132,7 @@ async def test_a_codec_that_both_have_is_relayed_untouched(tmp_path: Path) -> No
             assert not route.recodings
             assert not route.events
         assert not house.plane.transcoded
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -154,7 +154,7 @@ async def test_a_hold_and_a_change_by_either_side_keep_a_transcoded_call(tmp_pat
         alice.accept(passed, body=opus("192.0.2.1", version=3))
         assert (await bob.take(RequestCompleted)).code == 200
         assert joined(house).a_to_b.recodings[109].target == "PCMU"
-        await ended(house, alice, bob)
+        await house.hang_up(alice, bob)
 
 
 @virtual
@@ -194,7 +194,7 @@ async def test_a_caller_without_g711_is_asked_in_its_own_codec(tmp_path: Path) -
         clerk.answer(offered, sdp(clerk.host, formats="8"))
         await asyncio.sleep(5)
         assert joined(house).a_to_b.recodings[109].target == "PCMA"
-        row = await ended(house, caller, clerk)
+        row = await house.hang_up(caller, clerk)
     assert row.outcome == "recorded"
 
 
@@ -214,7 +214,7 @@ async def test_sound_of_a_codec_that_nobody_knows_is_missed_by_name_until_it_is_
         assert (await alice.take(RequestCompleted)).code == 200
         await asyncio.sleep(5)
         assert len(house.recordings) == 1
-        row = await ended(house, alice, bob)
+        row = await house.hang_up(alice, bob)
     assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
     assert row.outcome_params == {"codec": "G729"}
     assert row.recordingfile, "what could be recorded is kept"

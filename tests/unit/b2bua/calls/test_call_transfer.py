@@ -1,18 +1,14 @@
 """Blind transfers: who hears what, who comes back, and what becomes of row and recording."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from b2bua.directory import Extension
-from b2bua.media.messages import Bridge, CloseTap, CollectDigits, OpenTap
+from b2bua.media.messages import CloseTap, CollectDigits
 from cdr.records import CallEnded, CallOpened, EvidenceStored
-from recording.spec import decode_tap
 from sip.events import (
-    InDialogReceived,
     InviteAnswered,
     InviteCancelled,
     InviteOffered,
@@ -20,9 +16,19 @@ from sip.events import (
     RequestCompleted,
     UsageEnded,
 )
-from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
+from tests.unit.b2bua.calls.scenes import direction, hold, internal
+from tests.unit.b2bua.calls.transfers import (
+    accept_reinvite,
+    joined,
+    opened,
+    refer,
+    rows,
+    same_chain,
+    three,
+    told,
+)
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
@@ -30,70 +36,10 @@ OF_ALICE, OF_BOB, OF_CAROL = 1, 2, 3
 "Leg ids, where Alice calls Bob and Carol is rung next."
 
 
-async def refer(
-    house: House, phone: Phone, to: str, *headers: tuple[str, str], usage: int | None = None
-) -> int:
-    """Ask for a transfer; returns the status of the answer."""
-    phone.endpoint.calls.request(
-        phone.usage if usage is None else usage,
-        "REFER",
-        house.now,
-        headers=(("Refer-To", to), *headers),
-    )
-    house.kick()
-    return (await phone.take(RequestCompleted)).code
-
-
-async def told(house: House, phone: Phone) -> str:
-    """Take the next NOTIFY; returns what it tells, with a full stop if it is the last."""
-    event = await phone.take(InDialogReceived)
-    assert event.request.method == "NOTIFY"
-    phone.endpoint.respond(event.transaction, 200, house.now)
-    house.kick()
-    last = event.request.headers["Subscription-State"].startswith("terminated")
-    status = event.request.body.decode().strip().removeprefix("SIP/2.0 ")
-    return f"{status}." if last else status
-
-
-async def accept_reinvite(phone: Phone) -> str:
-    """Accept a re-INVITE; returns the direction that it offered."""
-    event = await phone.take(ReinviteReceived)
-    phone.accept(event)
-    return direction(event.request.body)
-
-
-def direction(body: bytes) -> str:
-    names = {each.name for each in SessionDescription.parse(body).media[0].attributes}
-    return next(iter(names & {"sendrecv", "sendonly", "recvonly", "inactive"}))
-
-
-async def hold(phone: Phone, other: Phone) -> None:
-    """Put the other side on hold, as telephones do before they transfer."""
-    phone.reinvite(sdp(phone.host, direction="sendonly", version=2))
-    event = await other.take(ReinviteReceived)
-    other.accept(event, body=sdp(other.host, direction="recvonly", version=2))
-    assert (await phone.take(RequestCompleted)).code == 200
-    await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def three(folder: Path) -> AsyncIterator[tuple[House, Phone, Phone, Phone]]:
-    """A house in which Alice has called Bob, and Carol has a telephone too."""
-    async with open_house(folder, ALICE, BOB, CAROL) as house:
-        alice, bob, carol = house.phone("102"), house.phone("103"), house.phone("104")
-        await house.connect(alice, "103", bob)
-        yield house, alice, bob, carol
-
-
 async def send_on(house: House, referrer: Phone, number: str) -> None:
     """Have the other party transferred, blindly."""
     assert await refer(house, referrer, f"<sip:{number}@{SERVER.host}>") == 202
     assert await told(house, referrer) == "100 Trying"
-
-
-def rows(house: House) -> list[tuple[str, str]]:
-    """Who called whom, row by row."""
-    return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
 
 
 def engaged(house: House) -> dict[str, int]:
@@ -104,18 +50,6 @@ def engaged(house: House) -> dict[str, int]:
 def listens(house: House, leg_id: int) -> tuple[str, ...]:
     """The star codes that a leg is listened to for."""
     return [m.codes for m in house.plane.of(CollectDigits) if m.leg_id == leg_id][-1]
-
-
-def same_chain(house: House) -> bool:
-    """Whether all rows have the `linkedid` of the first."""
-    opened = house.journal.of(CallOpened)
-    return {row.linkedid for row in opened} == {opened[0].uniqueid}
-
-
-def joined(house: House) -> set[int]:
-    """The legs that hear each other."""
-    last = house.plane.of(Bridge)[-1]
-    return {last.leg_a, last.leg_b}
 
 
 @virtual
@@ -143,9 +77,7 @@ async def test_the_target_takes_the_referrers_place(tmp_path: Path) -> None:
         assert joined(house) == {OF_ALICE, OF_CAROL}
         assert engaged(house) == {"102": 1, "104": 1}
         assert not house.plane.hears(OF_ALICE)
-        alice.bye()
-        await carol.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, carol, calls=2)
         assert rows(house) == [("102", "103"), ("102", "104")]
         assert same_chain(house)
         ended = house.journal.of(CallEnded)
@@ -164,9 +96,7 @@ async def test_a_caller_transfers_as_well(tmp_path: Path) -> None:
         await alice.take(UsageEnded)
         await asyncio.sleep(1)
         assert joined(house) == {OF_BOB, OF_CAROL}
-        carol.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(carol, bob, calls=2)
         assert rows(house) == [("102", "103"), ("103", "104")]
 
 
@@ -189,9 +119,7 @@ async def test_where_the_target_fails_they_talk_again(
         bob.reinvite(sdp(bob.host, version=3, port=4444))
         assert await accept_reinvite(alice) == "sendrecv"
         assert (await bob.take(RequestCompleted)).code == 200
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(alice, bob, calls=2)
         assert rows(house) == [("102", "103"), ("102", "104")]
         first, second = house.journal.of(CallEnded)
         assert first.disposition == ("BUSY" if code == 486 else "FAILED")
@@ -263,9 +191,7 @@ async def test_what_the_referrer_does_meanwhile_is_answered(tmp_path: Path) -> N
         carol.answer(offered)
         assert await told(house, bob) == "200 OK."
         await bob.take(UsageEnded)
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(carol, alice, calls=2)
 
 
 @virtual
@@ -288,9 +214,7 @@ async def test_a_transfer_that_overtakes_the_end_of_its_hold_waits_for_it(tmp_pa
         carol.answer(await carol.take(InviteOffered))
         assert await told(house, bob) == "200 OK."
         await bob.take(UsageEnded)
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(carol, alice, calls=2)
 
 
 @pytest.mark.parametrize("hasty", [False, True])
@@ -299,8 +223,7 @@ async def test_a_target_that_is_not_there_disturbs_nobody_but_a_hasty_referrer(
     tmp_path: Path, *, hasty: bool
 ) -> None:
     async with open_house(tmp_path, ALICE, BOB, CAROL) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         await hold(bob, alice)
         assert await refer(house, bob, "<sip:104@h>") == 202
         assert await told(house, bob) == "100 Trying"
@@ -337,9 +260,7 @@ async def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Pat
         bob.reinvite(sdp(bob.host, version=4))
         await accept_reinvite(alice)
         assert (await bob.take(RequestCompleted)).code == 200
-        bob.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(bob, alice, calls=2)
 
 
 @virtual
@@ -367,9 +288,7 @@ async def test_a_party_with_a_codec_that_we_do_not_speak_hears_it_ring_all_the_s
         await bob.take(UsageEnded)
         assert joined(house) == {OF_ALICE, OF_CAROL}
         assert not house.plane.hears(OF_ALICE)
-        carol.bye()
-        await alice.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(carol, alice, calls=2)
 
 
 # --- who may transfer, and where to
@@ -478,14 +397,6 @@ async def recorded_call(house: House) -> tuple[Phone, Phone]:
     return outside, clerk
 
 
-def opened(house: House) -> list[tuple[int, str]]:
-    """Each tap: its leg, and the recording's path."""
-    return [
-        (tap.leg_id, decode_tap(tap.spec).recording.relative_path)
-        for tap in house.plane.of(OpenTap)
-    ]
-
-
 @pytest.mark.parametrize(
     ("target", "heard"),
     [(CHIEF, [1, 3]), (OFF, [1, 3]), (SHY, [1]), (NEVER, [])],
@@ -513,9 +424,7 @@ async def test_the_recording_goes_on_between_those_who_talk_now(
         assert sorted(leg for leg, _ in taps) == heard
         if heard:
             assert {path for _, path in taps} == {house.recordings[1].relative_path}
-        outside.bye()
-        await other.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(outside, other, calls=2)
         first, second = house.journal.of(CallEnded)
         assert first.outcome == "recorded"
         expected = ("recorded", "recorded") if heard else ("blocked", "never")
@@ -537,9 +446,7 @@ async def test_a_failed_transfer_goes_on_in_the_same_file(tmp_path: Path) -> Non
         assert len(house.recordings) == 1
         assert [leg for leg, _ in opened(house)] == [1, 2, 1, 2]
         assert len({path for _, path in opened(house)}) == 1
-        outside.bye()
-        await clerk.take(UsageEnded)
-        ended = await house.over(2)
+        ended = await house.hang_up(outside, clerk, calls=2)
         assert ended.outcome == "recorded"
 
 
@@ -568,9 +475,7 @@ async def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None
 
         assert len(house.recordings) == (2 if answer == "1" else 1)
         assert joined(house) == {2, 3}
-        chief.bye()
-        await outside.take(UsageEnded)
-        await house.over(2)
+        await house.hang_up(chief, outside, calls=2)
         second = house.journal.of(CallEnded)[-1]
         assert second.outcome == ("recorded" if answer == "1" else "refused")
 

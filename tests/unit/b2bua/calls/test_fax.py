@@ -13,14 +13,13 @@ from sip.events import (
     InviteOffered,
     ReinviteReceived,
     RequestCompleted,
-    UsageEnded,
 )
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
+from tests.unit.b2bua.calls.scenes import A
 from tests.unit.b2bua.calls.virtual_time import virtual
 
-A = 1
 HOST = "203.0.113.9"
 FAX, VOICE, OTHER = "+4930123459", "4930123450", "4930123458"
 
@@ -72,9 +71,7 @@ async def test_a_fax_is_rung_at_once_and_never_recorded(tmp_path: Path, did: str
         assert house.plane.heard(A) == []
         assert await machine.request("INFO", ("Record", "on")) == 403
         assert house.recordings == []
-        outside.bye()
-        await machine.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(outside, machine)
         assert (row.disposition, row.outcome, row.outcome_reason) == (
             "ANSWERED",
             "blocked",
@@ -91,9 +88,7 @@ async def test_nobody_listens_for_keys_in_what_a_fax_says(tmp_path: Path) -> Non
         await asyncio.sleep(1)
         assert not house.plane.of(CollectDigits)
         assert not house.plane.of(SendDigits)
-        outside.bye()
-        await machine.take(UsageEnded)
-        await house.over()
+        await house.hang_up(outside, machine)
 
 
 @virtual
@@ -160,9 +155,7 @@ def test_t38_alone_is_refused_and_the_call_stays(tmp_path: Path, audio: bool) ->
             await asyncio.sleep(1)
             assert machine.untold == []
             assert house.joined
-            outside.bye()
-            await machine.take(UsageEnded)
-            await house.over()
+            await house.hang_up(outside, machine)
 
     run()
 

@@ -11,14 +11,12 @@ from b2bua.authentication import ALLOW_IN_CALLS
 from sip.address import Flow, HostPort
 from sip.build import response
 from sip.endpoint import Endpoint
-from sip.events import Authorized, InviteAnswered, InviteOffered, UsageEnded
+from sip.events import Authorized, InviteAnswered, InviteOffered
 from sip.message import Request, parse
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import SERVER, Phone
+from tests.unit.b2bua.calls.scenes import A, B, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
-
-A, B = 1, 2
-"Leg ids of the first call."
 
 ALICE, BOB = extension("102", "manual"), extension("103")
 
@@ -103,9 +101,7 @@ async def test_the_key_is_lit_while_the_call_is_recorded(tmp_path: Path) -> None
             await asyncio.sleep(2)
         house.plane.dial_code(A)
         await asyncio.sleep(2)
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)
         await asyncio.sleep(2)
 
     assert lamp.codes == [200]
@@ -132,9 +128,7 @@ async def test_the_key_blinks_while_the_outside_party_is_asked(tmp_path: Path) -
         house.plane.press(B, "1")
         await asyncio.sleep(2)
         assert lamp.lamps["*1"][2:] == ["terminated", "early", "confirmed"]
-        alice.bye()
-        await outside.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, outside)
         await asyncio.sleep(2)
 
     assert lamp.lamps["*1"][5:] == ["terminated"]
@@ -153,9 +147,7 @@ async def test_the_key_is_dark_while_a_caller_is_asked_before_it_rings(tmp_path:
         clerk.answer(await clerk.take(InviteOffered))
         await asyncio.sleep(3)
         assert lamp.lamps["*1"] == ["terminated", "confirmed"]
-        caller.bye()
-        await clerk.take(UsageEnded)
-        await house.over()
+        await house.hang_up(caller, clerk)
         await asyncio.sleep(2)
     assert lamp.lamps["*1"] == ["terminated", "confirmed", "terminated"]
     assert lamp.lamps["101"][-2:] == ["confirmed", "terminated"]
@@ -180,9 +172,7 @@ async def test_lamps_of_others_blink_while_they_ring_and_are_lit_while_they_talk
         await alice.take(InviteAnswered)
         await asyncio.sleep(2)
         assert lamp.lamps["103"][2:] == ["confirmed"]
-        bob.bye()
-        await alice.take(UsageEnded)
-        await house.over()
+        await house.hang_up(bob, alice)
         await asyncio.sleep(2)
 
     assert lamp.lamps["102"][-1] == lamp.lamps["103"][-1] == "terminated"
@@ -225,11 +215,8 @@ async def test_what_an_extension_watched_ends_with_it(tmp_path: Path) -> None:
 async def test_calls_that_nobody_watches_cost_nothing(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB, extension("104")) as house:
         await watching(house, "104", "104")
-        alice, bob = house.phone("102"), house.phone("103")
-        await house.connect(alice, "103", bob)
+        alice, bob = await internal(house)
         assert house.switchboard.lamps._stale == set()
         house.switchboard.lamps.changed(["104"])
         assert house.switchboard.lamps._stale == {"104"}
-        alice.bye()
-        await bob.take(UsageEnded)
-        await house.over()
+        await house.hang_up(alice, bob)

@@ -15,9 +15,9 @@ from sip.events import (
 )
 from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import sdp
+from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
 
-A, B = 1, 2
 CLERKS = (extension("101"), extension("102"))
 BOTH = '[sip]\nlisten = ["192.0.2.100:5060", "[2001:db8::100]:5060"]\n'
 NATTED = (

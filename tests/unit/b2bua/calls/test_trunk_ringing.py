@@ -92,9 +92,7 @@ async def test_where_nobody_was_reached_the_next_trunk_is_asked(tmp_path: Path, 
         second.answer(offered)
         await alice.take(InviteAnswered)
         assert answered_over(house) == "SIP/two"
-        alice.bye()
-        await second.take(UsageEnded)
-        row = await house.over()
+        row = await house.hang_up(alice, second)
         assert (row.disposition, row.outcome_reason) == ("ANSWERED", "mode_off")
 
 
@@ -133,8 +131,7 @@ async def test_a_trunk_that_says_nothing_is_left_after_a_few_seconds(tmp_path: P
         second.answer(await second.take(InviteOffered))
         assert house.now - began == pytest.approx(6.0, abs=0.1)
         await alice.take(InviteAnswered)
-        alice.bye()
-        await second.take(UsageEnded)
+        await house.hang_up(alice, second)
 
 
 @virtual
@@ -159,8 +156,7 @@ async def test_one_that_has_answered_100_is_not_left(tmp_path: Path) -> None:
         await alice.take(InviteAnswered)
         assert answered_over(house) == "SIP/one"
         assert second.untold == []
-        alice.bye()
-        await first.take(UsageEnded)
+        await house.hang_up(alice, first)
 
 
 @virtual
@@ -198,8 +194,7 @@ async def test_several_addresses_of_one_trunk_are_tried_in_turn(tmp_path: Path) 
         third.reject(await third.take(InviteOffered), 503)
         second.answer(await second.take(InviteOffered))
         await alice.take(InviteAnswered)
-        alice.bye()
-        await second.take(UsageEnded)
+        await house.hang_up(alice, second)
 
 
 @virtual

@@ -1,0 +1,50 @@
+"""What many calls of these tests begin with, and what their parties do meanwhile."""
+
+import asyncio
+
+from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
+from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.call_rig import House
+from tests.unit.b2bua.calls.phone import Phone, sdp
+
+A, B = 1, 2
+"Leg ids of the first call."
+
+
+async def internal(
+    house: House, *, info: bool = True, supported: tuple[str, ...] = ()
+) -> tuple[Phone, Phone]:
+    """Have 102 talk to 103, on telephones that know this."""
+    alice = house.phone("102", info=info, supported=supported)
+    bob = house.phone("103", info=info, supported=supported)
+    await house.connect(alice, "103", bob)
+    return alice, bob
+
+
+async def outgoing(house: House) -> tuple[Phone, Phone]:
+    """Have 102 talk to somebody behind the trunk."""
+    alice, outside = house.phone("102"), house.outside()
+    alice.dial("0301234")
+    outside.answer(await outside.take(InviteOffered))
+    await alice.take(InviteAnswered)
+    await asyncio.sleep(1)
+    return alice, outside
+
+
+async def hold(phone: Phone, other: Phone, direction: str = "sendonly", version: int = 2) -> None:
+    """Put the other side on hold, or resume (`sendrecv`)."""
+    phone.reinvite(sdp(phone.host, direction=direction, version=version))
+    answer = {"sendonly": "recvonly", "sendrecv": "sendrecv"}[direction]
+    other.accept(
+        await other.take(ReinviteReceived),
+        body=sdp(other.host, direction=answer, version=version),
+    )
+    assert (await phone.take(RequestCompleted)).code == 200
+    await asyncio.sleep(0.1)
+
+
+def direction(body: bytes) -> str:
+    """The one that a description says in words."""
+    names = {each.name for each in SessionDescription.parse(body).media[0].attributes}
+    (found,) = names & {"sendrecv", "sendonly", "recvonly", "inactive"}
+    return found
