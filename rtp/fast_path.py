@@ -1,31 +1,32 @@
-"""The handlers that nearly every packet goes through, and nothing else does.
+"""What nearly every packet goes through, and nothing else does.
 
 What Python adds to a `recv` and a `send` is measured in tenths of a microsecond here, so
-these are flat functions over local names, alike on purpose. Each compares the packet with what
-the stream has said that the next one will be: in order, same SSRC, type, marker and length, and a
-timestamp that has moved on as usual. One that only varies in the last four goes on after a
-question to the path; all others are left to the relay. What is counted follows from the
+this is one flat function over local names, for all packets of one wake-up. It compares each
+with what the stream has said that the next one will be: in order, same SSRC, type, marker and
+length, and a timestamp that has moved on as usual. One that only varies in the last four goes on
+after a question to the path; all others are left to the relay. What is counted follows from the
 numbers that say what comes next.
 
-With hundreds of legs the processor's cache is the bottleneck, not the number of
-statements. Hence one function for all legs of a loop, its shared things in cells that stay
-warm, and one object per leg with what is the leg's own, bound to the function as the `self`
-of a method. Each number that is a leg's own is one more cache line that is cold: so the header
-is two of them, and there are no counters. And `path.send(…)` is written as a load and a call,
-because the interpreter looks up a method call on a slot the long way each time.
+With hundreds of legs the processor's cache is the bottleneck, not the number of statements.
+Hence one object per leg with what is the leg's own, and what legs have in common shared between
+them. Each number that is a leg's own is one more cache line that is cold: so the header is two of
+them, and there are no counters. And `path.send(…)` is written as a load and a call, because the
+interpreter looks up a method call on a slot the long way each time.
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import MethodType
 from typing import Final, Protocol, TypeAlias
 
 from rtp.header import HEADER_SIZE, MAX_PACKET
 from rtp.statistics import ReceivedStream
 
-Handler = Callable[[int], None]
-"Called with the time in ns (monotonic clock) when the socket is readable."
+Callback = Callable[[int], None]
+"Called with the time in ns (monotonic clock) when a descriptor is readable."
+
+Failed = Callable[[int, Exception], None]
+"Called with the descriptor whose packet or callback raised."
 
 Receive = Callable[[bytearray], int]
 Send = Callable[[memoryview], object]
@@ -40,6 +41,13 @@ FIELDS: Final = struct.Struct("!HHII")
 
 COMPARED: Final = struct.Struct("!HHQ")
 "The same in as few numbers as can be compared with what is expected."
+
+
+Rewrite: TypeAlias = tuple[Mapping[int, int], int, int, Mapping[int, bytes]]
+"""What is written into packets that do not go as they are: the first word out for each one in,
+what to add to the sequence number, and to timestamp and SSRC as one number; and by payload type
+in what `bytes.translate` makes another law of the payload with (256 octets).
+"""
 
 
 class PacketBuffer:
@@ -94,18 +102,19 @@ class Path(ReceivedStream):
     """
 
     __slots__ = (
+        "_fast_path",
         "leg",
         "receive",
         "rest",
+        "rewrite",
         "send",
-        "sequence_delta",
         "sink",
-        "tail_delta",
         "words",
     )
 
-    def __init__(self, leg: int, receive: Receive, rest: Rest) -> None:
+    def __init__(self, leg: int, receive: Receive, rest: Rest, fast_path: "FastPath") -> None:
         super().__init__()
+        self._fast_path = fast_path
         self.leg = leg
         self.receive = receive
         self.send: Send = nowhere
@@ -115,10 +124,12 @@ class Path(ReceivedStream):
         "Who does with a packet what is not done here."
         self.words: Mapping[int, int] = ANY_WORD
         "`words_of` the route; those that are not for the fast path are left out."
-        self.sequence_delta = 0
-        "For rewriting: what to add to a sequence number..."
-        self.tail_delta = 0
-        "...and to timestamp and SSRC, as one number."
+        self.rewrite: Rewrite | None = None
+        "None: packets go as they are."
+
+    def __call__(self, now: int) -> None:
+        """Take one packet: what a loop has `FastPath.forward` do for all that it woke up for."""
+        self._fast_path.forward(((0, 0),), now, (self,), (), _raise)
 
     def admits(self, first: int, sequence: int, tail: int, length: int) -> int | None:
         """Return the step to the packet after this one, if it only varies; None: it is unusual."""
@@ -136,158 +147,84 @@ def nowhere(packet: memoryview) -> None:
     """Stand in a path that sends nothing."""
 
 
-Function: TypeAlias = Callable[[Path, int], None]
+def _raise(fd: int, error: Exception) -> None:  # noqa: ARG001 - a `Failed`
+    raise error
+
+
+def _translate(octets: bytearray, length: int, tables: Mapping[int, bytes], first: int) -> None:
+    table = tables.get(first & 0x7F)
+    if table is not None:
+        octets[HEADER_SIZE:length] = octets[HEADER_SIZE:length].translate(table)
 
 
 class FastPath:
-    """The handlers of all legs of one loop, around one buffer."""
+    """Carries out the paths of all legs of one loop, around one buffer."""
 
-    __slots__ = ("_rewriting", "_untouched", "buffer")
+    __slots__ = ("buffer",)
 
     def __init__(self) -> None:
         self.buffer = PacketBuffer()
-        self._untouched = _untouched(self.buffer)
-        self._rewriting = _rewriting(self.buffer)
 
-    def untouched(self, path: Path) -> Handler:
-        """Return a handler that sends packets on as they are."""
-        return MethodType(self._untouched, path)
+    def forward(  # noqa: C901 - flat, since calls are what costs here
+        self,
+        events: Iterable[tuple[int, int]],
+        now: int,
+        paths: Sequence[Path | None],
+        callbacks: Sequence[Callback | None],
+        failed: Failed,
+    ) -> None:
+        """Take one packet for each event (descriptor, mask) that has a path; else call back.
 
-    def rewriting(self, path: Path) -> Handler:
-        """Return a handler that sends packets on with other numbers."""
-        return MethodType(self._rewriting, path)
-
-    def transcoding(self, path: Path, tables: Mapping[int, bytes]) -> Handler:
-        """Return a handler that also changes payload octets, by 256-octet `tables`."""
-        # Rare enough for a function per leg.
-        return MethodType(_transcoding(self.buffer, tables), path)
-
-
-def _untouched(buffer: PacketBuffer) -> Function:
-    scratch, views, unpack = buffer.octets, buffer.views, COMPARED.unpack_from
-
-    def forward_untouched(path: Path, now: int) -> None:
-        receive, send = path.receive, path.send
-        try:
-            length = receive(scratch)
-        except OSError as error:
-            path.rest.receive_failed(error)
-            return
-        first, sequence, tail = unpack(scratch)
-        usual_first, usual_length, step = path.usual
-        if (
-            sequence != path.next_sequence
-            or tail != path.next_tail
-            or first != usual_first
-            or length != usual_length
-        ):
-            varied = path.admits(first, sequence, tail, length)
-            if varied is None:
-                path.rest.unusual(length, now)
-                return
-            step = varied
-        path.next_sequence = sequence + 1
-        path.next_tail = tail + step
-        path.arrival_ns = now
-        try:
-            send(views[length])
-        except OSError as error:
-            path.rest.send_failed(error)
-        sink = path.sink
-        if sink is not None:
-            sink(scratch, length, path.leg, now)
-
-    return forward_untouched
-
-
-def _rewriting(buffer: PacketBuffer) -> Function:
-    scratch, views = buffer.octets, buffer.views
-    unpack, pack = COMPARED.unpack_from, COMPARED.pack_into
-
-    def forward_rewritten(path: Path, now: int) -> None:
-        receive, send = path.receive, path.send
-        try:
-            length = receive(scratch)
-        except OSError as error:
-            path.rest.receive_failed(error)
-            return
-        first, sequence, tail = unpack(scratch)
-        usual_first, usual_length, step = path.usual
-        if (
-            sequence != path.next_sequence
-            or tail != path.next_tail
-            or first != usual_first
-            or length != usual_length
-        ):
-            varied = path.admits(first, sequence, tail, length)
-            if varied is None:
-                path.rest.unusual(length, now)
-                return
-            step = varied
-        path.next_sequence = sequence + 1
-        path.next_tail = tail + step
-        path.arrival_ns = now
-        sink = path.sink
-        if sink is not None:  # before the header changes
-            sink(scratch, length, path.leg, now)
-        pack(
-            scratch,
-            0,
-            path.words[first],
-            sequence + path.sequence_delta & 0xFFFF,
-            tail + path.tail_delta & 0xFFFF_FFFF_FFFF_FFFF,
-        )
-        try:
-            send(views[length])
-        except OSError as error:
-            path.rest.send_failed(error)
-
-    return forward_rewritten
-
-
-def _transcoding(buffer: PacketBuffer, tables: Mapping[int, bytes]) -> Function:
-    scratch, views = buffer.octets, buffer.views
-    unpack, pack, table_of = COMPARED.unpack_from, COMPARED.pack_into, tables.get
-
-    def forward_transcoded(path: Path, now: int) -> None:
-        receive, send = path.receive, path.send
-        try:
-            length = receive(scratch)
-        except OSError as error:
-            path.rest.receive_failed(error)
-            return
-        first, sequence, tail = unpack(scratch)
-        usual_first, usual_length, step = path.usual
-        if (
-            sequence != path.next_sequence
-            or tail != path.next_tail
-            or first != usual_first
-            or length != usual_length
-        ):
-            varied = path.admits(first, sequence, tail, length)
-            if varied is None:
-                path.rest.unusual(length, now)
-                return
-            step = varied
-        path.next_sequence = sequence + 1
-        path.next_tail = tail + step
-        path.arrival_ns = now
-        sink = path.sink
-        if sink is not None:  # before header and payload change
-            sink(scratch, length, path.leg, now)
-        table = table_of(first & 0x7F)
-        if table is not None:
-            scratch[12:length] = scratch[12:length].translate(table)
-        pack(
-            scratch,
-            0,
-            path.words[first],
-            sequence + path.sequence_delta & 0xFFFF,
-            tail + path.tail_delta & 0xFFFF_FFFF_FFFF_FFFF,
-        )
-        try:
-            send(views[length])
-        except OSError as error:
-            path.rest.send_failed(error)
-
-    return forward_transcoded
+        `paths` and `callbacks` are by descriptor. A packet that raises stops no other one.
+        """
+        scratch, views = self.buffer.octets, self.buffer.views
+        unpack, pack = COMPARED.unpack_from, COMPARED.pack_into
+        for fd, _ in events:
+            path = paths[fd]
+            try:
+                if path is None:
+                    callbacks[fd](now)  # type: ignore[misc] # None: removed in this batch
+                    continue
+                receive, send = path.receive, path.send
+                try:
+                    length = receive(scratch)
+                except OSError as error:
+                    path.rest.receive_failed(error)
+                    continue
+                first, sequence, tail = unpack(scratch)
+                usual_first, usual_length, step = path.usual
+                if (
+                    sequence != path.next_sequence
+                    or tail != path.next_tail
+                    or first != usual_first
+                    or length != usual_length
+                ):
+                    varied = path.admits(first, sequence, tail, length)
+                    if varied is None:
+                        path.rest.unusual(length, now)
+                        continue
+                    step = varied
+                path.next_sequence = sequence + 1
+                path.next_tail = tail + step
+                path.arrival_ns = now
+                sink = path.sink
+                if sink is not None:  # before anything changes
+                    sink(scratch, length, path.leg, now)
+                rewrite = path.rewrite
+                if rewrite is not None:
+                    words, sequence_delta, tail_delta, tables = rewrite
+                    if tables:
+                        _translate(scratch, length, tables, first)
+                    pack(
+                        scratch,
+                        0,
+                        words[first],
+                        sequence + sequence_delta & 0xFFFF,
+                        tail + tail_delta & 0xFFFF_FFFF_FFFF_FFFF,
+                    )
+                try:
+                    send(views[length])
+                except OSError as error:
+                    path.rest.send_failed(error)
+            except Exception as error:  # noqa: BLE001 - a bulkhead: one leg, not the loop
+                failed(fd, error)

@@ -1,8 +1,8 @@
 """The path of one leg's packets: check the header, forward at once, hand to the tap.
 
-`rtp/fast_path.py` takes what is in order; here is what decides which of its handlers fits,
-and what handles all the rest itself: a gap or a wrap in the numbers, CSRCs, extension or
-padding, another SSRC, other types, no RTP at all.
+`rtp/fast_path.py` takes what is in order; here is what decides whether it may, and how packets
+change on it, and what handles all the rest itself: a gap or a wrap in the numbers, CSRCs,
+extension or padding, another SSRC, other types, no RTP at all.
 
 Towards the receiving party a stream begins with the numbers of its source, untouched.
 When the source changes (an announcement, a bridge, a transfer, a new SSRC), SSRC, sequence
@@ -18,10 +18,11 @@ from typing import Final, Protocol
 from rtp.fast_path import (
     ANY_WORD,
     FIELDS,
+    Callback,
     FastPath,
-    Handler,
     Path,
     Receive,
+    Rewrite,
     Send,
     Sink,
     nowhere,
@@ -67,13 +68,12 @@ class Recoder(Protocol):
 class Relay:
     """What a leg does with each packet that it receives.
 
-    The owner asks for a new `handler` after each change; `on_change` tells of those that
+    The owner asks for the `handler` anew after each change; `on_change` tells of those that
     packets bring about.
     """
 
     __slots__ = (
         "_events",
-        "_fast_path",
         "_fast_words",
         "_forwarded_from",
         "_octets_from",
@@ -106,9 +106,8 @@ class Relay:
         self.leg = leg
         self.receive = receive
         self.buffer = fast_path.buffer
-        self._fast_path = fast_path
         self.on_change = on_change
-        self.received = Path(leg, receive, self)
+        self.received = Path(leg, receive, self, fast_path)
         self.drops = Drops()
         self.clock_rates: Mapping[int, int] = {}
         "Hz by payload type as it arrives."
@@ -234,10 +233,10 @@ class Relay:
         self._outgoing = None
         self.send = None
 
-    def handler(self) -> Handler:
-        """Return the cheapest function that does right by the next packets."""
+    def handler(self) -> Callback:
+        """Return the cheapest that does right by the next packets: the path, where it may."""
         outgoing, path = self._outgoing, self.received
-        path.receive, path.sink = self.receive, self.sink
+        path.receive, path.sink, path.rewrite = self.receive, self.sink, None
         if self._fast_words is None:
             self._fast_words = self._quick()
         if path.words is not self._fast_words:
@@ -245,19 +244,20 @@ class Relay:
             path.expect_nothing()
         if outgoing is None or self.send is None:
             path.send = nowhere
-            return self._fast_path.untouched(path)
+            return path
         path.send = self.send
         if not self._synchronised:
             return self._receive_any
-        path.sequence_delta = self._sequence_delta
-        ssrc_delta = outgoing.ssrc - path.ssrc
-        path.tail_delta = (self._timestamp_delta << 32) + ssrc_delta
-        if self._tables:
-            return self._fast_path.transcoding(path, self._tables)
-        same_numbers = not (path.sequence_delta or path.tail_delta)
+        path.rewrite = self._rewrite(outgoing, path)
+        return path
+
+    def _rewrite(self, outgoing: OutgoingStream, path: Path) -> Rewrite | None:
+        """Return what is to be written into the packets that `path` takes."""
+        tail_delta = (self._timestamp_delta << 32) + outgoing.ssrc - path.ssrc
+        same_numbers = not (self._sequence_delta or tail_delta or self._tables)
         if same_numbers and all(source == target for source, target in path.words.items()):
-            return self._fast_path.untouched(path)
-        return self._fast_path.rewriting(path)
+            return None
+        return path.words, self._sequence_delta, tail_delta, self._tables
 
     def release(self) -> None:
         """Let go of everything: nobody collects cycles here."""

@@ -55,7 +55,6 @@ from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from codec.stream_coders import warm_up
 from recording.permit import InvalidPermitError, decode
 from recording.spec import OUR_VOICE
-from rtp.fast_path import FastPath
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
@@ -98,7 +97,7 @@ class Worker:
         self._rings = rings
         self._pairs = pairs
         self._media_timeout_ns = int(media_timeout_s * 1e9)
-        self._fast_path = FastPath()
+        self._fast_path = loop.fast_path
         self._observer = LegObserver(
             first_packet=self._first_packet, silent=self._silent, heard_again=self._heard_again
         )

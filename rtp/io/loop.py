@@ -1,22 +1,19 @@
 """A plain epoll loop: descriptors, their callbacks, and what is due now and then.
 
-It knows nothing of RTP. The clock is read once per wake-up; all callbacks of a batch get
-that time. Level-triggered, and a callback takes one packet per wake-up: a second `recv`
-that only finds an empty socket would cost more than another turn, and one busy socket
-can't starve the others.
+The clock is read once per wake-up; all callbacks of a batch get that time. Level-triggered,
+and a callback takes one packet per wake-up: a second `recv` that only finds an empty socket
+would cost more than another turn, and one busy socket can't starve the others.
+
+Callbacks that are paths (`rtp/fast_path.py`) are carried out instead of called, all of a batch
+in one go: with as many packets as there are, a call for each would be felt.
 """
 
 import select
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-Callback = Callable[[int], None]
-"Called with the time of the wake-up in ns of the monotonic clock."
-
-OnError = Callable[[int, Exception], None]
-"Called with the descriptor whose callback raised."
+from rtp.fast_path import Callback, Failed, FastPath, Path
 
 LONGEST_WAIT_S: Final = 0.05
 "Bounds how late periodic work may be on an idle loop."
@@ -28,10 +25,14 @@ MAX_EVENTS: Final = 256
 class EventLoop:
     """Runs until `stop`; made, used and run in one thread."""
 
-    def __init__(self, on_error: OnError | None = None) -> None:
+    def __init__(self, on_error: Failed | None = None) -> None:
         self._epoll = select.epoll()
         self._callbacks: list[Callback | None] = []
-        "By descriptor: a list, because it is looked at for each packet."
+        "By descriptor: a list, because it is looked at for each packet..."
+        self._paths: list[Path | None] = []
+        "...and those of them that are paths."
+        self.fast_path = FastPath()
+        "With the buffer for all sockets of this loop."
         self._periodic: list[tuple[int, Callback]] = []
         self._due: list[int] = []
         self.on_error = on_error
@@ -47,8 +48,10 @@ class EventLoop:
         """Call `callback` whenever `fd` is readable or has an error."""
         if not self.watches(fd):
             self._epoll.register(fd, select.EPOLLIN)
-            self._callbacks += [None] * (fd + 1 - len(self._callbacks))
-        self._callbacks[fd] = callback
+            missing = fd + 1 - len(self._callbacks)
+            self._callbacks += [None] * missing
+            self._paths += [None] * missing
+        self._call(fd, callback)
 
     def park(self, fd: int) -> None:
         """Let whatever comes for `fd` wait in the kernel until `set`.
@@ -57,7 +60,7 @@ class EventLoop:
         time that nothing does.
         """
         if self.watches(fd):
-            self._callbacks[fd] = partial(self._leave, fd)
+            self._call(fd, partial(self._leave, fd))
 
     def watches(self, fd: int) -> bool:
         """Tell whether `fd` is known; one that is parked is so while nothing has come."""
@@ -67,12 +70,12 @@ class EventLoop:
         """Forget `fd`, if it is known. To be called before it is closed."""
         if self.watches(fd):
             self._epoll.unregister(fd)
-            self._callbacks[fd] = None
+            self._call(fd, None)
 
     def forget(self, fd: int) -> None:
         """Forget `fd`, which is about to be closed: the kernel takes it off the list then."""
         if self.watches(fd):
-            self._callbacks[fd] = None
+            self._call(fd, None)
 
     def every(self, interval_s: float, callback: Callback) -> None:
         """Call `callback` about every `interval_s` seconds."""
@@ -86,16 +89,13 @@ class EventLoop:
     def run(self) -> None:
         """Wait and call, until `stop`."""
         self._running = True
-        poll, clock, callbacks = self._epoll.poll, time.monotonic_ns, self._callbacks
+        poll, clock, forward = self._epoll.poll, time.monotonic_ns, self.fast_path.forward
+        paths, callbacks, failed = self._paths, self._callbacks, self._failed
         next_due = min(self._due, default=0)
         while self._running:
             events = poll(LONGEST_WAIT_S, MAX_EVENTS)
             now = clock()
-            for fd, _ in events:
-                try:
-                    callbacks[fd](now)  # type: ignore[misc] # None: removed in this batch
-                except Exception as error:  # noqa: BLE001 - a bulkhead: one leg, not the loop
-                    self._failed(fd, error)
+            forward(events, now, paths, callbacks, failed)
             if now >= next_due:
                 if events:
                     self.batches_sampled += 1
@@ -105,6 +105,10 @@ class EventLoop:
     def close(self) -> None:
         """Give the loop's own descriptor back."""
         self._epoll.close()
+
+    def _call(self, fd: int, callback: Callback | None) -> None:
+        self._callbacks[fd] = callback
+        self._paths[fd] = callback if isinstance(callback, Path) else None
 
     def _failed(self, fd: int, error: Exception) -> None:
         # An event of this batch may be for a descriptor that an earlier callback removed.

@@ -10,7 +10,8 @@ import os
 import struct
 from typing import Final
 
-from rtp.io.loop import Callback, EventLoop
+from rtp.fast_path import Callback
+from rtp.io.loop import EventLoop
 
 _CLOCK_MONOTONIC: Final = 1
 _FLAGS: Final = os.O_NONBLOCK | os.O_CLOEXEC

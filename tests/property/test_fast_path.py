@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codec.laws import PCMA_TO_PCMU
-from rtp.fast_path import FastPath, Handler
+from rtp.fast_path import Callback, FastPath
 from rtp.header import HEADER
 from rtp.outgoing import OutgoingStream
 from rtp.relay import Relay
@@ -67,7 +67,7 @@ class Side:
         self.relay.accept(route, tables)
         self.relay.forward_to(OutgoingStream(), lambda view: self.sent.append(bytes(view)))
         self.relay.sink = self._tap
-        self.handler: Handler = self.relay.handler()
+        self.handler: Callback = self.relay.handler()
 
     def wire(self) -> None:
         self.handler = self.relay.handler()

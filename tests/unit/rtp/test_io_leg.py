@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rtp.fast_path import FastPath
+from rtp.fast_path import Callback, FastPath
 from rtp.header import RtpHeader
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
-from rtp.io.loop import Callback, EventLoop
+from rtp.io.loop import EventLoop
 from rtp.io.peer_search import BURST, NAT_SILENCE_NS, SETTLING_NS, PeerSearch, first_guess
 from rtp.io.socket import PortRange
 from rtp.latch import LatchMode

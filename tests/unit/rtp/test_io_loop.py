@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from rtp.fast_path import ANY_TYPE
+from rtp.header import HEADER
 from rtp.io.loop import EventLoop
+from rtp.outgoing import OutgoingStream
+from rtp.relay import Relay
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -88,6 +92,44 @@ def test_a_descriptor_removed_within_its_batch_is_not_called(loop: EventLoop) ->
     loop.run()
     assert len(called) == 1
     loop.remove(12345)  # unknown: nothing to do
+    for ours, theirs in pairs:
+        ours.close()
+        theirs.close()
+
+
+def test_paths_are_carried_out_and_one_that_raises_stops_no_other(loop: EventLoop) -> None:
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+    sent: list[bytes] = []
+    told: list[tuple[int, str]] = []
+    packets = [HEADER.pack(0x80, 8, number, 160 * number, 5) + bytes(160) for number in range(4)]
+
+    def tap(_octets: bytes | bytearray, _length: int, leg: int, _now: int) -> None:
+        if leg == 0 and len(sent) > 2:
+            raise RuntimeError("a bug")
+
+    def send(view: memoryview) -> None:
+        sent.append(view.tobytes())
+        if len(sent) == len(packets) + 2:
+            loop.stop()
+
+    def relay_on(number: int, ours: socket.socket) -> None:
+        def wire() -> None:
+            loop.set(ours.fileno(), relay.handler())
+
+        relay = Relay(number, ours.recv_into, loop.fast_path, wire)
+        relay.accept(ANY_TYPE, {})
+        relay.forward_to(OutgoingStream(), send)
+        relay.sink = tap
+        wire()
+
+    loop.on_error = lambda fd, error: told.append((fd, str(error)))
+    for number, (ours, theirs) in enumerate(pairs):
+        relay_on(number, ours)
+        for packet in packets:
+            theirs.send(packet)
+    loop.run()
+    assert sorted(sent) == sorted(packets + packets[:2])
+    assert told == [(pairs[0][0].fileno(), "a bug")] * 2
     for ours, theirs in pairs:
         ours.close()
         theirs.close()
