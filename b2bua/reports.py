@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from b2bua.datadir import DataFolder
@@ -10,7 +9,7 @@ from b2bua.errors import DataFolderError, UsageError
 from cdr.errors import CdrError
 from cdr.export import TextSink, write_master_csv
 from cdr.proofs import Proofs
-from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow
+from cdr.rows import CallRow, ExtensionRow, SegmentRow, TokenRow, UserRow, iso
 from recording.reasons import UnknownReasonError, decode, render
 
 T = TypeVar("T")
@@ -158,14 +157,6 @@ def _segment(row: SegmentRow) -> dict[str, Any]:
         "id": row.id,
         "call_id": row.call_id,
     }
-
-
-def iso(at: int | None) -> str | None:
-    """Return a wall time (Unix microseconds) as ISO 8601 in UTC, to the second."""
-    if at is None:
-        return None
-    moment = datetime.fromtimestamp(at / 1_000_000, UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _why(row: CallRow) -> str:

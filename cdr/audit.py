@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cdr.records import AuditEntry
 from cdr.rows import AuditRow
@@ -36,13 +36,36 @@ class ChainHead(NamedTuple):
 EMPTY_CHAIN = ChainHead(0, GENESIS)
 
 
+FaultKind: TypeAlias = Literal["missing", "loose", "altered", "cut"]
+
+_FAULTS: Final[dict[FaultKind, str]] = {
+    "missing": "row {row} is missing",
+    "loose": "row {row} does not follow row {last}",
+    "altered": "row {row} was altered",
+    "cut": "the chain ends at row {last}, but row {row} was written",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFault:
+    """Where the chain breaks, and how; as text, in words."""
+
+    kind: FaultKind
+    row: int
+    last: int
+    "Up to this row the chain is whole."
+
+    def __str__(self) -> str:
+        return _FAULTS[self.kind].format(row=self.row, last=self.last)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReport:
     """What a look over the chain found."""
 
     checked: int
-    fault: str | None
-    "In words, with the row's number; None where the chain is whole."
+    fault: ChainFault | None
+    "None where the chain is whole."
 
     @property
     def intact(self) -> bool:
@@ -97,24 +120,32 @@ def parse_head(value: str | None) -> ChainHead:
 
 def check_chain(rows: Iterable[AuditRow], head: ChainHead) -> AuditReport:
     """Check the rows, in ascending order from the first on, against each other and the head."""
-    last = EMPTY_CHAIN
+    last, fault = follow(rows, EMPTY_CHAIN)
+    return AuditReport(checked=last.seq, fault=fault or check_end(last, head))
+
+
+def follow(rows: Iterable[AuditRow], last: ChainHead) -> tuple[ChainHead, ChainFault | None]:
+    """Check the rows that come after `last`; return the last good one, and what is wrong then."""
     for row in rows:
-        fault = _fault(row, last)
-        if fault is not None:
-            return AuditReport(checked=last.seq, fault=fault)
+        kind = _fault(row, last)
+        if kind is not None:
+            number = last.seq + 1 if kind == "missing" else row.seq
+            return last, ChainFault(kind=kind, row=number, last=last.seq)
         last = ChainHead(row.seq, row.hash)
-    if last != head:
-        fault = f"the chain ends at row {last.seq}, but row {head.seq} was written"
-        return AuditReport(checked=last.seq, fault=fault)
-    return AuditReport(checked=last.seq, fault=None)
+    return last, None
 
 
-def _fault(row: AuditRow, last: ChainHead) -> str | None:
+def check_end(last: ChainHead, head: ChainHead) -> ChainFault | None:
+    """Check that the chain ends with the row that was written last."""
+    if last == head:
+        return None
+    return ChainFault(kind="cut", row=head.seq, last=last.seq)
+
+
+def _fault(row: AuditRow, last: ChainHead) -> FaultKind | None:
     if row.seq != last.seq + 1:
-        return f"row {last.seq + 1} is missing"
+        return "missing"
     if row.prev_hash != last.hash:
-        return f"row {row.seq} does not follow row {last.seq}"
+        return "loose"
     values = (row.seq, row.at, row.actor, row.action, row.object, row.detail, row.prev_hash)
-    if row_hash(values) != row.hash:
-        return f"row {row.seq} was altered"
-    return None
+    return None if row_hash(values) == row.hash else "altered"

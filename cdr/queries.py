@@ -25,7 +25,7 @@ from cdr.connection import Query
 from cdr.engines import database_url, reading_engine, words_of
 from cdr.errors import StoreError
 from cdr.rows import (
-    AuditRow,
+    GRANTED,
     BindingRow,
     CallRow,
     EvidenceRow,
@@ -40,7 +40,6 @@ from cdr.rows import (
     value,
 )
 from cdr.schema import (
-    audit,
     calls,
     evidence,
     parties,
@@ -73,6 +72,12 @@ class CallFilter:
     linkedid: str | None = None
     extensions: tuple[str, ...] | None = None
     "Only calls in which one of these took part: what a user may see."
+    recorded: bool = False
+    "Only calls of which something was recorded."
+    basis: str | None = None
+    "Only calls in which somebody agreed in this way."
+    groundless: bool = False
+    "Only calls with a recording that began before anybody had agreed."
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the filter as SQL conditions with bound values."""
@@ -94,7 +99,32 @@ class CallFilter:
                     parties.c.call_id == calls.c.id, parties.c.extension.in_(self.extensions)
                 )
             )
+        return found + self._of_evidence()
+
+    def _of_evidence(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.recorded:
+            found.append(exists().where(segments.c.call_id == calls.c.id))
+        if self.basis is not None:
+            found.append(
+                exists().where(
+                    evidence.c.call_id == calls.c.id,
+                    evidence.c.kind == self.basis,
+                    evidence.c.decision == GRANTED,
+                )
+            )
+        if self.groundless:
+            found.append(exists().where(segments.c.call_id == calls.c.id, ~agreed_before()))
         return found
+
+
+def agreed_before() -> ColumnElement[bool]:
+    """Return the condition that somebody had agreed before a segment began."""
+    return exists().where(
+        evidence.c.call_id == segments.c.call_id,
+        evidence.c.decision == GRANTED,
+        evidence.c.decided_at <= segments.c.started_at,
+    )
 
 
 EVERY_CALL = CallFilter()
@@ -271,20 +301,6 @@ class ReadOnly:
         async with self._reading() as connection:
             row = (await connection.execute(query)).one()
         return Stored(recordings=int(row[0]), octets=int(row[1]))
-
-    # --- who did what
-
-    async def audit(self, limit: int = 100, before: int | None = None) -> tuple[AuditRow, ...]:
-        """Return the newest audit rows, newest first."""
-        return await self._all(
-            AuditRow,
-            audit,
-            lambda query: (
-                query.where(*([audit.c.seq < before] if before is not None else []))
-                .order_by(audit.c.seq.desc())
-                .limit(limit)
-            ),
-        )
 
     # --- how
 

@@ -11,10 +11,20 @@ from typing import Any, TypeVar, get_origin
 
 Value = TypeVar("Value")
 
+GRANTED = "granted"
+"The decision that a permit rests on."
+
 
 def utc(at: int) -> datetime:
     """Return a stored time as an aware datetime."""
     return datetime.fromtimestamp(at // 1_000_000, UTC).replace(microsecond=at % 1_000_000)
+
+
+def iso(at: int | None) -> str | None:
+    """Return a stored time as ISO 8601 in UTC, to the second."""
+    if at is None:
+        return None
+    return utc(at).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def column_names(kind: type) -> tuple[str, ...]:
@@ -164,6 +174,10 @@ class EvidenceRow:
     rtp_ssrc: int | None
     sip_call_id: str | None
     note: str | None
+
+    def covers(self, recording: SegmentRow) -> bool:
+        """Tell whether somebody had agreed before the recording began."""
+        return self.decision == GRANTED and self.decided_at <= recording.started_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from b2bua.errors import DataFolderError, StartError, UsageError
 from b2bua.prompt_changes import PromptChanges, Reload, install_offline, parse_name
 from cdr.errors import InvalidChangeError
 from cdr.journal import Journal
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.store import prepare
 from ivr.prompts import PromptError, PromptId, load
 from tests.support.wav import tone_wav
@@ -52,7 +52,7 @@ async def test_it_is_committed_before_it_is_read_again(folder: DataFolder) -> No
         seen.append(load(PromptId.CONSENT, "de", folder.prompts).sha256)
 
     await install(folder, request(), reload=reload)
-    async with ReadOnly(folder.database) as database:
+    async with Proofs(folder.database) as database:
         (row,) = await database.prompts()
         (entry,) = await database.audit()
     assert (row.id, row.name, row.language, row.version) == ("consent/de/1", "consent", "de", 1)
@@ -74,7 +74,7 @@ async def test_it_is_committed_before_it_is_read_again(folder: DataFolder) -> No
 async def test_two_at_once_are_two_versions(folder: DataFolder) -> None:
     reloads: list[int] = []
     await install(folder, request(), request(SECOND), reload=lambda: reloads.append(1))
-    async with ReadOnly(folder.database) as database:
+    async with Proofs(folder.database) as database:
         rows = await database.prompts()
     assert [row.version for row in rows] == [1, 2]
     assert len(reloads) == 2
@@ -111,7 +111,7 @@ async def test_what_can_not_be_played_is_refused(
 ) -> None:
     with pytest.RaisesGroup(pytest.RaisesExc(ChangeRefusedError, match=reason)):
         await install(folder, wrong, reload=lambda: None)
-    async with ReadOnly(folder.database) as database:
+    async with Proofs(folder.database) as database:
         assert await database.prompts() == ()
     assert not folder.prompts.exists()
 
