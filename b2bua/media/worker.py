@@ -9,14 +9,11 @@ ends with that leg: it is muted, a log record goes out, and the loop runs on.
 """
 
 import gc
-import mmap
 import resource
 import signal
 import socket
-import struct
 import sys
 import time
-from collections import deque
 from collections.abc import Sequence
 
 from b2bua.media.channel import ChannelError, ChildChannel
@@ -46,38 +43,29 @@ from b2bua.media.messages import (
 )
 from b2bua.media.options import read_options
 from b2bua.media.pairs import Pairs
+from b2bua.media.rings import Rings, UnknownRecorderError, attach
+from b2bua.media.rounds import TURN_S, Rounds
 from b2bua.media.securing import secure
 from b2bua.media.tally import Tally
-from b2bua.media.tap import Tap, TapRefusedError
+from b2bua.media.tap import TapRefusedError, Taps
 from b2bua.media.transcoder import Transcoders, UnknownCodecError
 from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
 from codec.stream_coders import warm_up
-from recording.permit import InvalidPermitError, decode
-from recording.spec import OUR_VOICE
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
 from rtp.io.socket import SPARE_DESCRIPTORS, PortRange
 from rtp.latch import LatchMode
-from rtp.ring import Kind, RingWriter
+from rtp.ring import RingWriter
 
 LOGGER = "b2bua.media.worker"
-
-TURN_S = 0.01
-"""Between two turns of the legs' housekeeping, where packets wake the loop so often: a leg takes
-10 µs, so with all that are due in 50 ms packets would wait for half a millisecond."""
-
-ROUND_NS = 1_000_000_000
-"In which each leg is looked after once. Twice a second was a tenth of all that relaying costs."
-
-RECORDING_ID = struct.Struct("<I")
 
 TABLES = {"PCMA>PCMU": PCMA_TO_PCMU, "PCMU>PCMA": PCMU_TO_PCMA}
 
 
 class UnknownError(Exception):
-    """A message names a leg, a recorder or a conversion that is not there."""
+    """A message names a leg, a port or a conversion that is not there."""
 
 
 class Worker:
@@ -94,7 +82,7 @@ class Worker:
     ) -> None:
         self._loop = loop
         self._channel = channel
-        self._rings = rings
+        self._rings = Rings(rings)
         self._pairs = pairs
         self._media_timeout_ns = int(media_timeout_s * 1e9)
         self._fast_path = loop.fast_path
@@ -102,17 +90,11 @@ class Worker:
             first_packet=self._first_packet, silent=self._silent, heard_again=self._heard_again
         )
         self._legs: dict[int, Leg] = {}
-        self._taps: dict[int, Tap] = {}
-        self._voice_taps: dict[int, Tap] = {}
-        self._turn: deque[int] = deque()
-        "Legs that are still to be looked after in this round."
-        self._turn_ns = 0
-        "Until when all are looked after that were due."
+        self._rounds = Rounds(self._legs)
         self._tally = Tally()
         self._transcoders = Transcoders()
         self._voice = Voice(loop, self._legs, tell=channel.send, on_error=self._leg_failed)
-        # The rings outlive this process, and the totals must not.
-        self._ring_base = [(r.lost_packets, r.gaps, r.marks_lost) for r in rings]
+        self._taps = Taps(self._rings, self._voice)
 
     def start(self) -> None:
         """Begin to listen to the channel, and to do what is due now and then."""
@@ -137,9 +119,11 @@ class Worker:
     def _obey(self, message: ToMediaWorker, now: int) -> None:
         try:
             self._dispatch(message, now)
-        except (UnknownError, UnknownCodecError) as error:
+        except (UnknownError, UnknownCodecError, UnknownRecorderError) as error:
             # A crossing of messages, e.g. with the release of the leg: no harm.
             self.log(WARNING, f"{type(message).__name__}: {error}")
+        except TapRefusedError as error:
+            self.log(ERROR, str(error))
         except Exception as error:  # noqa: BLE001 - a bulkhead: one message, not the worker
             self.log(ERROR, f"{type(message).__name__} failed: {error!r}")
 
@@ -154,10 +138,9 @@ class Worker:
             case Unbridge(leg_a, leg_b):
                 self._part(leg_a, leg_b)
             case OpenTap() | ChangeFormats() | CloseTap():
-                self._obey_tap(message, now)
+                self._taps.obey(self._leg(message.leg_id), message, now)
             case StopRecording(recorder, recording_id):
-                mark = RECORDING_ID.pack(recording_id)
-                self._ring(recorder).mark(Kind.STOPPED, 0, now, mark)
+                self._rings.mark_stopped(recorder, recording_id, now)
             case ReleaseLeg(leg_id):
                 self._release(leg_id, now)
             case OfferPorts(host, count):
@@ -201,11 +184,6 @@ class Worker:
         except KeyError:
             raise UnknownError(f"there is no leg {leg_id}") from None
 
-    def _ring(self, recorder: int) -> RingWriter:
-        if not 0 <= recorder < len(self._rings):
-            raise UnknownError(f"there is no recorder {recorder}")
-        return self._rings[recorder]
-
     def _offer(self, host: str, count: int, now: int) -> None:
         ports, reason = self._pairs.offer(host, count, now)
         self._channel.send(PortsOffered(host, ports, reason))
@@ -226,7 +204,7 @@ class Worker:
             # Whoever releases waits for an answer.
             self._channel.post(LegReleased(leg_id, 0, 0, 0, 0))
             return
-        self._close_tap(leg, now)
+        self._taps.close(leg, now)
         self._voice.forget(leg, now)
         self._transcoders.forget(leg_id)
         try:
@@ -241,59 +219,6 @@ class Worker:
         if peer is not None:
             self._tally.count(peer)
         self._channel.post(_last_words(leg))
-
-    # --- taps
-
-    def _obey_tap(self, message: OpenTap | ChangeFormats | CloseTap, now: int) -> None:
-        match message:
-            case OpenTap():
-                self._open_tap(message, now)
-            case ChangeFormats(leg_id, formats):
-                self._change_formats(self._leg(leg_id), formats, now)
-            case CloseTap(leg_id):
-                self._close_tap(self._leg(leg_id), now)
-
-    def _open_tap(self, message: OpenTap, now: int) -> None:
-        leg, ring = self._leg(message.leg_id), self._ring(message.recorder)
-        try:
-            tap = Tap(
-                decode(message.permit),
-                party_id=message.party_id,
-                epoch=message.epoch,
-                leg_id=leg.leg_id | OUR_VOICE if message.ours else leg.leg_id,
-                ring=ring,
-                spec=message.spec,
-            )
-        except (InvalidPermitError, TapRefusedError) as error:
-            self.log(ERROR, f"no tap on leg {leg.leg_id}: {error}")
-            return
-        if message.ours:
-            self._close_voice_tap(leg, now)
-            self._voice_taps[leg.leg_id] = tap
-            self._voice.tap(leg.leg_id, tap.open(now))
-        else:
-            self._close_tap(leg, now)
-            self._taps[leg.leg_id] = tap
-            leg.tap(tap.open(now))
-
-    def _change_formats(self, leg: Leg, formats: bytes, now: int) -> None:
-        tap = self._taps.get(leg.leg_id)
-        if tap is not None:
-            tap.change_formats(formats, now)
-
-    def _close_voice_tap(self, leg: Leg, now: int) -> None:
-        self._voice.tap(leg.leg_id, None)
-        tap = self._voice_taps.pop(leg.leg_id, None)
-        if tap is not None:
-            tap.close(now)
-
-    def _close_tap(self, leg: Leg, now: int) -> None:
-        """Keep what a party says, and what we say to it, out of the ring."""
-        self._close_voice_tap(leg, now)
-        leg.tap(None)
-        tap = self._taps.pop(leg.leg_id, None)
-        if tap is not None:
-            tap.close(now)
 
     # --- to the signalling process
 
@@ -326,45 +251,24 @@ class Worker:
 
     def housekeeping(self, now: int) -> None:
         """Look after some of the legs, and after what the channel could not take."""
-        for leg in self._next_legs(now):
+        for leg in self._rounds.due(now):
             try:
                 leg.sweep(now, self._media_timeout_ns)
             except Exception as error:  # noqa: BLE001 - a bulkhead: one leg
                 self._leg_failed(leg, error)
             self._tally.count(leg)
-        for ring in self._rings:
-            ring.flush(now)
+        self._rings.flush(now)
         self._channel.flush()
-
-    def _next_legs(self, now: int) -> list[Leg]:
-        """Return those whose turn it is. A round takes in whatever leg there is when it begins."""
-        turn, legs = self._turn, self._legs
-        if not turn:
-            turn.extend(legs)
-        count = min(len(turn), len(legs) * (now - self._turn_ns) // ROUND_NS)
-        if not count:
-            return []
-        # The rest of the time counts for the next turn, but never more than a round of it.
-        self._turn_ns = max(self._turn_ns + count * ROUND_NS // len(legs), now - ROUND_NS)
-        due = [turn.popleft() for _ in range(count)]
-        return [legs[leg_id] for leg_id in due if leg_id in legs]
 
     def report(self, now: int) -> None:
         """Send the totals."""
         self._pairs.trim(now)
-        lost = gaps = marks_lost = 0
-        for ring, base in zip(self._rings, self._ring_base, strict=True):
-            lost += ring.lost_packets - base[0]
-            gaps += ring.gaps - base[1]
-            marks_lost += ring.marks_lost - base[2]
         totals = self._tally.totals
         totals["dropped_wrong_source"] += self._pairs.strangers
         values: dict[str, float] = {
             **totals,
             "legs_transcoded": self._transcoders.legs,
-            "ring_packets_lost": lost,
-            "ring_gaps": gaps,
-            "ring_marks_lost": marks_lost,
+            **self._rings.totals,
             "channel_dropped": self._channel.dropped,
             "cpu_seconds": time.process_time(),
             "relay_delay_seconds": self._loop.batch_ns / 1e9,
@@ -400,11 +304,6 @@ def _place(error: Exception) -> str:
     if trace is None:
         return "an unknown place"
     return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
-
-
-def attach(fd: int) -> RingWriter:
-    """Return the writer of the ring in the shared memory `fd`."""
-    return RingWriter(memoryview(mmap.mmap(fd, 0)))
 
 
 def _pairs(ports: PortRange, loop: EventLoop) -> Pairs:
