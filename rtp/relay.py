@@ -12,9 +12,10 @@ Sans-IO: `receive` and `send` are the bound methods of sockets, but any callable
 Times are nanoseconds of the monotonic clock.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
+from rtp.ears import Ears, OnEvent, OnSound
 from rtp.fast_path import (
     ANY_WORD,
     FIELDS,
@@ -30,39 +31,11 @@ from rtp.fast_path import (
 )
 from rtp.header import HEADER_SIZE, MalformedRtpError, RtpHeader
 from rtp.outgoing import OutgoingStream
+from rtp.recoder import Recoder
 from rtp.statistics import NO_SSRC, Drops
-
-OnEvent = Callable[[RtpHeader, bytes, int], bool]
-"Takes a telephone event's header, its payload and the time; tells whether it is passed on."
-
-OnSound = Callable[[RtpHeader, bytes, int], None]
-"Takes a packet's header, its payload and the time."
 
 DEFAULT_CLOCK_RATE: Final = 8000
 "Hz; of all types for which the negotiation told no other."
-
-Recoded = tuple[int, int, bytes]
-"Second octet of the header (marker and type), timestamp and payload of a packet to be sent."
-
-
-class Recoder(Protocol):
-    """Makes packets of another codec of those that arrive, for a party that has no other."""
-
-    @property
-    def payload_types(self) -> Collection[int]:
-        """Those that it takes."""
-
-    @property
-    def followers(self) -> Collection[int]:
-        """Events: those that go the way that the sound before them went."""
-
-    def take(
-        self, header: RtpHeader, payload: bytes, now: int, outgoing: OutgoingStream
-    ) -> Iterable[Recoded]:
-        """Return the packets to be sent, as the next ones of `outgoing`."""
-
-    def restart(self) -> None:
-        """Go on behind another source of the outgoing stream."""
 
 
 class Relay:
@@ -73,13 +46,11 @@ class Relay:
     """
 
     __slots__ = (
-        "_events",
+        "_ears",
         "_fast_words",
         "_forwarded_from",
         "_octets_from",
-        "_on_sound",
         "_outgoing",
-        "_overheard",
         "_recoded",
         "_recoder",
         "_sequence_delta",
@@ -93,7 +64,6 @@ class Relay:
         "drops",
         "leg",
         "on_change",
-        "on_event",
         "receive",
         "received",
         "send",
@@ -115,11 +85,7 @@ class Relay:
         "Where packets go for the recorder; None: nowhere."
         self.send: Send | None = None
         "Of the other leg; set by `forward_to`, and by the owner when its socket changes."
-        self.on_event: OnEvent | None = None
-        "Who hears telephone events; set by `listen`."
-        self._events: frozenset[int] = frozenset()
-        self._overheard: frozenset[int] = frozenset()
-        self._on_sound: OnSound | None = None
+        self._ears = Ears()
         self._words: Mapping[int, int] = ANY_WORD
         self._fast_words: Mapping[int, int] | None = None
         self._tables: Mapping[int, bytes] = {}
@@ -172,24 +138,22 @@ class Relay:
     def listen(self, events: Collection[int], on_event: OnEvent | None) -> None:
         """Let `on_event` hear, and rule on, the telephone events of these payload types.
 
-        They leave the fast path, so nobody else pays for it. An event must have the SSRC of
-        the stream that the leg has: a digit may be somebody's word.
+        An event must have the SSRC of the stream that the leg has: a digit may be somebody's
+        word.
         """
-        before = self._events
-        self._events = frozenset(events) if on_event is not None else frozenset()
-        self.on_event = on_event
-        if self._events != before:
+        before = self._ears.types
+        self._ears.listen(events, on_event)
+        if self._ears.types != before:
             self._divert()
 
     def overhear(self, payload_types: Collection[int], on_sound: OnSound | None) -> None:
         """Let `on_sound` hear the sound of these payload types as it passes.
 
-        They leave the fast path: only for a leg on which keys come as tones.
+        Only for a leg on which keys come as tones: nothing of them is on the fast path then.
         """
-        before = self._overheard
-        self._overheard = frozenset(payload_types) if on_sound is not None else frozenset()
-        self._on_sound = on_sound
-        if self._overheard != before:
+        before = self._ears.types
+        self._ears.overhear(payload_types, on_sound)
+        if self._ears.types != before:
             self._divert()
 
     def sends_as(self, payload_type: int) -> int | None:
@@ -203,7 +167,7 @@ class Relay:
 
     def _quick(self) -> Mapping[int, int]:
         """Return the words but for events and sound that are listened to, and what is recoded."""
-        slow = self._events | self._recoded | self._overheard
+        slow = self._ears.types | self._recoded
         words = self._words
         if slow:
             words = {word: to for word, to in words.items() if word & 0x7F not in slow}
@@ -286,7 +250,7 @@ class Relay:
         if header is None:
             self.drops.malformed += 1
             return None
-        event = header.payload_type in self._events
+        event = header.payload_type in self._ears.events
         if event and self.received.ssrc not in (NO_SSRC, header.ssrc):
             self.drops.wrong_ssrc += 1
             return None
@@ -319,7 +283,7 @@ class Relay:
         if recoder is None and outgoing is not None and not self._synchronised:
             self._synchronise(outgoing, header, now)
             restarted = True
-        event = header.payload_type in self._events
+        event = header.payload_type in self._ears.events
         if event:
             # An event's timestamp is that of its beginning.
             self.received.untimed_ns = now
@@ -348,13 +312,12 @@ class Relay:
 
     def _hear(self, header: RtpHeader, length: int, now: int) -> bool:
         """Tell of a telephone event; return whether it is to be passed on, and can be."""
-        assert self.on_event is not None
-        passed = self.on_event(header, self._payload(header, length), now)
+        passed = self._ears.rule(header, self._payload(header, length), now)
         return passed and 0x8000 | header.payload_type in self._words
 
     def _overhear(self, header: RtpHeader, length: int, now: int) -> None:
-        if header.payload_type in self._overheard and self._on_sound is not None:
-            self._on_sound(header, self._payload(header, length), now)
+        if header.payload_type in self._ears.sounds:
+            self._ears.hear(header, self._payload(header, length), now)
 
     def _payload(self, header: RtpHeader, length: int) -> bytes:
         """Return the payload of the packet in the buffer."""
@@ -394,10 +357,9 @@ class Relay:
         self, recoder: Recoder, outgoing: OutgoingStream, header: RtpHeader, length: int, now: int
     ) -> None:
         """Send what the recoder makes of a packet; the stream's numbers are its own from here."""
-        view = self.buffer.views[length]
         self._tap(length, now)
         self._unforwarded += 1
-        payload = view[header.payload_offset : length - header.padding].tobytes()
+        payload = self._payload(header, length)
         for second, timestamp, octets in recoder.take(header, payload, now, outgoing):
             if outgoing.ssrc == NO_SSRC:
                 outgoing.ssrc, outgoing.sequence = header.ssrc, header.sequence - 1 & 0xFFFF

@@ -31,7 +31,7 @@ from codec.stream_coders import (
 )
 from rtp.header import RtpHeader
 from rtp.outgoing import OutgoingStream
-from rtp.relay import Recoded
+from rtp.recoder import Recoded
 from rtp.statistics import NO_SSRC
 
 CONCEALED_MS: Final = 100

@@ -19,7 +19,8 @@ from rtp.io.rtcp_port import RtcpPort
 from rtp.io.socket import PortPair
 from rtp.latch import LatchMode, Source
 from rtp.outgoing import OutgoingStream
-from rtp.relay import Recoder, Relay
+from rtp.recoder import Recoder
+from rtp.relay import Relay
 from rtp.srtp import Keys, Lock
 from rtp.statistics import NO_SSRC
 

@@ -12,7 +12,8 @@ from codec.stream_coders import CLOCK_RATES, make_stream_decoder, make_stream_en
 from rtp.fast_path import FastPath
 from rtp.header import HEADER, RtpHeader
 from rtp.outgoing import OutgoingStream
-from rtp.relay import Recoded, Relay
+from rtp.recoder import Recoded
+from rtp.relay import Relay
 from tests.support import audio
 
 MS = 1_000_000
