@@ -9,8 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from b2bua.media.from_recorder import RecordingClosed
 from b2bua.media.members import OpenRecording
-from b2bua.media.messages import RecordingClosed
 from cdr.journal import Journal
 from cdr.own_reading import open_calls, open_segments, read
 from cdr.records import CallEnded, Disposition, SegmentClosed

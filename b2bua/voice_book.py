@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from b2bua.errors import StartError
-from b2bua.media.messages import LoadSound, PlayPart
+from b2bua.media.to_worker import LoadSound, PlayPart
 from ivr import hold_music, tones
 from ivr.consent_menu import Question
 from ivr.prompts import Prompt, PromptError, PromptId, load_all

@@ -22,11 +22,11 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from b2bua.media.messages import (
+from b2bua.media.from_worker import DigitReceived
+from b2bua.media.to_worker import (
     Bridge,
     CloseTap,
     CollectDigits,
-    DigitReceived,
     LoadSound,
     OpenTap,
     Play,

@@ -14,7 +14,8 @@ from typing import Self, TypeVar
 import msgspec
 
 from b2bua.media.channel import Deframer, frame
-from b2bua.media.messages import FromMediaWorker, LendLeg, OfferPorts, PortsOffered
+from b2bua.media.from_worker import FromMediaWorker, PortsOffered
+from b2bua.media.to_worker import LendLeg, OfferPorts
 from bench import mmsg, procfs
 from bench.generator import Destination
 from rtp.ring import RingLayout, initialise

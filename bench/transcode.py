@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from b2bua.media.messages import Recoding
+from b2bua.media.to_worker import Recoding
 from b2bua.media.transcoder import Transcoder
 from bench import judge, report, speech
 from codec.stream_coders import CLOCK_RATES, make_stream_encoder, working_rate

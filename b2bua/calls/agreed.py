@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from b2bua.media.leg import Law
-from b2bua.media.messages import LawName
+from b2bua.media.to_worker import LawName
 from recording.spec import StreamFormat
 from sip.audio_stream import AudioStream, incoming_payloads
 from sip.payload import LAWS, Payload

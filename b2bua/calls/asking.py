@@ -9,7 +9,7 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.negotiation import would_hold
-from b2bua.media.messages import DigitReceived, PlayFinished, PlayStarted
+from b2bua.media.from_worker import DigitReceived, PlayFinished, PlayStarted
 from ivr.consent_menu import (
     ConsentMenu,
     Departure,

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from b2bua.calls.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
-from b2bua.media.messages import EventRecoding, Recoding, Route
+from b2bua.media.to_worker import EventRecoding, Recoding, Route
 from sip.audio_stream import AudioStream, NoCommonCodec
 from sip.payload import Payload
 from sip.route_plan import RoutePlan, routes

@@ -17,7 +17,7 @@ from b2bua.calls.services import CallServices
 from b2bua.calls.transcodable import transcodable
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError
-from b2bua.media.messages import PlayPart
+from b2bua.media.to_worker import PlayPart
 from sip.errors import RemoteProtocolError
 from sip.secure_media import NoUsableKey, SrtpRequired
 

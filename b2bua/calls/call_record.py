@@ -8,7 +8,8 @@ from typing import Literal
 
 from b2bua.calls.leg_quality import leg_mos
 from b2bua.calls.party import Party
-from b2bua.media.messages import LegReleased, RecordingClosed
+from b2bua.media.from_recorder import RecordingClosed
+from b2bua.media.from_worker import LegReleased
 from b2bua.trunks.arrival import dialled_number
 from cdr.journal import Journal
 from cdr.records import (

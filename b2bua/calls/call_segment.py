@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from b2bua.calls.bridge import Bridge, Side
+from b2bua.media.from_recorder import RecordingClosed
 from b2bua.media.leg import MediaLeg
 from b2bua.media.members import OpenRecording
-from b2bua.media.messages import RecordingClosed
 from recording.permit import RecordingPermit, encode
 from recording.spec import OUR_VOICE, OURS, RecordingSpec, StreamFormat, TapSpec
 

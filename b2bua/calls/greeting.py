@@ -12,7 +12,8 @@ from b2bua.calls.call_over import NO_ANSWER, CallOver, cancelled
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.renegotiation import is_update
-from b2bua.media.messages import FirstPacket, PlayFinished, PlayPart
+from b2bua.media.from_worker import FirstPacket, PlayFinished
+from b2bua.media.to_worker import PlayPart
 from ivr.consent_menu import Decision, Verdict, prompt_due
 from ivr.prompts import PromptId
 from ivr.tones import Tone

@@ -11,7 +11,7 @@ only rang can't listen in. Which of them an answer means, its tag says.
 
 from dataclasses import dataclass, replace
 
-from b2bua.media.messages import MasterKey, SrtpKeys
+from b2bua.media.to_worker import MasterKey, SrtpKeys
 from sip.sdes import OFFERED, Crypto, choose, fresh
 from sip.sdp import SessionDescription
 from sip.secure_media import (

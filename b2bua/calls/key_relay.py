@@ -11,7 +11,8 @@ from collections.abc import Collection
 from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.key_ways import KeyWays
-from b2bua.media.messages import KeysDue, LawName
+from b2bua.media.from_worker import KeysDue
+from b2bua.media.to_worker import LawName
 from sip.events import RequestCompleted
 from sip.info import DTMF_RELAY, dtmf_relay
 

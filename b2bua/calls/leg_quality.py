@@ -1,6 +1,6 @@
 """What a leg was worth to those who spoke over it: one figure for its row."""
 
-from b2bua.media.messages import LegReleased
+from b2bua.media.from_worker import LegReleased
 from rtp.quality import delay_ms, mos
 
 

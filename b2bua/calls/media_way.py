@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from b2bua.addresses import Addresses
 from b2bua.calls.party import Party
-from b2bua.media.messages import LatchMode
+from b2bua.media.to_worker import LatchMode
 from b2bua.settings.media import LatchChoice, MediaConfig
 from rtp.srtp import is_available
 from sip.address import Flow, is_unspecified

@@ -10,7 +10,8 @@ from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.greeting import answer_to_no
 from b2bua.calls.inbox import CallEvent
-from b2bua.media.messages import PlayFinished, PlayPart
+from b2bua.media.from_worker import PlayFinished
+from b2bua.media.to_worker import PlayPart
 from ivr.consent_menu import Decision as Answer
 from ivr.consent_menu import Verdict
 from ivr.prompts import PromptId

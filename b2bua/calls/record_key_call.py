@@ -17,9 +17,10 @@ from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
 from b2bua.calls.transcodable import transcodable
+from b2bua.media.from_worker import PlayFinished
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError
-from b2bua.media.messages import PlayFinished, PlayPart
+from b2bua.media.to_worker import PlayPart
 from ivr.prompts import PromptId
 from recording.controller import Action, Wish
 from sip.errors import RemoteProtocolError

@@ -13,7 +13,7 @@ from b2bua.calls.key_relay import KeyRelay
 from b2bua.calls.lifting import Lifting
 from b2bua.calls.record_key import RecordKey
 from b2bua.calls.referring import Referring
-from b2bua.media.messages import CodeReceived, KeysDue, MediaResumed, MediaTimeout
+from b2bua.media.from_worker import CodeReceived, KeysDue, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start
 from sip.errors import RemoteProtocolError

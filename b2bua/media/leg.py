@@ -7,25 +7,27 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from b2bua.media.messages import (
-    Bridge,
-    ChangeFormats,
-    CloseTap,
+from b2bua.media.from_worker import (
     CodeReceived,
-    CollectDigits,
     DigitReceived,
     FirstPacket,
     KeysDue,
-    LatchMode,
-    LawName,
     LegReleased,
     MediaResumed,
     MediaTimeout,
+    PlayFinished,
+    PlayStarted,
+)
+from b2bua.media.to_worker import (
+    Bridge,
+    ChangeFormats,
+    CloseTap,
+    CollectDigits,
+    LatchMode,
+    LawName,
     OpenTap,
     Play,
-    PlayFinished,
     PlayPart,
-    PlayStarted,
     PressKeys,
     Route,
     SendDigits,

@@ -14,10 +14,11 @@ from typing import Final
 
 from b2bua.errors import MitschnittError
 from b2bua.media.cooling import COOLING_S, CoolingPorts
+from b2bua.media.from_worker import PortsOffered
 from b2bua.media.leg import MediaLeg
 from b2bua.media.members import Worker
-from b2bua.media.messages import LendLeg, OfferPorts, PortsOffered
 from b2bua.media.placement import choose
+from b2bua.media.to_worker import LendLeg, OfferPorts
 from b2bua.patience import patiently, settle
 from sip.address import HostPort
 

@@ -5,14 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from b2bua.children import Child
+from b2bua.media.from_recorder import FromRecorder, RecorderLoad, RecordingClosed
+from b2bua.media.from_worker import FromMediaWorker
 from b2bua.media.leg import MediaLeg
-from b2bua.media.messages import (
-    GAUGES,
-    FromMediaWorker,
-    FromRecorder,
-    RecorderLoad,
-    RecordingClosed,
-)
+from b2bua.media.messages import GAUGES
 from b2bua.media.placement import SILENT_S, Candidate, Load
 
 CALM = RecorderLoad(taking=True, level=0)

@@ -17,35 +17,34 @@ from typing import Any
 
 from b2bua.children import Child
 from b2bua.errors import StartError
-from b2bua.media.leg import LegMessage, MediaLeg
-from b2bua.media.lending import Lending
-from b2bua.media.members import OpenRecording, Recorder, Worker, totals
-from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
-from b2bua.media.messages import (
+from b2bua.media.from_recorder import (
+    FromRecorder,
+    RecorderLoad,
+    RecorderReady,
+    RecordingClosed,
+    RecordingOpened,
+)
+from b2bua.media.from_worker import (
     CodeReceived,
-    Counters,
     DigitReceived,
     FirstPacket,
     FromMediaWorker,
-    FromRecorder,
     KeysDue,
     LegReleased,
-    LoadSound,
-    LogLine,
     MediaResumed,
     MediaTimeout,
     PlayFinished,
     PlayStarted,
     PortsOffered,
-    RecorderLoad,
-    RecorderReady,
-    RecordingClosed,
-    RecordingOpened,
-    ReleaseLeg,
-    StopRecording,
 )
+from b2bua.media.leg import LegMessage, MediaLeg
+from b2bua.media.lending import Lending
+from b2bua.media.members import OpenRecording, Recorder, Worker, totals
+from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
+from b2bua.media.messages import Counters, LogLine
 from b2bua.media.placement import RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
+from b2bua.media.to_worker import LoadSound, ReleaseLeg, StopRecording
 from b2bua.settings.media import MediaConfig
 
 logger = logging.getLogger("b2bua.media")

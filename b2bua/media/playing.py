@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from b2bua.media.messages import LoadSound, Play, PlayFinished, PlayStarted
+from b2bua.media.from_worker import PlayFinished, PlayStarted
 from b2bua.media.speaker import Speaker, Speakers
+from b2bua.media.to_worker import LoadSound, Play
 from codec.linear import TABLES
 from codec.stream_coders import CLOCK_RATES, NARROW, make_stream_encoder
 from ivr.player import Part, Player

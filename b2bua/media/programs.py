@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from b2bua.children import ChildSpec
-from b2bua.media.messages import FromMediaWorker, FromRecorder
+from b2bua.media.from_recorder import FromRecorder
+from b2bua.media.from_worker import FromMediaWorker
 from b2bua.settings.media import MediaConfig
 
 

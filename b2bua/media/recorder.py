@@ -24,14 +24,8 @@ from pathlib import Path
 from typing import Final
 
 from b2bua.media.channel import ChildChannel
-from b2bua.media.messages import (
-    Counters,
-    LogLine,
-    RecorderLoad,
-    RecorderReady,
-    RecordingClosed,
-    RecordingOpened,
-)
+from b2bua.media.from_recorder import RecorderLoad, RecorderReady, RecordingClosed, RecordingOpened
+from b2bua.media.messages import Counters, LogLine
 from b2bua.media.options import read_options
 from recording.events import Closed, Opened
 from recording.folder import Folder

@@ -1,11 +1,11 @@
 """Keys from the signalling process, put to use on a leg."""
 
-from b2bua.media import messages
+from b2bua.media import to_worker
 from rtp.io.leg import Leg
 from rtp.srtp import Keys, MasterKey, SrtpUnavailableError
 
 
-def secure(leg: Leg, srtp: messages.SrtpKeys | None) -> None:
+def secure(leg: Leg, srtp: to_worker.SrtpKeys | None) -> None:
     """Let the leg take and send SRTP with these keys, or plain RTP for None.
 
     Raises `SrtpUnavailableError`; the leg is mute then, for no word must go out in the clear.
@@ -18,5 +18,5 @@ def secure(leg: Leg, srtp: messages.SrtpKeys | None) -> None:
         raise
 
 
-def _key(key: messages.MasterKey) -> MasterKey:
+def _key(key: to_worker.MasterKey) -> MasterKey:
     return MasterKey(suite=key.suite, key=key.key, mki=key.mki)

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from b2bua.media.messages import EventRecoding, Recoding, Route
+from b2bua.media.to_worker import EventRecoding, Recoding, Route
 from codec.stream_coders import (
     CLOCK_RATES,
     StreamDecoder,

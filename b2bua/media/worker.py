@@ -17,30 +17,14 @@ import time
 from collections.abc import Sequence
 
 from b2bua.media.channel import ChannelError, ChildChannel
-from b2bua.media.messages import (
-    ERROR,
-    WARNING,
-    Bridge,
-    ChangeFormats,
-    CloseTap,
-    Counters,
+from b2bua.media.from_worker import (
     FirstPacket,
     LegReleased,
-    LendLeg,
-    LoadSound,
-    LogLine,
     MediaResumed,
     MediaTimeout,
-    OfferPorts,
-    OpenTap,
     PortsOffered,
-    ReleaseLeg,
-    Route,
-    SetRemote,
-    StopRecording,
-    ToMediaWorker,
-    Unbridge,
 )
+from b2bua.media.messages import ERROR, WARNING, Counters, LogLine
 from b2bua.media.options import read_options
 from b2bua.media.pairs import Pairs
 from b2bua.media.rings import Rings, UnknownRecorderError, attach
@@ -48,6 +32,21 @@ from b2bua.media.rounds import TURN_S, Rounds
 from b2bua.media.securing import secure
 from b2bua.media.tally import Tally
 from b2bua.media.tap import TapRefusedError, Taps
+from b2bua.media.to_worker import (
+    Bridge,
+    ChangeFormats,
+    CloseTap,
+    LendLeg,
+    LoadSound,
+    OfferPorts,
+    OpenTap,
+    ReleaseLeg,
+    Route,
+    SetRemote,
+    StopRecording,
+    ToMediaWorker,
+    Unbridge,
+)
 from b2bua.media.transcoder import Transcoders, UnknownCodecError
 from b2bua.media.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA

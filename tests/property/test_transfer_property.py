@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.directory import Extension
-from b2bua.media.messages import OpenTap
+from b2bua.media.to_worker import OpenTap
 from cdr.records import CallEnded, CallOpened, EvidenceStored, PartyJoined
 from recording.permit import decode
 from sip.errors import LocalProtocolError

@@ -10,10 +10,11 @@ import pytest
 
 from b2bua.media import lending as media_lending
 from b2bua.media.cooling import COOLING_S
+from b2bua.media.from_worker import PortsOffered
 from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.lending import ENOUGH, LOT, Lending, NoPortError
 from b2bua.media.members import Worker
-from b2bua.media.messages import LendLeg, OfferPorts, PortsOffered, ReleaseLeg
+from b2bua.media.to_worker import LendLeg, OfferPorts, ReleaseLeg
 
 HOST = "127.0.0.1"
 

@@ -4,16 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from b2bua.media.messages import (
-    CodeReceived,
-    CollectDigits,
-    DigitReceived,
-    KeysDue,
-    PressKeys,
-    Route,
-    SendDigits,
-    SetRemote,
-)
+from b2bua.media.from_worker import CodeReceived, DigitReceived, KeysDue
+from b2bua.media.to_worker import CollectDigits, PressKeys, Route, SendDigits, SetRemote
 from codec.linear import Law
 from ivr.digits import KEYS
 from ivr.key_pad import Way

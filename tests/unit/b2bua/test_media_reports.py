@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from b2bua.media.messages import Bridge, Counters, LegReleased, ReleaseLeg, SetRemote
+from b2bua.media.from_worker import LegReleased
+from b2bua.media.messages import Counters
+from b2bua.media.to_worker import Bridge, ReleaseLeg, SetRemote
 from rtp.rtcp import (
     Goodbye,
     ReceiverReport,

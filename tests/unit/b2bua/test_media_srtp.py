@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from b2bua.media.messages import (
+from b2bua.media.from_worker import LegReleased
+from b2bua.media.messages import Counters, LogLine
+from b2bua.media.to_worker import (
     Bridge,
-    Counters,
-    LegReleased,
     LoadSound,
-    LogLine,
     MasterKey,
     Play,
     PlayPart,

@@ -11,18 +11,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from b2bua.media.messages import (
+from b2bua.media.from_worker import CodeReceived, DigitReceived, PlayFinished, PlayStarted
+from b2bua.media.messages import LogLine
+from b2bua.media.to_worker import (
     Bridge,
     CloseTap,
-    CodeReceived,
     CollectDigits,
-    DigitReceived,
     LoadSound,
-    LogLine,
     Play,
-    PlayFinished,
     PlayPart,
-    PlayStarted,
     ReleaseLeg,
     Route,
     SendDigits,

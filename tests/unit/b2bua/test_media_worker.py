@@ -20,20 +20,22 @@ import pytest
 
 from b2bua.media import worker as media_worker
 from b2bua.media.channel import ChildChannel, Deframer, frame
-from b2bua.media.messages import (
-    Bridge,
-    ChangeFormats,
-    CloseTap,
-    Counters,
+from b2bua.media.from_worker import (
     FirstPacket,
     FromMediaWorker,
     LegReleased,
-    LendLeg,
-    LogLine,
     MediaTimeout,
+    PortsOffered,
+)
+from b2bua.media.messages import Counters, LogLine
+from b2bua.media.pairs import Pairs
+from b2bua.media.to_worker import (
+    Bridge,
+    ChangeFormats,
+    CloseTap,
+    LendLeg,
     OfferPorts,
     OpenTap,
-    PortsOffered,
     ReleaseLeg,
     Route,
     SetRemote,
@@ -41,7 +43,6 @@ from b2bua.media.messages import (
     ToMediaWorker,
     Unbridge,
 )
-from b2bua.media.pairs import Pairs
 from codec.laws import PCMA_TO_PCMU
 from recording.permit import Basis, encode, grant
 from rtp.header import RtpHeader

@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 
 from b2bua.media.channel import Deframer
-from b2bua.media.messages import (
-    Counters,
+from b2bua.media.from_recorder import (
     FromRecorder,
     RecorderLoad,
     RecorderReady,
     RecordingClosed,
     RecordingOpened,
 )
+from b2bua.media.messages import Counters
 from codec.g711 import encode_alaw
 from recording import permit as permits
 from recording.permit import Basis

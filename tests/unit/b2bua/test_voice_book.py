@@ -8,7 +8,7 @@ import pytest
 
 from b2bua.errors import StartError
 from b2bua.media.channel import MAX_FRAME
-from b2bua.media.messages import PlayPart
+from b2bua.media.to_worker import PlayPart
 from b2bua.voice_book import VoiceBook
 from ivr.hold_music import NAME as MUSIC
 from ivr.prompts import SHIPPED, PromptId

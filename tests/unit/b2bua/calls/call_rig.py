@@ -21,8 +21,8 @@ from b2bua.calls.switchboard import Switchboard
 from b2bua.config import parse
 from b2bua.directory import Directory, Extension, Forwards
 from b2bua.media.members import OpenRecording
-from b2bua.media.messages import Bridge, SetRemote, Unbridge
 from b2bua.media.plane import MediaPlane
+from b2bua.media.to_worker import Bridge, SetRemote, Unbridge
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.trunks.trunk import Trunks

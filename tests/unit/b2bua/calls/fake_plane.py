@@ -6,28 +6,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from b2bua.media.leg import LegEvent, MediaLeg
-from b2bua.media.lending import NoPortError
-from b2bua.media.members import OpenRecording
-from b2bua.media.messages import (
-    Bridge,
+from b2bua.media.from_recorder import RecordingClosed
+from b2bua.media.from_worker import (
     CodeReceived,
-    CollectDigits,
     DigitReceived,
     FirstPacket,
     KeysDue,
-    LoadSound,
     MediaTimeout,
-    OpenTap,
-    Play,
     PlayFinished,
     PlayStarted,
+)
+from b2bua.media.leg import LegEvent, MediaLeg
+from b2bua.media.lending import NoPortError
+from b2bua.media.members import OpenRecording
+from b2bua.media.placement import RecorderBusyError
+from b2bua.media.to_worker import (
+    Bridge,
+    CollectDigits,
+    LoadSound,
+    OpenTap,
+    Play,
     PressKeys,
-    RecordingClosed,
     StopPlay,
     Unbridge,
 )
-from b2bua.media.placement import RecorderBusyError
 from ivr.key_pad import KeyPad, Way
 from sip.address import HostPort
 

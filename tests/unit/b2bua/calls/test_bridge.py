@@ -5,8 +5,8 @@ import pytest
 from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.negotiation import would_hold
 from b2bua.media.leg import LegKeeper, MediaLeg
-from b2bua.media.messages import Bridge as Join
-from b2bua.media.messages import SetRemote, Unbridge
+from b2bua.media.to_worker import Bridge as Join
+from b2bua.media.to_worker import SetRemote, Unbridge
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.sdp import SessionDescription

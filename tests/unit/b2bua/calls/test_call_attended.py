@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import SetRemote
+from b2bua.media.to_worker import SetRemote
 from cdr.records import CallEnded, CallOpened, EvidenceStored
 from sip.events import (
     InviteAnswered,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import ChangeFormats, OpenTap
+from b2bua.media.to_worker import ChangeFormats, OpenTap
 from cdr.records import CallEnded
 from codec import optional
 from recording.spec import StreamFormat, decode_formats, decode_tap

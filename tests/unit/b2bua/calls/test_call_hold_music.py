@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import OpenTap, Play, StopPlay
+from b2bua.media.to_worker import OpenTap, Play, StopPlay
 from codec.optional import has_g722, has_opus
 from sip.events import (
     InviteAnswered,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import CloseTap, CollectDigits, OpenTap, SendDigits, StopPlay
+from b2bua.media.to_worker import CloseTap, CollectDigits, OpenTap, SendDigits, StopPlay
 from cdr.records import CallEnded, EvidenceStored, SegmentClosed, SegmentOpened
 from recording.permit import Basis, decode
 from recording.spec import decode_tap

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import CollectDigits, SendDigits
+from b2bua.media.to_worker import CollectDigits, SendDigits
 from cdr.records import EvidenceStored
 from ivr.key_pad import Way
 from sip.events import InDialogReceived, InviteAnswered, InviteOffered

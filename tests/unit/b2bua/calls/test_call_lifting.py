@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import ChangeFormats, OpenTap
+from b2bua.media.to_worker import ChangeFormats, OpenTap
 from recording.spec import decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import CollectDigits, OpenTap
+from b2bua.media.to_worker import CollectDigits, OpenTap
 from cdr.records import CallIvrAnswered, CallRouted, EvidenceStored
 from sip.events import (
     InviteAnswered,

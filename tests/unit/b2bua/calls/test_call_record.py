@@ -5,7 +5,7 @@ import pytest
 from b2bua.calls.call_record import CallRecord
 from b2bua.calls.leg_quality import leg_mos
 from b2bua.calls.party import Party
-from b2bua.media.messages import LegReleased
+from b2bua.media.from_worker import LegReleased
 from cdr.journal import Journal
 from cdr.records import PartyLeft
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import Play
+from b2bua.media.to_worker import Play
 from cdr.records import CallAnswered, CallEnded, PartyJoined
 from sip.events import (
     InviteAnswered,

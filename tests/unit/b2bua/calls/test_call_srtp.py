@@ -12,7 +12,7 @@ from b2bua.calls.media_way import MediaWay
 from b2bua.calls.negotiation import Negotiation
 from b2bua.directory import Extension
 from b2bua.media.leg import LegKeeper, MediaLeg
-from b2bua.media.messages import Bridge, SetRemote, SrtpKeys
+from b2bua.media.to_worker import Bridge, SetRemote, SrtpKeys
 from rtp import srtp as rtp_srtp
 from sip import sdes
 from sip.address import HostPort

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.messages import Bridge, EventRecoding, OpenTap, Play, Recoding
+from b2bua.media.to_worker import Bridge, EventRecoding, OpenTap, Play, Recoding
 from recording.spec import decode_tap
 from sip.audio_stream import audio_stream
 from sip.events import (

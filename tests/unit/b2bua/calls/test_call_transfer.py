@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.directory import Extension
-from b2bua.media.messages import CloseTap, CollectDigits
+from b2bua.media.to_worker import CloseTap, CollectDigits
 from cdr.records import CallEnded, CallOpened, EvidenceStored
 from sip.events import (
     InviteAnswered,

@@ -1,7 +1,7 @@
 import pytest
 
 from b2bua.calls.leg_quality import leg_mos
-from b2bua.media.messages import LegReleased
+from b2bua.media.from_worker import LegReleased
 
 
 def released(received: int = 1000, lost: int = 0, **more: float | None) -> LegReleased:

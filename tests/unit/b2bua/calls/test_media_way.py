@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.calls.media_way import MediaWay
-from b2bua.media.messages import SetRemote
+from b2bua.media.to_worker import SetRemote
 from sip.events import (
     InviteAnswered,
     InviteFailed,

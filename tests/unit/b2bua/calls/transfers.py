@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
-from b2bua.media.messages import Bridge, OpenTap
+from b2bua.media.to_worker import Bridge, OpenTap
 from cdr.records import CallOpened
 from recording.spec import decode_tap
 from sip.events import (
