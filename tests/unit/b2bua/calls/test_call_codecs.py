@@ -10,9 +10,9 @@ from cdr.records import CallEnded
 from codec import optional
 from recording.spec import StreamFormat, decode_formats, decode_tap
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
-from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.call_rig import TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A, B, internal
+from tests.unit.b2bua.calls.scenes import A, B, internal, outgoing
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102", "manual"), extension("103")
@@ -36,6 +36,18 @@ async def renegotiate(by: Phone, other: Phone, offer: bytes, answer: bytes) -> N
     other.accept(await other.take(ReinviteReceived), body=answer)
     assert (await by.take(RequestCompleted)).code == 200
     await asyncio.sleep(0.1)
+
+
+async def recorded_in(house: House, formats: str) -> CallEnded:
+    """Have a call in these formats, with the record key pressed; returns its row."""
+    alice, bob = house.phone("102"), house.phone("103")
+    alice.dial("103", sdp(alice.host, formats=formats))
+    bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats=formats))
+    await alice.take(InviteAnswered)
+    await asyncio.sleep(1)
+    house.plane.dial_code(A)
+    await asyncio.sleep(3)
+    return await house.hang_up(alice, bob)
 
 
 @virtual
@@ -96,6 +108,15 @@ async def test_the_row_names_what_the_recorder_could_not_decode(tmp_path: Path) 
 
 
 @virtual
+async def test_a_codec_that_we_can_not_decode_makes_no_recording(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        row = await recorded_in(house, "18 101")
+        assert not house.plane.recorded
+    assert (row.outcome, row.outcome_reason) == ("failed", "unknown_codec")
+    assert row.outcome_params == {"codec": "G729"}
+
+
+@virtual
 async def test_without_the_library_the_row_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,13 +157,18 @@ async def test_with_the_library_a_wideband_call_is_recorded(tmp_path: Path) -> N
     assert row.outcome == "recorded"
 
 
-async def recorded_in(house: House, formats: str) -> CallEnded:
-    """Have a call in these formats, with the record key pressed; returns its row."""
-    alice, bob = house.phone("102"), house.phone("103")
-    alice.dial("103", sdp(alice.host, formats=formats))
-    bob.answer(await bob.take(InviteOffered), sdp(bob.host, formats=formats))
-    await alice.take(InviteAnswered)
-    await asyncio.sleep(1)
-    house.plane.dial_code(A)
-    await asyncio.sleep(3)
-    return await house.hang_up(alice, bob)
+@virtual
+async def test_who_has_gone_to_a_codec_that_we_do_not_speak_has_not_agreed(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE) as house:
+        alice, outside = await outgoing(house)
+        outside.reinvite(sdp(TRUNK_HOST, formats="18 101", version=2))
+        again = await alice.take(ReinviteReceived)
+        alice.accept(again, body=sdp(alice.host, formats="18 101", version=2))
+        assert (await outside.take(RequestCompleted)).code == 200
+        house.plane.dial_code(A)
+        await asyncio.sleep(1)
+        assert house.plane.heard(B) == []
+        row = await house.hang_up(alice, outside)
+        assert house.evidence == [("consent", "timed_out")]
+        assert not house.plane.recorded
+    assert row.outcome == "refused"

@@ -538,3 +538,74 @@ async def test_who_cancels_while_the_answer_waits_for_its_prack(tmp_path: Path) 
         await bob.take(UsageEnded)
         await house.over()
         assert InviteCancelled.__name__ not in bob.untold
+
+
+@virtual
+async def test_a_refused_reinvite_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told, joins = house.remotes(A), len(house.joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=2))
+        bob.accept(await bob.take(ReinviteReceived), 488)
+        assert (await alice.take(RequestCompleted)).code == 488
+        assert (house.remotes(A), len(house.joins)) == (told, joins)
+        alice.reinvite(sdp(alice.host, port=4444, version=3))
+        bob.accept(await bob.take(ReinviteReceived))
+        assert (await alice.take(RequestCompleted)).code == 200
+        assert house.remotes(A) == [*told, 4444]
+        await house.hang_up(alice, bob)
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n"])
+@virtual
+async def test_a_reinvite_that_can_not_be_used_goes_no_further(tmp_path: Path, body: bytes) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(body)
+        assert (await alice.take(RequestCompleted)).code == 488
+        assert bob.untold == []
+        await house.hang_up(alice, bob)
+
+
+@virtual
+async def test_an_answer_to_a_reinvite_that_can_not_be_used_is_488_to_who_offered(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(sdp(alice.host, version=2, port=4002))
+        bob.accept(await bob.take(ReinviteReceived), body=b"nonsense")
+        assert (await alice.take(RequestCompleted)).code == 488
+        await house.hang_up(alice, bob)
+
+
+@virtual
+async def test_a_refresh_without_an_offer_gets_what_stands(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        told = house.remotes(A)
+        alice.reinvite(b"")
+        answered = await alice.take(RequestCompleted)
+        assert answered.response is not None
+        assert SessionDescription.parse(answered.response.body).media[0].port == 20002
+        bob.reinvite(sdp(bob.host, version=2, port=4002))
+        assert (await bob.take(RequestCompleted)).code == 491, "Alice's answer is under way"
+        alice.ack(sdp(alice.host, port=4444, version=2))
+        await asyncio.sleep(0.1)
+        assert house.remotes(A) == [*told, 4444]
+        bob.reinvite(sdp(bob.host, version=2, port=4002))
+        alice.accept(await alice.take(ReinviteReceived))
+        assert (await bob.take(RequestCompleted)).code == 200
+        await house.hang_up(alice, bob)
+
+
+@virtual
+async def test_a_refresh_whose_answer_can_not_be_used_ends_the_call(tmp_path: Path) -> None:
+    async with open_house(tmp_path, ALICE, BOB) as house:
+        alice, bob = await internal(house)
+        alice.reinvite(b"")
+        await alice.take(RequestCompleted)
+        alice.ack(b"nonsense")
+        await alice.take(UsageEnded)
+        await bob.take(UsageEnded)
+        assert (await house.over()).disposition == "ANSWERED"
