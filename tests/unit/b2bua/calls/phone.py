@@ -16,7 +16,7 @@ from sip.events import (
     ReinviteReceived,
     RequestCompleted,
 )
-from sip.message import URI, Address, Request
+from sip.message import URI, Address, Request, Response
 from sip.session_timer import SessionPolicy
 
 E = TypeVar("E")
@@ -202,6 +202,12 @@ class Phone:
                 if isinstance(event, kind):
                     return event
                 assert isinstance(event, skipped), f"{self.number} was told {event}"
+
+    async def response(self) -> Response:
+        """Take the response to what it has asked for last."""
+        completed = await self.take(RequestCompleted)
+        assert completed.response is not None
+        return completed.response
 
     def hear_of(self, event: Event) -> None:
         if self.answers_early_offers and isinstance(event, InviteProgressed):

@@ -43,10 +43,9 @@ async def changes(
     told = direction(event.request.body)
     version = int(body.split()[2])
     other.accept(event, body=sdp(other.host, direction=answer or ANSWERS[told], version=version))
-    completed = await holder.take(RequestCompleted)
-    assert completed.response is not None
+    completed = await holder.response()
     await asyncio.sleep(1)
-    return told, direction(completed.response.body)
+    return told, direction(completed.body)
 
 
 @pytest.mark.parametrize(
