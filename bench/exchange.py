@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.server import Server, ServerError
-from bench.sip_client import Account, Call, Phone
+from bench.sip_call import Account, Call
+from bench.sip_client import Phone
 from bench.sip_loop import Loop
 from bench.sip_text import Address
 

@@ -20,7 +20,7 @@ from bench import judge, procfs, report
 from bench.exchange import Exchange, open_exchange, set_up
 from bench.generator import Destination, Generator, Outcome
 from bench.server import Server, ServerError, Settings
-from bench.sip_client import Call
+from bench.sip_call import Call
 from bench.traffic import Plan
 
 PSS_EVERY_S = 1.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from bench import mmsg
-from bench.sip_client import Account
+from bench.sip_call import Account
 from bench.sip_text import Address
 
 HOST = "127.0.0.1"

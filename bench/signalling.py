@@ -19,7 +19,7 @@ import numpy as np
 from bench import procfs, report
 from bench.exchange import Exchange, open_exchange
 from bench.server import Server, ServerError, Settings
-from bench.sip_client import Call
+from bench.sip_call import Call
 
 EXTENSIONS = 16
 "Different pairs of extensions that call each other."

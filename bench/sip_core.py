@@ -17,7 +17,8 @@ from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
 from b2bua.calls.negotiation import Negotiation
 from b2bua.media.leg import LegMessage, MediaLeg
 from bench import report
-from bench.sip_client import Account, Call, Phone
+from bench.sip_call import Account, Call
+from bench.sip_client import Phone
 from bench.sip_text import Address
 from sip.address import Flow, HostPort
 from sip.digest import Challenger, Ha1, Verified, ha1

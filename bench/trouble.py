@@ -22,7 +22,7 @@ from bench.flood import Flood, Flooder
 from bench.generator import Generator
 from bench.media import CALLS_BEGINNING_PER_S, LEAD_NS, destinations, hang_up
 from bench.server import Server, ServerError, Settings
-from bench.sip_client import Call
+from bench.sip_call import Call
 from bench.traffic import FRAMES_PER_SECOND, Plan
 
 CHURN_PER_S = 20.0

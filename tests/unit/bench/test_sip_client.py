@@ -1,7 +1,8 @@
 """The bench's telephone, against itself and against the examples of the RFCs."""
 
 from bench import sip_text
-from bench.sip_client import Account, Call, Phone
+from bench.sip_call import Account, Call
+from bench.sip_client import Phone
 from bench.sip_loop import Loop
 from bench.sip_text import Message
 
