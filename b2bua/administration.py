@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection
 from typing import TypeVar
 
-from b2bua.calls.call_record import wall_us
 from b2bua.choices import EVERY_DIRECTION, EVERY_WAY, SrtpWish
 from b2bua.control_messages import (
     AddExtension,
@@ -31,6 +30,7 @@ from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import MitschnittError, UsageError
 from b2bua.settings.values import installed
+from b2bua.wall_clock import wall_us
 from cdr.account_records import (
     SessionClosed,
     SessionOpened,

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from b2bua.administration import ChangeRefusedError
-from b2bua.calls.call_record import wall_us
 from b2bua.control_messages import InstallPrompt, PromptReplaced
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, MitschnittError, UsageError
+from b2bua.wall_clock import wall_us
 from cdr.errors import CdrError
 from cdr.journal import Journal
 from cdr.own_reading import every_prompt, read

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from b2bua.media.from_recorder import RecordingClosed
 from b2bua.media.members import OpenRecording
+from b2bua.wall_clock import MICROSECONDS
 from cdr.journal import Journal
 from cdr.own_reading import open_calls, open_segments, read
 from cdr.records import CallEnded, Disposition, SegmentClosed
@@ -21,8 +22,6 @@ from recording.reasons import ReasonKey, because
 from recording.recovery import OpenSegment, Recovered, recover, recover_one
 
 logger = logging.getLogger("b2bua.recovery")
-
-MICROSECONDS = 1_000_000
 
 
 async def recover_after_crash(database: Path, recordings: Path, journal: Journal) -> None:

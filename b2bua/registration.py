@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from b2bua.directory import Extension
 from b2bua.settings.sip import SipConfig
+from b2bua.wall_clock import MICROSECONDS, wall_us
 from cdr.journal import Journal
 from cdr.records import BindingRemoved, BindingStored
 from cdr.rows import BindingRow
@@ -17,7 +18,6 @@ from sip.registrar import Binding, BindingChange, Registrar
 
 logger = logging.getLogger("b2bua.registration")
 
-MICROSECONDS = 1_000_000
 
 _TRANSPORTS: dict[str, Transport] = {"UDP": "UDP", "TCP": "TCP", "TLS": "TLS"}
 
@@ -107,7 +107,7 @@ def _to_row(binding: Binding, ahead: float) -> BindingStored:
         local_port=binding.flow.local.port,
         remote_host=binding.flow.remote.host,
         remote_port=binding.flow.remote.port,
-        registered_at=time.time_ns() // 1000,
+        registered_at=wall_us(),
         expires_at=int((binding.expires_at + ahead) * MICROSECONDS),
         call_id=binding.call_id,
         cseq=binding.cseq,

@@ -14,7 +14,6 @@ from b2bua import control
 from b2bua.addresses import Addresses
 from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
-from b2bua.calls.call_record import wall_us
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.media_way import MediaWays
 from b2bua.calls.services import CallServices
@@ -38,6 +37,7 @@ from b2bua.trunks.asking import Office
 from b2bua.trunks.desk import TrunkDesk
 from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
+from b2bua.wall_clock import wall_us
 from b2bua.web.child import WebPages, open_web
 from cdr.errors import CdrError
 from cdr.journal import Journal

@@ -1,7 +1,6 @@
 """The figures of the storage for the command line; the arithmetic is that of the page."""
 
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError
 from b2bua.reports import read
+from b2bua.wall_clock import wall_us
 from cdr.queries import ReadOnly
 from cdr.usage import DayUsage, Stored, growth, planned_octets, size_text, window_start
 from recording.storage import free_space
@@ -16,7 +16,7 @@ from recording.storage import free_space
 
 def storage_report(folder: DataFolder, configured: Path | None) -> dict[str, Any]:
     """Return folder, figures and forecast; raises `DataFolderError`."""
-    now = time.time_ns() // 1000
+    now = wall_us()
 
     async def query(database: ReadOnly) -> tuple[tuple[DayUsage, ...], Stored]:
         return await database.usage(window_start(now)), await database.stored()

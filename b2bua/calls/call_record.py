@@ -1,7 +1,6 @@
 """What a call tells the journal, as it happens: opened, parties, answered, segments, ended."""
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +10,7 @@ from b2bua.calls.party import Party
 from b2bua.media.from_recorder import RecordingClosed
 from b2bua.media.from_worker import LegReleased
 from b2bua.trunks.arrival import dialled_number
+from b2bua.wall_clock import MICROSECONDS, wall_us
 from cdr.journal import Journal
 from cdr.records import (
     CallAnswered,
@@ -31,13 +31,6 @@ from cdr.records import (
 )
 from recording.spec import RecordingSpec
 from sip.events import InviteOffered
-
-MICROSECONDS = 1_000_000
-
-
-def wall_us() -> int:
-    """Return the wall clock in microseconds, as the tables hold it."""
-    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

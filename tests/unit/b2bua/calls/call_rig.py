@@ -13,7 +13,6 @@ from typing import cast
 
 from b2bua.addresses import Addresses
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
-from b2bua.calls.call_record import MICROSECONDS
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.media_way import MediaWays
 from b2bua.calls.services import CallServices
@@ -27,6 +26,7 @@ from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.trunks.trunk import Trunks
 from b2bua.voice_book import VoiceBook
+from b2bua.wall_clock import MICROSECONDS
 from cdr.journal import Journal
 from cdr.records import CallEnded, CallOpened, CallRouted, EvidenceStored
 from sip.address import Flow, HostPort
