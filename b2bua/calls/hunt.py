@@ -6,8 +6,9 @@ from typing import Protocol
 from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
+from b2bua.calls.first_answer import first_answer
 from b2bua.calls.inbox import CallEvent, PickedUp
-from b2bua.calls.ringing import Ringing, first_answer
+from b2bua.calls.ringing import Ringing
 from b2bua.calls.search import Search, Station, Step
 from b2bua.calls.trunk_ringing import TrunkRinging
 from b2bua.routing import ToTrunk

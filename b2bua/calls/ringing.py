@@ -1,44 +1,26 @@
-"""Ringing parties: every contact of an extension; `trunk_ringing.py` rings numbers outside.
+"""Ringing a party: every contact of an extension; `trunk_ringing.py` rings numbers outside.
 
-The first 2xx wins, all other branches are cancelled. What the caller hears meanwhile is the
-business of whoever rings: see `on_event`.
+Whose answer is taken is `first_answer.py`'s.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Self
 
 from b2bua.calls.bridge import Side
-from b2bua.calls.call_over import (
-    UNSPECIFIED,
-    Unanswered,
-    all_failed,
-    cancelled,
-    likeliest,
-    no_answer,
-    not_encrypted,
-)
+from b2bua.calls.call_over import UNSPECIFIED, Unanswered, all_failed, no_answer, not_encrypted
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
-from b2bua.calls.inbox import CallEvent, PickedUp
 from b2bua.calls.media_way import MediaWay
 from b2bua.calls.party import Party
-from b2bua.calls.pickup import fetch
 from b2bua.trunks.trunk import ANONYMOUS
 from recording.reasons import ReasonKey
 from sip.address import Flow
 from sip.build import HeaderList
 from sip.dialog import header_values
-from sip.events import (
-    InviteAnswered,
-    InviteCancelled,
-    InviteFailed,
-    InviteProgressed,
-    UsageEnded,
-)
+from sip.events import InviteAnswered, InviteFailed
 from sip.message import URI, Address, parse_uri
 from sip.reason import q850_cause
 from sip.registrar import Binding
@@ -50,17 +32,11 @@ NO_COMMON_CODEC = frozenset({488, 606})
 NO_COMMON_MEDIA = NO_COMMON_CODEC | {415}
 "Of a secure profile some say it as if it were another kind of body."
 
-ELSEWHERE = (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),)
-"With it a telephone counts no missed call (:rfc:`3326`)."
-
-_ANSWERED_ELSEWHERE = re.compile(r"\s*SIP\s*;.*\bcause\s*=\s*200\b", re.IGNORECASE)
-
 Device = tuple[Binding, ...]
 "The flows of one telephone, in the order in which to try them; most have one."
 
 FLOW_FAILED = 430
 "Of a proxy: the telephone's connection to it is no more (:rfc:`5626#section-11.5`)."
-
 
 NOT_THERE = 480
 "What that is to a caller."
@@ -288,73 +264,6 @@ class Ringing:
     def _drop(self, usage: int) -> None:
         self._branches.pop(usage, None)
         self._c.branches.discard(usage)
-
-
-async def first_answer(
-    conversation: Conversation,
-    ringings: Sequence[Ringing],
-    on_event: Callable[[CallEvent], None],
-    *,
-    patience_s: float,
-) -> InviteAnswered | PickedUp:
-    """Return the first answer of parties who were started; nobody rings any longer then.
-
-    Or who has fetched the call in their place. Raises `CallOver` when there will be no answer.
-    `on_event` gets what is neither an answer nor an end.
-    """
-    waiting = [ringing for ringing in ringings if ringing.rings]
-    refusals = [ringing.not_started for ringing in ringings if not ringing.rings]
-    deadline = conversation.now + patience_s
-    why: HeaderList = ()
-    try:
-        while waiting:
-            event = await conversation.next_event(deadline)
-            match event:
-                case None:
-                    raise no_answer(ReasonKey.NOT_ANSWERED, waiting[0].party.number)
-                case InviteAnswered() | PickedUp() if _is_taken(conversation, waiting, event):
-                    why = ELSEWHERE
-                    return event
-                case InviteFailed() if ringing := _whose(waiting, event.usage):
-                    over = ringing.refused(event)
-                    if over is not None:
-                        waiting.remove(ringing)
-                        refusals.append(over)
-                case InviteProgressed() if ringing := _whose(waiting, event.usage):
-                    ringing.heard_of(event.usage)
-                    on_event(event)
-                case InviteCancelled() | UsageEnded() if event.usage == conversation.a:
-                    why = _passed_on(event)
-                    raise cancelled()
-                case _:
-                    on_event(event)
-        raise likeliest(refusals)
-    finally:
-        for ringing in waiting:
-            ringing.lose_patience(why)
-
-
-def _is_taken(
-    conversation: Conversation, waiting: Sequence[Ringing], event: InviteAnswered | PickedUp
-) -> bool:
-    """Take the answer of one who rings, or of whoever fetches the call where one rings."""
-    if isinstance(event, PickedUp):
-        rings = any(ringing.party.number == event.number for ringing in waiting)
-        return rings and fetch(conversation, event)
-    ringing = _whose(waiting, event.usage)
-    if ringing is not None:
-        ringing.answered(event)
-    return ringing is not None
-
-
-def _passed_on(event: InviteCancelled | UsageEnded) -> HeaderList:
-    """Return why a caller gave up, where that matters to telephones: no call was missed."""
-    reason = event.reason if isinstance(event, InviteCancelled) else ""
-    return ELSEWHERE if _ANSWERED_ELSEWHERE.match(reason) else ()
-
-
-def _whose(ringings: Sequence[Ringing], usage: int) -> Ringing | None:
-    return next((ringing for ringing in ringings if ringing.has(usage)), None)
 
 
 def routes_of(device: Device) -> tuple[str, ...]:

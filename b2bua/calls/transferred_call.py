@@ -8,12 +8,13 @@ the busy tone and the call is over.
 from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver, CutOff
 from b2bua.calls.exchange import Exchange
+from b2bua.calls.first_answer import first_answer
 from b2bua.calls.hunt import Hunt, let_meet
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.lent_call import LentCall
 from b2bua.calls.line import Line
 from b2bua.calls.party import Party
-from b2bua.calls.ringing import Ringing, first_answer
+from b2bua.calls.ringing import Ringing
 from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
 from b2bua.calls.still_ringing import Target, Transfer
