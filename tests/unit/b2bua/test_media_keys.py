@@ -1,6 +1,5 @@
 """The real media worker and keys that come as tones, as INFO, and in two ways at once."""
 
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,20 +10,21 @@ from ivr.digits import KEYS
 from ivr.key_pad import Way
 from ivr.tone_keys import ToneKeys
 from ivr.tone_sender import tone_of
-from tests.unit.b2bua.test_media_voice import Packet, assert_gapless, events, hear_until, press
-from tests.unit.b2bua.test_media_worker import HOST, Phone, Worker, end, start
+from tests.unit.b2bua.media_rig import (
+    HOST,
+    Packet,
+    Phone,
+    Worker,
+    assert_gapless,
+    events,
+    hear_until,
+    press,
+)
 
 LAWS: dict[int, Law] = {0: "PCMU", 8: "PCMA"}
 BOTH_LAWS = Route({0: 0, 8: 8, 101: 101}, {})
 SOUND_ALONE = Route({0: 0, 8: 8}, {})
 LAST = b"z" * 160
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = start()
-    yield worker
-    end(worker)
 
 
 def sound(phone: Phone, port: int, key: str, *, payload_type: int = 8) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,7 +19,7 @@ from rtp.rtcp import (
     serialize,
 )
 from tests.support import ports
-from tests.unit.b2bua.test_media_worker import ALAW, HOST, Phone, Worker, end, start
+from tests.unit.b2bua.media_rig import ALAW, HOST, Phone, Worker
 
 FIRST_REPORT_S = (1.0, 3.1 + 1.5)
 "The timer's bounds, a second for the turn that meets it, and half of one for a busy machine."
@@ -41,6 +40,10 @@ class ReportingPhone(Phone):
         for number, each in enumerate((self.socket, self.rtcp)):
             each.bind((HOST, port + number))
             each.settimeout(10.0)
+
+    def close(self) -> None:
+        super().close()
+        self.rtcp.close()
 
     def reported(self) -> tuple[RtcpPacket, ...]:
         """The next compound that comes."""
@@ -66,16 +69,6 @@ class ReportingPhone(Phone):
             ssrc=self.ssrc, ntp=0xABCD_1234 << 16, timestamp=0, packets=1, octets=1
         )
         self.rtcp.sendto(serialize((report,)), (HOST, port + 1))
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = start()
-    yield worker
-    for phone in worker.phones:
-        if isinstance(phone, ReportingPhone):
-            phone.rtcp.close()
-    end(worker)
 
 
 def call(worker: Worker, *, named: int = 0) -> tuple[ReportingPhone, int, ReportingPhone, int]:

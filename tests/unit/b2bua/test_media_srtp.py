@@ -1,9 +1,7 @@
 """SRTP in the real media worker: keys come with the remote, the recorder gets plain packets."""
 
-from collections.abc import Iterator
 
 import msgspec
-import pytest
 
 from b2bua.media.from_worker import LegReleased
 from b2bua.media.messages import Counters, LogLine
@@ -22,16 +20,9 @@ from rtp.header import RtpHeader
 from rtp.srtp import Opener, Sealer
 from rtp.statistics import Drops
 from sip.sdes import fresh
-from tests.unit.b2bua.test_media_worker import ALAW, HOST, Worker, end, start, tap
+from tests.unit.b2bua.media_rig import ALAW, HOST, Worker, tap
 
 SUITE = "AEAD_AES_256_GCM"
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = start()
-    yield worker
-    end(worker)
 
 
 def a_key(suite: str = SUITE) -> MasterKey:

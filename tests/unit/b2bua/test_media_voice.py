@@ -4,7 +4,6 @@ import logging
 import select
 import time
 from array import array
-from collections.abc import Iterator
 from itertools import pairwise
 
 import msgspec
@@ -32,24 +31,32 @@ from codec.stream_coders import make_stream_decoder
 from ivr.digits import EVENT, KEYS
 from ivr.sound import PCMU_SILENCE, Sound
 from recording.spec import OUR_VOICE
-from rtp.header import RtpHeader, sequence_distance, timestamp_distance
+from rtp.header import sequence_distance, timestamp_distance
 from rtp.ring import Kind
 from tests.support import audio
-from tests.unit.b2bua.test_media_worker import ALAW, HOST, Phone, Worker, end, start, tap
+from tests.unit.b2bua.media_rig import (
+    ALAW,
+    HOST,
+    Packet,
+    Phone,
+    Worker,
+    assert_gapless,
+    events,
+    hear_until,
+    press,
+    tap,
+)
 
 CODES = ("*1", "*5", "*6", "*0")
 SOUND = LoadSound("de/consent", bytes(range(256)) * 5, bytes(range(255, -1, -1)) * 5)
 "160 ms, 8 packets."
 
-Packet = tuple[RtpHeader, bytes]
-
 
 @pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = start()
+def worker(worker: Worker) -> Worker:
+    """One that has the sound."""
     worker.send(SOUND)
-    yield worker
-    end(worker)
+    return worker
 
 
 def single(worker: Worker) -> tuple[Phone, int]:
@@ -63,46 +70,6 @@ def single(worker: Worker) -> tuple[Phone, int]:
 def play(leg_id: int, play_id: int = 1, *, loop: bool = False, payload_type: int = 8) -> Play:
     parts = (PlayPart(sound=SOUND.name, loop=loop),)
     return Play(leg_id, play_id, parts, 8 if payload_type == 8 else 0)
-
-
-def press(phone: Phone, port: int, key: str, *, event_type: int = 101, packets: int = 5) -> None:
-    """Press a key as phones do: one timestamp, growing duration, three ends."""
-    timestamp = (160 * phone.sequence) & 0xFFFFFFFF
-    for number in range(packets + 2):
-        step = min(number + 1, packets)
-        ended = step == packets
-        header = RtpHeader(
-            payload_type=event_type,
-            sequence=phone.sequence & 0xFFFF,
-            timestamp=timestamp,
-            ssrc=phone.ssrc,
-            marker=number == 0,
-        )
-        phone.sequence += 1
-        payload = EVENT.pack(KEYS.index(key), (0x80 if ended else 0) | 10, 160 * step)
-        phone.socket.sendto(header.serialize() + payload, (HOST, port))
-
-
-def events(packets: list[Packet]) -> str:
-    """The keys that a phone has heard, by the timestamps of telephone events."""
-    keys = {h.timestamp: KEYS[data[0]] for h, data in packets if h.payload_type == 101}
-    return "".join(keys.values())
-
-
-def assert_gapless(packets: list[Packet]) -> None:
-    """One SSRC, no number missing, and time never runs backwards."""
-    for (before, _), (after, _) in pairwise(packets):
-        assert after.ssrc == before.ssrc
-        assert sequence_distance(before.sequence, after.sequence) == 1
-        assert timestamp_distance(before.timestamp, after.timestamp) >= 0
-
-
-def hear_until(phone: Phone, last: bytes) -> list[Packet]:
-    """All packets up to the one with this payload."""
-    packets: list[Packet] = []
-    while not packets or packets[-1][1] != last:
-        packets.append(phone.hear())
-    return packets
 
 
 TONE = audio.tone(600.0, 1.0)

@@ -1,8 +1,6 @@
 """The real media worker as a child process: socket pair, shared memory, packets on loopback."""
 
 import logging
-import mmap
-import os
 import signal
 import socket
 import struct
@@ -10,24 +8,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 import pytest
 
 from b2bua.media import worker as media_worker
-from b2bua.media.channel import ChildChannel, Deframer, frame
-from b2bua.media.from_worker import (
-    FirstPacket,
-    FromMediaWorker,
-    LegReleased,
-    MediaTimeout,
-    PortsOffered,
-)
-from b2bua.media.messages import Counters, LogLine
+from b2bua.media.channel import ChildChannel
+from b2bua.media.from_worker import FirstPacket, LegReleased, MediaTimeout, PortsOffered
+from b2bua.media.messages import LogLine
 from b2bua.media.pairs import Pairs
 from b2bua.media.to_worker import (
     Bridge,
@@ -44,197 +34,12 @@ from b2bua.media.to_worker import (
     Unbridge,
 )
 from codec.laws import PCMA_TO_PCMU
-from recording.permit import Basis, encode, grant
 from rtp.header import RtpHeader
 from rtp.io.leg import Leg
 from rtp.io.loop import EventLoop
 from rtp.io.socket import PortRange
-from rtp.ring import Kind, RingLayout, initialise
-from rtp.ring_reader import RingReader
-
-HOST = "127.0.0.1"
-ROOT = Path(__file__).parents[3]
-PATIENCE_S = 10.0
-ALAW = Route(payload_types={8: 8, 101: 101}, transcode={})
-
-M = TypeVar("M", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True)
-class Entry:
-    kind: int
-    leg: int
-    sequence: int
-    ssrc: int
-    arrival_s: float
-    data: bytes
-
-
-class Phone:
-    def __init__(self, ssrc: int, host: str = HOST) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.socket.settimeout(PATIENCE_S)
-        self.ssrc = ssrc
-        self.sequence = 65530
-
-    @property
-    def port(self) -> int:
-        return int(self.socket.getsockname()[1])
-
-    def say(self, port: int, payload: bytes = b"a" * 160, *, payload_type: int = 8) -> None:
-        header = RtpHeader(
-            payload_type=payload_type,
-            sequence=self.sequence & 0xFFFF,
-            timestamp=(160 * self.sequence) & 0xFFFFFFFF,
-            ssrc=self.ssrc,
-        )
-        self.sequence += 1
-        self.socket.sendto(header.serialize() + payload, (HOST, port))
-
-    def hear(self) -> tuple[RtpHeader, bytes]:
-        data = self.socket.recv(2048)
-        header = RtpHeader.parse(data)
-        return header, data[header.payload_offset :]
-
-    def hears_nothing(self) -> bool:
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(2048)
-        except BlockingIOError:
-            return True
-        finally:
-            self.socket.settimeout(PATIENCE_S)
-        return False
-
-
-@dataclass
-class Worker:
-    process: subprocess.Popen[bytes]
-    channel: socket.socket
-    readers: list[RingReader]
-    deframer: Deframer[FromMediaWorker] = field(default_factory=lambda: Deframer(FromMediaWorker))
-    inbox: list[FromMediaWorker] = field(default_factory=list)
-    phones: list[Phone] = field(default_factory=list)
-
-    def send(self, *messages: msgspec.Struct) -> None:
-        self.channel.sendall(b"".join(frame(message) for message in messages))
-
-    def expect(self, kind: type[M], condition: Callable[[M], bool] = lambda _: True) -> M:
-        """The next message of `kind`; others stay for later."""
-        while True:
-            for index, message in enumerate(self.inbox):
-                if isinstance(message, kind) and condition(message):
-                    del self.inbox[index]
-                    return message
-            data = self.channel.recv(65536)
-            assert data, f"the worker has left: {self.inbox}"
-            self.inbox += self.deframer.feed(data)
-
-    def phone(self, ssrc: int, host: str = HOST) -> Phone:
-        self.phones.append(Phone(ssrc, host))
-        return self.phones[-1]
-
-    def leg(self, leg_id: int) -> int:
-        """Lend a leg; its port."""
-        self.send(OfferPorts(HOST, 1))
-        (port,) = self.expect(PortsOffered).ports
-        self.send(LendLeg(leg_id, port))
-        # What comes before the worker knows of the leg is a stranger's.
-        self.barrier()
-        return port
-
-    def call(self, route: Route = ALAW, back: Route = ALAW) -> tuple[Phone, int, Phone, int]:
-        """Two phones, bridged; phone and port of leg 1, then of leg 2."""
-        alice, bob = self.phone(11), self.phone(22)
-        ports = self.leg(1), self.leg(2)
-        self.send(
-            SetRemote(1, HOST, alice.port),
-            SetRemote(2, HOST, bob.port),
-            Bridge(1, 2, route, back),
-        )
-        return alice, ports[0], bob, ports[1]
-
-    def barrier(self) -> None:
-        """Return when the worker has obeyed all that was sent before."""
-        self.send(ReleaseLeg(999_999))
-        self.expect(LegReleased, lambda m: m.leg_id == 999_999)
-
-    def counters(self) -> dict[str, float]:
-        """The totals when every leg has been looked at from now on, which takes a second."""
-        for _ in range(2):
-            self.expect(Counters)
-        return self.expect(Counters).values
-
-    def ring(self, recorder: int = 0) -> list[Entry]:
-        """What has been written into a ring since it was last asked."""
-        reader = self.readers[recorder]
-        new = [*reader.new_entries(), *reader.new_entries()]
-        return [
-            Entry(
-                kind=int(entry["kind"]),
-                leg=int(entry["leg"]),
-                sequence=int(entry["sequence"]),
-                ssrc=int(entry["ssrc"]),
-                arrival_s=int(entry["arrival_ns"]) / 1e9,
-                data=reader.data(entry),
-            )
-            for entry in new
-        ]
-
-
-def start(rings: int = 2, ports: str = "20000-60000", media_timeout_s: float = 30.0) -> Worker:
-    layout = RingLayout.for_calls(2)
-    fds, readers = [], []
-    for number in range(rings):
-        fd = os.memfd_create(f"ring-{number}")
-        os.ftruncate(fd, layout.size)
-        memory = memoryview(mmap.mmap(fd, layout.size))
-        initialise(memory, layout)
-        fds.append(fd)
-        readers.append(RingReader(memory))
-    ours, theirs = socket.socketpair()
-    ours.settimeout(PATIENCE_S)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "b2bua.media.worker"),
-            *("--channel", str(theirs.fileno()), "--ring", ",".join(map(str, fds))),
-            *("--ports", ports, "--media-timeout", str(media_timeout_s)),
-        ],
-        cwd=ROOT,
-        pass_fds=(theirs.fileno(), *fds),
-        stderr=subprocess.PIPE,
-    )
-    theirs.close()
-    for fd in fds:
-        os.close(fd)
-    return Worker(process, ours, readers)
-
-
-def end(worker: Worker) -> None:
-    worker.channel.close()
-    _, errors = worker.process.communicate(timeout=PATIENCE_S)
-    for phone in worker.phones:
-        phone.socket.close()
-    assert errors == b""
-    assert worker.process.returncode == 0
-
-
-@pytest.fixture
-def worker() -> Iterator[Worker]:
-    worker = start()
-    yield worker
-    end(worker)
-
-
-def permit(party: str = "party-1", epoch: int = 1) -> bytes:
-    return encode(
-        grant(call_id="c1", party_id=party, basis=Basis.OPT_IN, evidence_id="e1", epoch=epoch)
-    )
-
-
-def tap(leg_id: int, recorder: int = 0, spec: bytes = b"spec") -> OpenTap:
-    return OpenTap(leg_id, "party-1", 1, recorder, permit(), spec)
+from rtp.ring import Kind
+from tests.unit.b2bua.media_rig import ALAW, HOST, PATIENCE_S, ROOT, Worker, permit, running, tap
 
 
 def test_two_phones_hear_each_other_and_the_first_packet_is_told(worker: Worker) -> None:
@@ -451,12 +256,15 @@ def test_counters_tell_what_happened(worker: Worker) -> None:
     assert values["cpu_seconds"] > 0
 
 
+def a_free_port() -> int:
+    """The first port of a pair that was free a moment ago."""
+    with running() as probe:
+        return probe.leg(1)
+
+
 def test_a_full_range_and_a_silent_leg_are_told() -> None:
-    probe = start()
-    port = probe.leg(1)
-    end(probe)
-    worker = start(ports=f"{port}-{port + 1}", media_timeout_s=0.3)
-    try:
+    port = a_free_port()
+    with running(ports=f"{port}-{port + 1}", media_timeout_s=0.3) as worker:
         assert worker.leg(1) == port
         worker.send(OfferPorts(HOST, 1))
         assert "all in use" in worker.expect(PortsOffered).reason
@@ -466,16 +274,11 @@ def test_a_full_range_and_a_silent_leg_are_told() -> None:
         assert 0.3 <= timeout.silent_s < 5
         worker.counters()
         assert not [m for m in worker.inbox if isinstance(m, MediaTimeout)]
-    finally:
-        end(worker)
 
 
 def test_a_freed_port_is_not_lent_again_at_once() -> None:
-    probe = start()
-    port = probe.leg(1)
-    end(probe)
-    worker = start(ports=f"{port}-{port + 3}")
-    try:
+    port = a_free_port()
+    with running(ports=f"{port}-{port + 3}") as worker:
         first = worker.leg(1)
         worker.send(ReleaseLeg(1))
         worker.expect(LegReleased)
@@ -483,17 +286,12 @@ def test_a_freed_port_is_not_lent_again_at_once() -> None:
         assert second != first
         worker.send(OfferPorts(HOST, 1))
         assert "cooling off" in worker.expect(PortsOffered).reason
-    finally:
-        end(worker)
 
 
 def test_a_late_packet_of_a_call_is_not_heard_in_the_next_one_with_its_ports() -> None:
     """Neither if it comes while the ports rest, nor while they wait for a leg, nor after that."""
-    probe = start()
-    port = probe.leg(1)
-    end(probe)
-    worker = start(ports=f"{port}-{port + 3}")
-    try:
+    port = a_free_port()
+    with running(ports=f"{port}-{port + 3}") as worker:
         alice, port_a, bob, port_b = worker.call()
         alice.say(port_a)
         bob.hear()
@@ -527,8 +325,6 @@ def test_a_late_packet_of_a_call_is_not_heard_in_the_next_one_with_its_ports() -
         # The first one, and the one that came before the leg had a peer; the kernel refused the
         # others, because the pair was deaf by then or knew its new peer.
         assert after["dropped_wrong_source"] - before["dropped_wrong_source"] == 2
-    finally:
-        end(worker)
 
 
 def test_interrupt_and_termination_are_the_parents_business(worker: Worker) -> None:
