@@ -17,7 +17,18 @@ import msgspec
 from b2bua.media.channel import Deframer, frame
 from b2bua.media.from_worker import FromMediaWorker, LegReleased, PortsOffered
 from b2bua.media.messages import Counters
-from b2bua.media.to_worker import Bridge, LendLeg, OfferPorts, OpenTap, ReleaseLeg, Route, SetRemote
+from b2bua.media.to_worker import (
+    Bridge,
+    LendLeg,
+    LoadSound,
+    OfferPorts,
+    OpenTap,
+    Play,
+    PlayPart,
+    ReleaseLeg,
+    Route,
+    SetRemote,
+)
 from ivr.digits import EVENT, KEYS
 from recording.permit import Basis, encode, grant
 from rtp.header import RtpHeader, sequence_distance, timestamp_distance
@@ -28,6 +39,10 @@ HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 10.0
 ALAW = Route(payload_types={8: 8, 101: 101}, transcode={})
+
+CODES = ("*1", "*5", "*6", "*0")
+SOUND = LoadSound("de/consent", bytes(range(256)) * 5, bytes(range(255, -1, -1)) * 5)
+"160 ms, 8 packets."
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -126,6 +141,13 @@ class Worker:
         # What comes before the worker knows of the leg is a stranger's.
         self.barrier()
         return port
+
+    def single(self) -> tuple[Phone, int]:
+        """A phone on leg 1, which nobody is joined with, and its port."""
+        alice = self.phone(11)
+        port = self.leg(1)
+        self.send(SetRemote(1, HOST, alice.port))
+        return alice, port
 
     def call(self, route: Route = ALAW, back: Route = ALAW) -> tuple[Phone, int, Phone, int]:
         """Two phones, bridged; phone and port of leg 1, then of leg 2."""
@@ -255,3 +277,8 @@ def hear_until(phone: Phone, last: bytes) -> list[Packet]:
     while not packets or packets[-1][1] != last:
         packets.append(phone.hear())
     return packets
+
+
+def play(leg_id: int, play_id: int = 1, *, loop: bool = False, payload_type: int = 8) -> Play:
+    parts = (PlayPart(sound=SOUND.name, loop=loop),)
+    return Play(leg_id, play_id, parts, 8 if payload_type == 8 else 0)

@@ -1,6 +1,5 @@
 """The real media worker and keys that come as tones, as INFO, and in two ways at once."""
 
-
 import pytest
 
 from b2bua.media.from_worker import CodeReceived, DigitReceived, KeysDue

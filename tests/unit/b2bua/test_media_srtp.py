@@ -1,6 +1,5 @@
 """SRTP in the real media worker: keys come with the remote, the recorder gets plain packets."""
 
-
 import msgspec
 
 from b2bua.media.from_worker import LegReleased

@@ -1,16 +1,14 @@
-"""The real media worker speaks and hears keys: judged by the packets that phones get."""
+"""The real media worker speaks: judged by the packets that phones get."""
 
 import logging
-import select
 import time
 from array import array
-from itertools import pairwise
 
 import msgspec
 import numpy as np
 import pytest
 
-from b2bua.media.from_worker import CodeReceived, DigitReceived, PlayFinished, PlayStarted
+from b2bua.media.from_worker import PlayFinished, PlayStarted
 from b2bua.media.messages import LogLine
 from b2bua.media.to_worker import (
     Bridge,
@@ -20,36 +18,29 @@ from b2bua.media.to_worker import (
     Play,
     PlayPart,
     ReleaseLeg,
-    Route,
     SendDigits,
     SetRemote,
     StopPlay,
-    Unbridge,
 )
 from codec.optional import has_g722, has_opus
 from codec.stream_coders import make_stream_decoder
-from ivr.digits import EVENT, KEYS
 from ivr.sound import PCMU_SILENCE, Sound
 from recording.spec import OUR_VOICE
-from rtp.header import sequence_distance, timestamp_distance
+from rtp.header import timestamp_distance
 from rtp.ring import Kind
 from tests.support import audio
 from tests.unit.b2bua.media_rig import (
     ALAW,
+    CODES,
     HOST,
-    Packet,
-    Phone,
+    SOUND,
     Worker,
     assert_gapless,
-    events,
     hear_until,
+    play,
     press,
     tap,
 )
-
-CODES = ("*1", "*5", "*6", "*0")
-SOUND = LoadSound("de/consent", bytes(range(256)) * 5, bytes(range(255, -1, -1)) * 5)
-"160 ms, 8 packets."
 
 
 @pytest.fixture
@@ -57,19 +48,6 @@ def worker(worker: Worker) -> Worker:
     """One that has the sound."""
     worker.send(SOUND)
     return worker
-
-
-def single(worker: Worker) -> tuple[Phone, int]:
-    """A phone on leg 1, which nobody is joined with."""
-    alice = worker.phone(11)
-    port = worker.leg(1)
-    worker.send(SetRemote(1, HOST, alice.port))
-    return alice, port
-
-
-def play(leg_id: int, play_id: int = 1, *, loop: bool = False, payload_type: int = 8) -> Play:
-    parts = (PlayPart(sound=SOUND.name, loop=loop),)
-    return Play(leg_id, play_id, parts, 8 if payload_type == 8 else 0)
 
 
 TONE = audio.tone(600.0, 1.0)
@@ -84,7 +62,7 @@ def test_a_sound_is_heard_in_another_codec_too(
     """Decoded by a coder of its own, it is the tone that was loaded."""
     if not (has_g722() if codec == "G722" else has_opus()):
         pytest.skip(f"without {codec}")
-    alice, _ = single(worker)
+    alice, _ = worker.single()
     sound = Sound.from_pcm(array("h", TONE.tolist()))
     worker.send(LoadSound("tone", sound.pcma, sound.pcmu))
     worker.send(Play(1, 7, (PlayPart(sound="tone", loop=True),), payload_type, codec=codec))
@@ -100,7 +78,7 @@ def test_a_sound_is_heard_in_another_codec_too(
 
 
 def test_a_codec_that_there_is_none_of_is_said(worker: Worker) -> None:
-    single(worker)
+    worker.single()
     worker.send(Play(1, 7, (PlayPart(sound=SOUND.name),), 18, codec="G729"))
     finished = worker.expect(PlayFinished)
     assert (finished.play_id, finished.completed) == (7, False)
@@ -110,7 +88,7 @@ def test_a_codec_that_there_is_none_of_is_said(worker: Worker) -> None:
 def test_a_prompt_is_heard_as_it_is_before_the_phone_has_sent_anything(
     worker: Worker, payload_type: int
 ) -> None:
-    alice, _ = single(worker)
+    alice, _ = worker.single()
     began = time.monotonic()
     worker.send(play(1, 7, payload_type=payload_type))
     heard, at = [], []
@@ -136,7 +114,7 @@ def test_a_prompt_is_heard_as_it_is_before_the_phone_has_sent_anything(
 
 
 def test_packets_keep_their_distance(worker: Worker) -> None:
-    alice, _ = single(worker)
+    alice, _ = worker.single()
     worker.send(play(1, loop=True))
     alice.hear()
     began = time.monotonic()
@@ -150,7 +128,7 @@ def test_packets_keep_their_distance(worker: Worker) -> None:
 
 
 def test_silence_parts_and_packets_of_30_ms(worker: Worker) -> None:
-    alice, _ = single(worker)
+    alice, _ = worker.single()
     parts = (PlayPart(silence_ms=30), PlayPart(sound=SOUND.name), PlayPart(silence_ms=20))
     worker.send(Play(1, 1, parts, 0, ptime_ms=30))
     heard = [alice.hear() for _ in range(7)]
@@ -199,7 +177,7 @@ def test_a_beep_into_a_call_replaces_what_the_other_says_and_the_tap_goes_on(
 
 
 def test_a_new_play_ends_the_one_before_and_a_stop_may_name_its_play(worker: Worker) -> None:
-    alice, _ = single(worker)
+    alice, _ = worker.single()
     worker.send(play(1, 1, loop=True))
     alice.hear()
     worker.send(play(1, 2, loop=True), StopPlay(1, 1))
@@ -221,7 +199,7 @@ def test_a_new_play_ends_the_one_before_and_a_stop_may_name_its_play(worker: Wor
     ],
 )
 def test_what_can_not_be_played_is_said_at_once(worker: Worker, message: Play) -> None:
-    single(worker)
+    worker.single()
     worker.send(message)
     finished = worker.expect(PlayFinished)
     assert (finished.play_id, finished.played_ms, finished.completed) == (9, 0, False)
@@ -243,215 +221,6 @@ def test_a_leg_may_be_released_while_it_is_spoken_to(worker: Worker) -> None:
     bob.say(port_b)
     worker.barrier()
     assert not any(isinstance(message, LogLine) for message in worker.inbox)
-
-
-def test_a_digit_is_told_with_what_was_played_at_that_moment(worker: Worker) -> None:
-    alice, port = single(worker)
-    worker.send(CollectDigits(1, (101,)), play(1, 5))
-    for _ in range(4):
-        alice.hear()
-    alice.say(port)
-    sent_at, timestamp = time.monotonic(), 160 * alice.sequence
-    press(alice, port, "1")
-    digit = worker.expect(DigitReceived)
-    told_after_s = time.monotonic() - sent_at
-    assert (digit.leg_id, digit.key, digit.ssrc, digit.timestamp) == (1, "1", 11, timestamp)
-    assert digit.play_id == 5
-    assert digit.played_ms is not None
-    assert 80 <= digit.played_ms <= 160
-    assert sent_at <= digit.at <= sent_at + told_after_s
-    assert told_after_s < 0.5
-    worker.expect(PlayFinished)
-    press(alice, port, "2")
-    second = worker.expect(DigitReceived)
-    assert (second.key, second.play_id, second.played_ms) == ("2", None, None)
-
-
-def test_forged_digits_are_no_digits(worker: Worker) -> None:
-    alice, port_a, bob, port_b = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    alice.say(port_a)
-    bob.hear()
-    for forger in (worker.phone(11, "127.0.0.3"), worker.phone(99, "127.0.0.3")):
-        forger.sequence = alice.sequence
-        press(forger, port_a, "1")
-    right_ssrc, alice.ssrc = alice.ssrc, 12
-    press(alice, port_a, "1")  # from the right address, but not as the stream that it has
-    alice.ssrc = right_ssrc
-    press(alice, port_a, "1", event_type=96)  # a type that was not negotiated
-    press(bob, port_b, "1")  # the other leg
-    alice.say(port_a, b"z" * 160)
-    hear_until(bob, b"z" * 160)
-    press(alice, port_a, "7")
-    assert worker.expect(DigitReceived).key == "7"
-    worker.barrier()
-    assert not any(isinstance(m, DigitReceived | CodeReceived) for m in worker.inbox)
-
-
-def test_ordinary_digits_pass_as_they_are(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    worker.barrier()
-    alice.say(port_a)
-    press(alice, port_a, "5")
-    alice.say(port_a, b"z" * 160)
-    heard = hear_until(bob, b"z" * 160)
-    assert len(heard) == 9
-    assert_gapless(heard)
-    assert events(heard) == "5"
-    assert not worker.expect(DigitReceived).withheld
-
-
-def test_a_star_code_does_not_reach_the_other_side_and_leaves_no_hole(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    worker.barrier()
-    alice.say(port_a)
-    press(alice, port_a, "*")
-    alice.say(port_a)
-    press(alice, port_a, "1")
-    alice.say(port_a, b"z" * 160)
-    heard = hear_until(bob, b"z" * 160)
-    assert len(heard) == 3
-    assert_gapless(heard)
-    code = worker.expect(CodeReceived)
-    assert (code.leg_id, code.code) == (1, "*1")
-    assert [worker.expect(DigitReceived).withheld for _ in range(2)] == [True, True]
-
-
-def test_only_a_leg_with_a_table_has_codes(worker: Worker) -> None:
-    alice, port_a, bob, port_b = worker.call()
-    worker.send(CollectDigits(1, (101,)), CollectDigits(2, (101,), codes=("*0",)))
-    worker.barrier()
-    press(alice, port_a, "*")
-    press(alice, port_a, "1")
-    alice.say(port_a, b"z" * 160)
-    assert events(hear_until(bob, b"z" * 160)) == "*1"
-    press(bob, port_b, "*")
-    press(bob, port_b, "0")
-    assert worker.expect(CodeReceived) == CodeReceived(
-        2, "*0", worker.expect(DigitReceived, lambda digit: digit.key == "0").at
-    )
-
-
-def fresh(alice: Phone, port_a: int, bob: Phone, count: int) -> list[Packet]:
-    """What bob hears until `count` fresh events are over and alice is heard again."""
-    heard: list[Packet] = []
-    voice = False
-    while len(heard) < 7 * count or not voice:
-        # She talks all the time; while digits are sent, he doesn't hear it.
-        alice.say(port_a, b"v" * 160)
-        if select.select([bob.socket], [], [], 0.02)[0]:
-            heard.append(bob.hear())
-            voice = heard[-1][1] == b"v" * 160
-    return heard
-
-
-def test_digits_that_become_no_code_are_sent_again_as_fresh_events(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    worker.barrier()
-    alice.say(port_a)
-    press(alice, port_a, "*")
-    press(alice, port_a, "7")
-    press(alice, port_a, "3")  # while the others are on their way: queues behind
-    assert bob.hear()[1] == b"a" * 160
-    heard = fresh(alice, port_a, bob, 3)
-    assert events(heard) == "*73"
-    assert_gapless(heard)
-    packets = [(h, EVENT.unpack(data)) for h, data in heard if h.payload_type == 101]
-    starts = [h.timestamp for h, _ in packets if h.marker]
-    assert len(starts) == 3
-    for before, after in pairwise(starts):
-        assert timestamp_distance(before, after) >= 800 + 400
-    assert [duration for _, (_, _, duration) in packets][6::7] == [800] * 3
-    assert [worker.expect(DigitReceived).withheld for _ in range(3)] == [True] * 3
-
-
-def test_a_star_alone_reaches_the_other_side_a_second_later(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    worker.barrier()
-    alice.say(port_a)
-    bob.hear()
-    began = time.monotonic()
-    press(alice, port_a, "*")
-    header, data = bob.hear()
-    assert (header.payload_type, KEYS[data[0]]) == (101, "*")
-    assert 1.0 <= time.monotonic() - began < 2.0
-
-
-def test_event_types_are_mapped_and_a_side_without_them_hears_no_replay(worker: Worker) -> None:
-    there = Route(payload_types={8: 8, 101: 96}, transcode={})
-    alice, port_a, bob, port_b = worker.call(there, Route(payload_types={8: 8}, transcode={}))
-    worker.send(CollectDigits(1, (101,), codes=CODES), CollectDigits(2, (96,), codes=CODES))
-    worker.barrier()
-    alice.say(port_a)
-    bob.hear()
-    press(alice, port_a, "*")
-    press(alice, port_a, "9")
-    assert bob.hear()[0].payload_type == 96
-    press(bob, port_b, "*", event_type=96)
-    press(bob, port_b, "9", event_type=96)
-    bob.say(port_b, b"z" * 160)
-    assert alice.hear()[1] == b"z" * 160
-    assert worker.expect(DigitReceived, lambda digit: digit.leg_id == 2).key == "*"
-
-
-def test_digits_may_be_kept_from_the_other_side_altogether(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), forward=False))
-    worker.barrier()
-    press(alice, port_a, "5")
-    alice.say(port_a, b"z" * 160)
-    assert bob.hear()[1] == b"z" * 160
-    assert worker.expect(DigitReceived).withheld
-
-
-def test_who_listens_no_more_lets_events_pass(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES))
-    worker.barrier()
-    worker.send(CollectDigits(1, ()))
-    worker.barrier()
-    press(alice, port_a, "*")
-    alice.say(port_a, b"z" * 160)
-    assert events(hear_until(bob, b"z" * 160)) == "*"
-    worker.barrier()
-    assert not any(isinstance(message, DigitReceived) for message in worker.inbox)
-
-
-def test_a_table_that_can_not_work_is_refused_and_the_old_one_stays(worker: Worker) -> None:
-    alice, port_a, _, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES), CollectDigits(1, (101,), codes=("1",)))
-    assert "no star code" in worker.expect(LogLine).text
-    press(alice, port_a, "*")
-    press(alice, port_a, "5")
-    assert worker.expect(CodeReceived).code == "*5"
-
-
-def test_digits_can_be_sent_into_a_tone(worker: Worker) -> None:
-    alice, _ = single(worker)
-    worker.send(play(1, loop=True), SendDigits(1, "42", 101))
-    heard: list[Packet] = []
-    while len(events(heard)) < 2:
-        heard.append(alice.hear())
-    assert events(heard) == "42"
-    sequences = [header.sequence for header, _ in heard]
-    steps = {sequence_distance(a, b) for a, b in pairwise(sequences)}
-    assert steps == {1}
-    worker.send(StopPlay(1))
-
-
-def test_an_unbridged_peer_gets_no_replay(worker: Worker) -> None:
-    alice, port_a, bob, _ = worker.call()
-    worker.send(CollectDigits(1, (101,), codes=CODES), Unbridge(1, 2))
-    worker.barrier()
-    press(alice, port_a, "*")
-    press(alice, port_a, "9")
-    worker.expect(DigitReceived, lambda digit: digit.key == "9")
-    worker.counters()
-    assert bob.hears_nothing()
 
 
 def test_what_we_say_is_recorded_under_a_number_of_its_own(worker: Worker) -> None:
