@@ -324,3 +324,19 @@ class FakeJournal:
 
     def of(self, kind: type[M]) -> list[M]:
         return [record for record in self.records if isinstance(record, kind)]
+
+
+class RecordingPlane:
+    """Stands for the plane where only what it would tell its workers counts."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+
+    def to_worker(self, _leg: MediaLeg, message: object) -> None:
+        self.sent.append(message)
+
+    def admit_transcoding(self, _leg: MediaLeg, *, wanted: bool) -> bool:  # noqa: ARG002
+        return True
+
+    def of(self, kind: type) -> list[object]:
+        return [message for message in self.sent if isinstance(message, kind)]

@@ -10,6 +10,7 @@ from b2bua.media.to_worker import SetRemote, Unbridge
 from sip.address import HostPort
 from sip.errors import RemoteProtocolError
 from sip.sdp import SessionDescription
+from tests.unit.b2bua.calls.fake_plane import RecordingPlane
 
 OFFER = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.5\r\ns=-\r\nc=IN IP4 127.0.0.5\r\nt=0 0\r\n"
@@ -21,22 +22,6 @@ ANSWER = (
     b"m=audio 5000 RTP/AVP 8 96\r\na=rtpmap:96 telephone-event/8000\r\n"
 )
 HOLD = OFFER.replace(b"m=video", b"a=sendonly\r\nm=video")
-
-
-class RecordingPlane:
-    """Takes what would go to the media worker."""
-
-    def __init__(self) -> None:
-        self.sent: list[object] = []
-
-    def to_worker(self, _leg: MediaLeg, message: object) -> None:
-        self.sent.append(message)
-
-    def admit_transcoding(self, _leg: MediaLeg, *, wanted: bool) -> bool:  # noqa: ARG002
-        return True
-
-    def of(self, kind: type) -> list[object]:
-        return [message for message in self.sent if isinstance(message, kind)]
 
 
 def make_bridge() -> tuple[Bridge, RecordingPlane]:
