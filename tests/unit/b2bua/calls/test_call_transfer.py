@@ -1,13 +1,12 @@
-"""Blind transfers: who hears what, who comes back, and what becomes of row and recording."""
+"""Blind transfers: who hears what, who comes back, and what the row says."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
-from b2bua.directory import Extension
-from b2bua.media.to_worker import CloseTap, CollectDigits
-from cdr.records import CallEnded, CallOpened, EvidenceStored
+from b2bua.media.to_worker import CollectDigits
+from cdr.records import CallEnded
 from sip.events import (
     InviteAnswered,
     InviteCancelled,
@@ -16,16 +15,17 @@ from sip.events import (
     RequestCompleted,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
-from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
+from tests.unit.b2bua.calls.phone import sdp
 from tests.unit.b2bua.calls.scenes import direction, hold, internal
 from tests.unit.b2bua.calls.transfers import (
     accept_reinvite,
+    engaged,
     joined,
-    opened,
     refer,
     rows,
     same_chain,
+    send_on,
     three,
     told,
 )
@@ -34,17 +34,6 @@ from tests.unit.b2bua.calls.virtual_time import virtual
 ALICE, BOB, CAROL = extension("102"), extension("103"), extension("104")
 OF_ALICE, OF_BOB, OF_CAROL = 1, 2, 3
 "Leg ids, where Alice calls Bob and Carol is rung next."
-
-
-async def send_on(house: House, referrer: Phone, number: str) -> None:
-    """Have the other party transferred, blindly."""
-    assert await refer(house, referrer, f"<sip:{number}@{SERVER.host}>") == 202
-    assert await told(house, referrer) == "100 Trying"
-
-
-def engaged(house: House) -> dict[str, int]:
-    """In how many calls each extension is."""
-    return {number: len(calls) for number, calls in house.switchboard._by_extension.items()}
 
 
 def listens(house: House, leg_id: int) -> tuple[str, ...]:
@@ -289,213 +278,3 @@ async def test_a_party_with_a_codec_that_we_do_not_speak_hears_it_ring_all_the_s
         assert joined(house) == {OF_ALICE, OF_CAROL}
         assert not house.plane.hears(OF_ALICE)
         await house.hang_up(carol, alice, calls=2)
-
-
-# --- who may transfer, and where to
-
-
-RULES = """
-[[route]]
-pattern = "00Z."
-trunk = "provider"
-strip = 2
-extensions = ["104"]
-"""
-
-
-@pytest.mark.parametrize(
-    ("to", "status"),
-    [
-        ("<sip:104@192.0.2.100>", 202),
-        ("<sip:0123@192.0.2.100>", 202),
-        ("<sip:00123@192.0.2.100>", 403),
-        ("<sip:999@192.0.2.100>", 403),
-        ("<sip:*1@192.0.2.100>", 403),
-        ("<sip:192.0.2.100>", 403),
-        ("nobody", 400),
-        ("<http://x/>", 400),
-    ],
-)
-@virtual
-async def test_a_transfer_goes_where_the_referrer_could_have_called(
-    tmp_path: Path, to: str, status: int
-) -> None:
-    async with open_house(tmp_path, ALICE, BOB, CAROL, toml=RULES) as house:
-        alice, bob = house.phone("102"), house.phone("103")
-        house.phone("104")
-        trunk = house.outside()
-        await house.connect(alice, "103", bob)
-
-        assert await refer(house, bob, to) == status
-        if "0123" in to and status == 202:
-            offered = (await trunk.take(InviteOffered)).request
-            assert (offered.uri.user, offered.headers.get("Referred-By")) == ("123", None)
-            assert rows(house)[-1] == ("102", "0123")
-        alice.bye()
-        await house.over(2 if status == 202 else 1)
-        assert len(house.journal.of(CallOpened)) == (2 if status == 202 else 1)
-
-
-@pytest.mark.parametrize("may", [False, True])
-@virtual
-async def test_a_trunk_transfers_only_where_its_settings_say_so(
-    tmp_path: Path, *, may: bool
-) -> None:
-    async with open_house(tmp_path, ALICE, BOB, extension("101")) as house:
-        if may:
-            settings = house.trunks.named("provider")
-            assert settings is not None
-            object.__setattr__(settings.settings, "may_transfer", True)
-        outside, clerk, bob = house.outside(), house.phone("101"), house.phone("103")
-        await house.connect(outside, DID, clerk)
-
-        assert await refer(house, outside, "<sip:0123@h>") == 403
-        assert await refer(house, outside, "<sip:103@h>") == (202 if may else 403)
-        if may:
-            assert await told(house, outside) == "100 Trying"
-            bob.answer(await bob.take(InviteOffered))
-            assert await told(house, outside) == "200 OK."
-            await outside.take(UsageEnded)
-            bob.bye()
-            await clerk.take(UsageEnded)
-        else:
-            outside.bye()
-            await clerk.take(UsageEnded)
-        await house.over(2 if may else 1)
-
-
-@virtual
-async def test_an_emergency_call_is_not_transferred(tmp_path: Path) -> None:
-    async with open_house(tmp_path, ALICE, BOB) as house:
-        alice, outside = house.phone("102"), house.outside()
-        house.phone("103")
-        await house.connect(alice, "112", outside)
-
-        assert await refer(house, alice, "<sip:103@h>") == 403
-        alice.bye()
-        await house.over()
-
-
-# --- the recording
-
-
-CLERK, CHIEF = extension("101", "automatic"), extension("105", "automatic")
-NEVER, OFF = extension("106", "never"), extension("107", "off")
-SHY = extension("108", "off", opted_in=False)
-
-
-async def recorded_call(house: House) -> tuple[Phone, Phone]:
-    """Have an outside caller, who has agreed, talk to the clerk."""
-    outside, clerk = house.outside(), house.phone("101")
-    outside.dial(DID)
-    await outside.take(InviteAnswered)
-    await asyncio.sleep(6)
-    house.plane.press(1, "1")
-    clerk.answer(await clerk.take(InviteOffered))
-    await asyncio.sleep(5)
-    assert len(house.recordings) == 1
-    return outside, clerk
-
-
-@pytest.mark.parametrize(
-    ("target", "heard"),
-    [(CHIEF, [1, 3]), (OFF, [1, 3]), (SHY, [1]), (NEVER, [])],
-)
-@virtual
-async def test_the_recording_goes_on_between_those_who_talk_now(
-    tmp_path: Path, target: Extension, heard: list[int]
-) -> None:
-    async with open_house(tmp_path, CLERK, target) as house:
-        outside, clerk = await recorded_call(house)
-        other = house.phone(target.number)
-        await refer(house, clerk, f"<sip:{target.number}@h>")
-        await told(house, clerk)
-        offered = await other.take(InviteOffered)
-        assert {m.leg_id for m in house.plane.of(CloseTap)} == {1, 2}
-        await asyncio.sleep(2)
-        assert len(house.recordings) == 1
-        other.answer(offered)
-        await told(house, clerk)
-        await clerk.take(UsageEnded)
-        await asyncio.sleep(5)
-
-        assert len(house.recordings) == (2 if heard else 1)
-        taps = opened(house)[2:]
-        assert sorted(leg for leg, _ in taps) == heard
-        if heard:
-            assert {path for _, path in taps} == {house.recordings[1].relative_path}
-        await house.hang_up(outside, other, calls=2)
-        first, second = house.journal.of(CallEnded)
-        assert first.outcome == "recorded"
-        expected = ("recorded", "recorded") if heard else ("blocked", "never")
-        assert (second.outcome, second.outcome_reason) == expected
-        assert house.evidence.count(("consent", "granted")) == 2
-
-
-@virtual
-async def test_a_failed_transfer_goes_on_in_the_same_file(tmp_path: Path) -> None:
-    async with open_house(tmp_path, CLERK, CHIEF) as house:
-        outside, clerk = await recorded_call(house)
-        chief = house.phone("105")
-        await refer(house, clerk, "<sip:105@h>")
-        await told(house, clerk)
-        chief.reject(await chief.take(InviteOffered), 486)
-        assert await told(house, clerk) == "486 Busy Here."
-        await asyncio.sleep(5)
-
-        assert len(house.recordings) == 1
-        assert [leg for leg, _ in opened(house)] == [1, 2, 1, 2]
-        assert len({path for _, path in opened(house)}) == 1
-        ended = await house.hang_up(outside, clerk, calls=2)
-        assert ended.outcome == "recorded"
-
-
-@pytest.mark.parametrize("answer", ["1", "2"])
-@virtual
-async def test_a_new_outside_party_is_asked(tmp_path: Path, answer: str) -> None:
-    async with open_house(tmp_path, CLERK, CHIEF) as house:
-        clerk, chief, outside = house.phone("101"), house.phone("105"), house.outside()
-        await house.connect(clerk, "105", chief)
-        await asyncio.sleep(5)
-        assert len(house.recordings) == 1
-        await refer(house, clerk, "<sip:0777@h>")
-        await told(house, clerk)
-        outside.answer(await outside.take(InviteOffered))
-        await told(house, clerk)
-        await clerk.take(UsageEnded)
-        await asyncio.sleep(6)
-        assert house.plane.heard(3) == ["de/consent"]
-        assert len(house.recordings) == 1
-        trunk = house.trunks.named("provider")
-        assert trunk is not None
-        assert house.endpoint.calls.count_with(trunk) == 1
-        assert engaged(house) == {"105": 1}
-        house.plane.press(3, answer)
-        await asyncio.sleep(8)
-
-        assert len(house.recordings) == (2 if answer == "1" else 1)
-        assert joined(house) == {2, 3}
-        await house.hang_up(chief, outside, calls=2)
-        second = house.journal.of(CallEnded)[-1]
-        assert second.outcome == ("recorded" if answer == "1" else "refused")
-
-
-@virtual
-async def test_a_party_who_agreed_is_not_asked_again(tmp_path: Path) -> None:
-    async with open_house(tmp_path, CLERK, CHIEF) as house:
-        outside, clerk = await recorded_call(house)
-        chief = house.phone("105")
-        asked = house.plane.heard(1).count("de/consent")
-        await refer(house, clerk, "<sip:105@h>")
-        await told(house, clerk)
-        chief.answer(await chief.take(InviteOffered))
-        await told(house, clerk)
-        await clerk.take(UsageEnded)
-        await asyncio.sleep(0.05)
-        assert len(house.recordings) == 2
-        assert house.plane.heard(1).count("de/consent") == asked
-        notes = [row.note for row in house.journal.of(EvidenceStored) if row.note]
-        first = house.journal.of(CallOpened)[0]
-        assert notes == [f"agreed in call {first.uniqueid}"]
-        outside.bye()
-        await house.over(2)

@@ -8,11 +8,7 @@ from urllib.parse import quote
 from b2bua.media.to_worker import Bridge, OpenTap
 from cdr.records import CallOpened
 from recording.spec import decode_tap
-from sip.events import (
-    InDialogReceived,
-    ReinviteReceived,
-    RequestCompleted,
-)
+from sip.events import InDialogReceived, ReinviteReceived, RequestCompleted
 from sip.replaces import Replaces
 from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import SERVER, Phone
@@ -46,6 +42,12 @@ async def told(house: House, phone: Phone) -> str:
     return f"{status}." if last else status
 
 
+async def send_on(house: House, referrer: Phone, number: str) -> None:
+    """Have the other party transferred, blindly."""
+    assert await refer(house, referrer, f"<sip:{number}@{SERVER.host}>") == 202
+    assert await told(house, referrer) == "100 Trying"
+
+
 async def accept_reinvite(phone: Phone) -> str:
     """Accept a re-INVITE; returns the direction that it offered."""
     event = await phone.take(ReinviteReceived)
@@ -64,6 +66,11 @@ async def three(folder: Path) -> AsyncIterator[tuple[House, Phone, Phone, Phone]
 def rows(house: House) -> list[tuple[str, str]]:
     """Who called whom, row by row."""
     return [(row.src, row.dst) for row in house.journal.of(CallOpened)]
+
+
+def engaged(house: House) -> dict[str, int]:
+    """In how many calls each extension is."""
+    return {number: len(calls) for number, calls in house.switchboard._by_extension.items()}
 
 
 def same_chain(house: House) -> bool:
