@@ -19,7 +19,7 @@ from bench.sip_text import Address
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
-WARM_UP = "import b2bua.server, b2bua.media.worker, b2bua.media.recorder"
+WARM_UP = "import b2bua.server, b2bua.media.worker.__main__, b2bua.media.recorder"
 """Compiles what is not compiled yet, as installing a wheel does: a process that compiles its
 own sources at the start keeps megabytes of garbage."""
 START_TIMEOUT_S = 20.0

@@ -1,8 +1,8 @@
 """What it costs where two telephones share no codec: `python -m bench.transcode`.
 
-Packets of 20 ms go through `b2bua.media.transcoder` and the relay's slow path, without sockets.
-All times are of the processor; those of a call are of both directions. What one packet takes is
-what another call's packet may have to wait for it in the media worker.
+Packets of 20 ms go through `b2bua.media.worker.transcoder` and the relay's slow path, without
+sockets. All times are of the processor; those of a call are of both directions. What one packet
+takes is what another call's packet may have to wait for it in the media worker.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from b2bua.media.to_worker import Recoding
-from b2bua.media.transcoder import Transcoder
+from b2bua.media.worker.transcoder import Transcoder
 from bench import judge, report, speech
 from codec.stream_coders import CLOCK_RATES, make_stream_encoder, working_rate
 from rtp.fast_path import FastPath

@@ -1,4 +1,4 @@
-"""What the relay asks of whatever makes packets of another codec (`b2bua/media/transcoder.py`)."""
+"""What the relay asks of whatever makes packets of another codec: the transcoder of `b2bua`."""
 
 from collections.abc import Collection, Iterable
 from typing import Protocol

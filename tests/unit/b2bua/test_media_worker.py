@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from b2bua.media import worker as media_worker
 from b2bua.media.channel import ChildChannel
 from b2bua.media.from_worker import FirstPacket, LegReleased, MediaTimeout, PortsOffered
 from b2bua.media.messages import LogLine
-from b2bua.media.pairs import Pairs
 from b2bua.media.to_worker import (
     Bridge,
     CloseTap,
@@ -29,6 +27,8 @@ from b2bua.media.to_worker import (
     ToMediaWorker,
     Unbridge,
 )
+from b2bua.media.worker import worker as media_worker
+from b2bua.media.worker.pairs import Pairs
 from codec.laws import PCMA_TO_PCMU
 from rtp.header import RtpHeader
 from rtp.io.leg import Leg
@@ -337,6 +337,6 @@ def test_each_leg_is_looked_after_once_a_second_and_few_at_a_time(
 def test_the_worker_carries_nothing_heavy() -> None:
     """Each of them is half a megabyte or more; with `secrets`, OpenSSL comes along."""
     heavy = "{'numpy', 'asyncio', '_hashlib', '_ssl', 'argparse', 'logging'}"
-    code = f"import b2bua.media.worker, sys; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import b2bua.media.worker.__main__, sys; print(sorted({heavy} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert shown.stdout.decode().strip() == "[]"

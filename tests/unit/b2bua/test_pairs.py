@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from b2bua.media import pairs as media_pairs
-from b2bua.media.pairs import COOLING_NS, Pairs
+from b2bua.media.worker import pairs as media_pairs
+from b2bua.media.worker.pairs import COOLING_NS, Pairs
 from rtp.io.loop import EventLoop
 from rtp.io.socket import PortPair, PortRange
 from tests.support import ports

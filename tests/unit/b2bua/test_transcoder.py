@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from b2bua.media.to_worker import EventRecoding, Recoding, Route
-from b2bua.media.transcoder import AHEAD_MS, Transcoder, Transcoders, UnknownCodecError
+from b2bua.media.worker.transcoder import AHEAD_MS, Transcoder, Transcoders, UnknownCodecError
 from codec.stream_coders import CLOCK_RATES, make_stream_decoder, make_stream_encoder, working_rate
 from rtp.fast_path import FastPath
 from rtp.header import HEADER, RtpHeader

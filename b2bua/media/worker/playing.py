@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from b2bua.media.from_worker import PlayFinished, PlayStarted
-from b2bua.media.speaker import Speaker, Speakers
 from b2bua.media.to_worker import LoadSound, Play
+from b2bua.media.worker.speaker import Speaker, Speakers
 from codec.linear import TABLES
 from codec.stream_coders import CLOCK_RATES, NARROW, make_stream_encoder
 from ivr.player import Part, Player

@@ -1,8 +1,8 @@
 """A tap: the only way from a leg into a recorder's ring, and it takes a permit to build one."""
 
-from b2bua.media.rings import Rings
 from b2bua.media.to_worker import ChangeFormats, CloseTap, OpenTap
-from b2bua.media.voice import Voice
+from b2bua.media.worker.rings import Rings
+from b2bua.media.worker.voice import Voice
 from recording.permit import InvalidPermitError, RecordingPermit, decode
 from recording.spec import OUR_VOICE
 from rtp.fast_path import Sink

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from b2bua.media.from_worker import CodeReceived, DigitReceived, KeysDue
-from b2bua.media.speaker import Speaker, Speakers
 from b2bua.media.to_worker import CollectDigits, LawName, PressKeys, SendDigits
+from b2bua.media.worker.speaker import Speaker, Speakers
 from ivr.digits import EVENT, KEYS, DigitReceiver, DigitSender
 from ivr.key_pad import KeyPad, Way
 from ivr.tone_keys import HEARD_AFTER_S, ToneKeys

@@ -5,10 +5,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from b2bua.media.keys import Keys
-from b2bua.media.playing import Playing
-from b2bua.media.speaker import Speakers
 from b2bua.media.to_worker import CollectDigits, LoadSound, Play, PressKeys, SendDigits, StopPlay
+from b2bua.media.worker.keys import Keys
+from b2bua.media.worker.playing import Playing
+from b2bua.media.worker.speaker import Speakers
 from rtp.fast_path import Sink
 from rtp.io.leg import Leg
 from rtp.io.loop import EventLoop

@@ -1,18 +1,10 @@
-"""The main of a media worker.
-
-    python -m b2bua.media.worker --channel FD --ring FD[,FD...] --ports LOW-HIGH
-        --media-timeout SECONDS
+"""What a media worker does of what it is asked, and what it tells.
 
 It wires legs (`rtp/io/leg.py`), rings (`rtp/ring.py`) and the channel to the signalling
 process into one epoll loop, and decides nothing. Everything that may go wrong with one leg
 ends with that leg: it is muted, a log record goes out, and the loop runs on.
 """
 
-import gc
-import resource
-import signal
-import socket
-import sys
 import time
 from collections.abc import Sequence
 
@@ -25,13 +17,6 @@ from b2bua.media.from_worker import (
     PortsOffered,
 )
 from b2bua.media.messages import ERROR, WARNING, Counters, LogLine
-from b2bua.media.options import read_options
-from b2bua.media.pairs import Pairs
-from b2bua.media.rings import Rings, UnknownRecorderError, attach
-from b2bua.media.rounds import TURN_S, Rounds
-from b2bua.media.securing import secure
-from b2bua.media.tally import Tally
-from b2bua.media.tap import TapRefusedError, Taps
 from b2bua.media.to_worker import (
     Bridge,
     ChangeFormats,
@@ -47,14 +32,18 @@ from b2bua.media.to_worker import (
     ToMediaWorker,
     Unbridge,
 )
-from b2bua.media.transcoder import Transcoders, UnknownCodecError
-from b2bua.media.voice import Voice
+from b2bua.media.worker.pairs import Pairs
+from b2bua.media.worker.rings import Rings, UnknownRecorderError
+from b2bua.media.worker.rounds import TURN_S, Rounds
+from b2bua.media.worker.securing import secure
+from b2bua.media.worker.tally import Tally
+from b2bua.media.worker.tap import TapRefusedError, Taps
+from b2bua.media.worker.transcoder import Transcoders, UnknownCodecError
+from b2bua.media.worker.voice import Voice
 from codec.laws import PCMA_TO_PCMU, PCMU_TO_PCMA
-from codec.stream_coders import warm_up
 from rtp.io.leg import Leg, LegRoute, join
 from rtp.io.leg_observer import LegObserver
 from rtp.io.loop import EventLoop
-from rtp.io.socket import SPARE_DESCRIPTORS, PortRange
 from rtp.latch import LatchMode
 from rtp.ring import RingWriter
 
@@ -303,46 +292,3 @@ def _place(error: Exception) -> str:
     if trace is None:
         return "an unknown place"
     return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
-
-
-def _pairs(ports: PortRange, loop: EventLoop) -> Pairs:
-    """Return the pairs of these ports, as many as there may be descriptors for."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = allowed == resource.RLIM_INFINITY
-    most = ports.pairs if unlimited else (allowed - SPARE_DESCRIPTORS) // 2
-    return Pairs(ports, loop, most=most)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a media worker until its channel ends."""
-    options = read_options(sys.argv[1:] if arguments is None else arguments)
-    # The terminal's Ctrl-C reaches the whole process group; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no audio in core dumps
-    channel: ChildChannel[ToMediaWorker] = ChildChannel(
-        socket.socket(fileno=int(options["--channel"])), ToMediaWorker
-    )
-    rings = [attach(int(fd)) for fd in options["--ring"].split(",")]
-    loop = EventLoop()
-    worker = Worker(
-        loop=loop,
-        channel=channel,
-        rings=rings,
-        pairs=_pairs(PortRange.parse(options["--ports"]), loop),
-        media_timeout_s=float(options["--media-timeout"]),
-    )
-    loop.on_error = worker.failed
-    warm_up()
-    worker.start()
-    # Nothing here makes cycles once it runs (a test holds the legs to that), and a
-    # collection over everything that was imported would make packets wait.
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    loop.run()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
