@@ -9,7 +9,7 @@ Sans-IO: times are nanoseconds of the monotonic clock.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rtp.jitter import Jitter
 from rtp.relay import DEFAULT_CLOCK_RATE
@@ -48,8 +48,7 @@ Random = Callable[[], float]
 "Returns 0 <= x < 1."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(NamedTuple):
     """What has gone to the peer so far."""
 
     ssrc: int
@@ -94,6 +93,7 @@ class Reporter:
     __slots__ = (
         "_cname",
         "_due_ns",
+        "_introduction",
         "_jitter",
         "_known",
         "_peer_jitter_ms",
@@ -116,6 +116,7 @@ class Reporter:
         """`ssrc`: for as long as we send nothing; `wall_ns`: Unix time minus monotonic time."""
         self._received = received
         self._cname = cname
+        self._introduction = (NO_SSRC, b"")  # whom our description names, and its octets
         self._ssrc = ssrc
         self._wall_ns = wall_ns
         self._random = random
@@ -168,7 +169,7 @@ class Reporter:
     def report(self, now: int, sent: Sent) -> bytes:
         """Return a compound, and let the next one wait for its time."""
         self._due_ns = now + interval_ns(self._random, first=False)
-        return serialize((self._report(now, sent), self._description(sent)))
+        return serialize((self._report(now, sent),)) + self._description(sent)
 
     def goodbye(self, now: int, sent: Sent) -> bytes | None:
         """Return the last compound; None where nothing was ever sent to the peer.
@@ -179,7 +180,8 @@ class Reporter:
         if not sent.packets and not reported:
             return None
         leaving = Goodbye(sources=(self._own_ssrc(sent.ssrc),))
-        return serialize((self._report(now, sent), self._description(sent), leaving))
+        report = serialize((self._report(now, sent),))
+        return report + self._description(sent) + serialize((leaving,))
 
     def _report(self, now: int, sent: Sent) -> SenderReport | ReceiverReport:
         """Return what the last interval was like, and begin the next."""
@@ -230,9 +232,13 @@ class Reporter:
             return 0, 0
         return middle, min(0xFFFF_FFFF, (now - at) * 65_536 // 1_000_000_000)
 
-    def _description(self, sent: Sent) -> SourceDescription:
-        chunk = Description(ssrc=self._own_ssrc(sent.ssrc), cname=self._cname)
-        return SourceDescription(chunks=(chunk,))
+    def _description(self, sent: Sent) -> bytes:
+        """Return the octets that say who we are; they change with our SSRC only."""
+        ssrc = self._own_ssrc(sent.ssrc)
+        if self._introduction[0] != ssrc:
+            chunk = Description(ssrc=ssrc, cname=self._cname)
+            self._introduction = ssrc, serialize((SourceDescription(chunks=(chunk,)),))
+        return self._introduction[1]
 
     def _own_ssrc(self, sending: int) -> int:
         return self._ssrc if sending == NO_SSRC else sending

@@ -1,7 +1,7 @@
 """Reports of one leg: when, what they say, and what is learnt from the peer's."""
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -33,7 +33,7 @@ def block(last_sr: int = 0, **changes: int) -> ReportBlock:
         last_sr=last_sr,
         delay_since_last_sr=0,
     )
-    return replace(usual, **changes)
+    return usual._replace(**changes)
 
 
 @dataclass
