@@ -12,7 +12,7 @@ SrtpWish = Literal["default", "off", "optional", "required"]
 DtmfWay = Literal["rfc4733", "info", "in_band"]
 
 Role = Literal["admin", "listener"]
-Scope = Literal["calls", "audio", "metrics"]
+Scope = Literal["calls", "audio", "metrics", "audit"]
 
 EVERY_DIRECTION: tuple[Direction, ...] = get_args(Direction)
 EVERY_WAY: tuple[DtmfWay, ...] = get_args(DtmfWay)

@@ -13,6 +13,13 @@ from cdr.rows import AuditRow, EvidenceRow, iso
 
 Values: TypeAlias = dict[str, str | int | None]
 
+ENTRY_COLUMNS = ("at", "actor", "action", "object", "detail", "seq", "hash")
+GROUND_COLUMNS = (
+    *("recorded_at", "party", "basis", "decision", "decided_at", "how"),
+    *("file", "prompt_sha256", "sip_call_id", "evidence_id", "recording_id", "call_id"),
+)
+"The keys, in their order."
+
 
 def entry_values(row: AuditRow) -> Values:
     """Return one row of the audit log."""

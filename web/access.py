@@ -21,8 +21,10 @@ from web.secret import digest
 TOUCH_US = 60_000_000
 "A session's sign of life is written at most once a minute."
 
-ALL_SCOPES = frozenset({"calls", "audio", "metrics"})
-"What a token may be for. A session may all of it, within the user's role."
+ALL_SCOPES = frozenset({"calls", "audio", "metrics", "audit"})
+"What a token may be for. An administrator's session may all of it."
+
+LISTENER_SCOPES = frozenset({"calls", "audio"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,11 @@ class Viewer:
     "Only calls in which one of these took part; None: all."
     csrf_token: str = field(default="", repr=False)
     session_hash: str = field(default="", repr=False)
+
+    @property
+    def may_audit(self) -> bool:
+        """Whether he may see who did what, and what all recordings rest on."""
+        return "audit" in self.scopes
 
     def may_see(self, call: CallRow) -> bool:
         if self.extensions is None:
@@ -104,7 +111,7 @@ def _as_viewer(session: SessionRow, user: UserRow) -> Viewer:
         actor=f"web:{user.name}",
         name=user.name,
         admin=admin,
-        scopes=ALL_SCOPES if admin else ALL_SCOPES - {"metrics"},
+        scopes=ALL_SCOPES if admin else LISTENER_SCOPES,
         extensions=None if admin else tuple(filter(None, user.extensions.split(","))),
         csrf_token=session.csrf_token,
         session_hash=session.id_hash,
@@ -136,6 +143,13 @@ async def _with_session(request: Request) -> Viewer:
     return viewer
 
 
+async def _with_proofs(request: Request) -> Viewer:
+    viewer = await _with_session(request)
+    if not viewer.may_audit:
+        raise HttpProblem(403, "only for administrators")
+    return viewer
+
+
 def scoped(viewer: Viewer, scope: str) -> None:
     """Refuse a token that is not for this."""
     if scope not in viewer.scopes:
@@ -146,6 +160,8 @@ AnyViewer: TypeAlias = Annotated[Viewer, Depends(_any_viewer)]
 "A session or a token."
 PageViewer: TypeAlias = Annotated[Viewer, Depends(_with_session)]
 "A person with a session."
+AuditViewer: TypeAlias = Annotated[Viewer, Depends(_with_proofs)]
+"A person who may see the proofs."
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from web.context import web_of
 from web.errors import HttpProblem
 from web.formats import rfc3339
 from web.recordings import present_paths
+from web.search import MAX_CURSOR
 
 router = APIRouter(prefix="/api/v1")
-
-MAX_CURSOR = 2**63 - 1
 
 
 class RecordingItem(BaseModel):

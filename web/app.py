@@ -11,12 +11,13 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from web import api, audio, live, problems, system
+from web import api, audio, audit_api, live, problems, system
+from web.checks import Checks
 from web.context import Web
 from web.disk import Disk
 from web.headers import SecurityHeaders
 from web.listening import ListeningLog, LiveListeners
-from web.pages import calls, extensions, login, storage
+from web.pages import audit, audit_log, audit_sheet, calls, extensions, login, storage
 from web.pages.rendering import make_templates
 from web.passwords import Passwords
 from web.ports import Ports
@@ -37,6 +38,7 @@ def create_app(
         throttle=LoginThrottle(),
         listening=ListeningLog(ports.changes, settings.listen_again_s, ports.monotonic),
         live=LiveListeners(settings.max_live),
+        checks=Checks(settings.check_s),
     )
 
     @asynccontextmanager
@@ -57,7 +59,9 @@ def create_app(
     app.state.web = web
     app.add_middleware(SecurityHeaders)
     problems.install(app)
-    for module in (system, api, audio, live, login, calls, extensions, storage):
+    for module in (system, api, audit_api, audio, live, login, calls, extensions, storage):
+        app.include_router(module.router)
+    for module in (audit, audit_log, audit_sheet):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     return app

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from jinja2 import Environment
 
+from web.checks import Checks
 from web.disk import Disk
 from web.listening import ListeningLog, LiveListeners
 from web.passwords import Passwords
@@ -25,6 +26,7 @@ class Web:
     throttle: LoginThrottle
     listening: ListeningLog
     live: LiveListeners
+    checks: Checks
 
 
 def web_of(request: Request) -> Web:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from cdr.account_records import SessionClosed, SessionOpened, SessionTouched
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from cdr.records import AuditEntry
 from web.secret import new_secret
 
@@ -150,7 +150,7 @@ def wall_us() -> int:
 class Ports:
     """Everything that the pages are given."""
 
-    reader: ReadOnly
+    reader: Proofs
     "Opened and closed by the application."
     changes: Changes
     live: Live

@@ -36,6 +36,8 @@ class WebSettings:
     "How often it is asked anew whether the listener may, and the recording still runs."
     max_live: int = 16
     "Who may listen to running recordings at the same time."
+    check_s: float = 20.0
+    "How long a check of all proofs may take, enough for about a million rows of the log."
     timezone: tzinfo | None = None
     "In which times are shown; None: that of the machine."
     record_code: str = "*1"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from web.audit_texts import AUDIT_TEXTS
 from web.ports import Language
 
 LANGUAGES: Final[tuple[Language, ...]] = ("de", "en")
@@ -378,4 +379,6 @@ CATALOGUE: Final[Mapping[str, Mapping[Language, str]]] = {
         "Der Dienst antwortet gerade nicht. Bitte versuchen Sie es gleich noch einmal.",
         "The service does not answer just now. Please try again in a moment.",
     ),
+    # the auditor's pages
+    **{key: _both(*both) for key, both in AUDIT_TEXTS.items()},
 }

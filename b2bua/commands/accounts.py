@@ -114,7 +114,7 @@ def token_add(
     name: str,
     *,
     scopes: Annotated[
-        str, typer.Option("--scopes", help="What it is for: calls, audio, metrics.")
+        str, typer.Option("--scopes", help="What it is for: calls, audio, metrics, audit.")
     ] = "calls,audio",
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,

@@ -24,7 +24,7 @@ from b2bua.web.ports import (
     ServerLive,
 )
 from b2bua.web.setup import WebSetup
-from cdr.queries import ReadOnly
+from cdr.proofs import Proofs
 from recording.folder import Folder
 from web.app import create_app
 from web.ports import Ports
@@ -53,7 +53,7 @@ class PageServer(uvicorn.Server):
         yield
 
 
-def make_app(setup: WebSetup, reader: ReadOnly) -> FastAPI:
+def make_app(setup: WebSetup, reader: Proofs) -> FastAPI:
     """Return the application over what the setup names."""
     folder = Folder(Path(setup.recordings))
     server = Server(Path(setup.control_socket))
@@ -102,7 +102,7 @@ async def serve(
 ) -> None:
     """Answer requests until the channel ends; `started` is called before the first report."""
     listening = socket.socket(fileno=setup.listen_fd)
-    async with ReadOnly(setup.database) as reader:
+    async with Proofs(setup.database) as reader:
         server = make_server(make_app(setup, reader), setup.proxies)
         started()
         loop = asyncio.get_running_loop()

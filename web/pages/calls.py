@@ -1,10 +1,8 @@
 """The statistics: calls, newest first, with the loudspeaker."""
 
 import re
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -12,7 +10,7 @@ from fastapi.responses import Response
 from cdr.queries import CallFilter
 from cdr.rows import CallRow, PartyRow, SegmentRow
 from web.access import PageViewer
-from web.api import MAX_CURSOR, audio_url, live_url
+from web.api import audio_url, live_url
 from web.audio import file_name
 from web.context import Web, web_of
 from web.errors import UnavailableError
@@ -24,11 +22,12 @@ from web.formats import (
     moment_text,
     number_text,
     rfc3339,
-    start_of_day,
 )
+from web.pages.audit_sheet import sheet_url
 from web.pages.rendering import language_of, page
 from web.ports import LiveStatus
 from web.recordings import present_paths
+from web.search import Before, From, Period, To, day_of, turned
 from web.texts import Texts
 
 router = APIRouter(include_in_schema=False)
@@ -52,31 +51,15 @@ _DISPLAY_NAME = re.compile(r'\s*"?([^"<]*?)"?\s*<')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(Period):
     """What was asked for, as it stands in the form."""
 
     number: str = ""
-    since: date | None = None
-    until: date | None = None
     outcome: str = ""
 
-    @property
-    def is_any(self) -> bool:
-        return self == Search()
-
-    @property
-    def swapped(self) -> bool:
-        return self.since is not None and self.until is not None and self.since > self.until
-
-    def query(self) -> dict[str, str]:
-        """Return the parameters of a link to the same search."""
-        values = {
-            "number": self.number,
-            "from": self.since.isoformat() if self.since else "",
-            "to": self.until.isoformat() if self.until else "",
-            "outcome": self.outcome,
-        }
-        return {name: text for name, text in values.items() if text}
+    def fields(self) -> dict[str, str]:
+        """Return the form's fields."""
+        return {"number": self.number, **self.days(), "outcome": self.outcome}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +76,9 @@ class RecordingView:
     "In the player."
     notes: tuple[str, ...] = ()
     running: bool = False
+    proof: str = ""
+    "Where it is told what it rests on; empty for those who may not see it."
+    proof_label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,60 +113,44 @@ async def calls_page(
     viewer: PageViewer,
     *,
     number: Annotated[str, Query(max_length=64)] = "",
-    since: Annotated[str, Query(alias="from", max_length=10)] = "",
-    until: Annotated[str, Query(alias="to", max_length=10)] = "",
+    since: From = "",
+    until: To = "",
     outcome: Annotated[str, Query(max_length=20)] = "",
-    before: Annotated[int | None, Query(ge=1, le=MAX_CURSOR)] = None,
+    before: Before = None,
 ) -> Response:
     """Show a page of calls."""
     web = web_of(request)
     search = Search(
         number=number.strip(),
-        since=_day(since),
-        until=_day(until),
+        since=day_of(since),
+        until=day_of(until),
         outcome=outcome if outcome in OUTCOMES else "",
     )
     where = _filter(web, search, viewer.extensions)
     found = await web.ports.reader.calls(web.settings.page_size, before, where)
     present = await present_paths(web, found.calls)
     texts = Texts(language_of(request))
-    older = None
-    if found.cursor is not None:
-        older = "/calls?" + urlencode(search.query() | {"before": str(found.cursor)})
-    newest = None
-    if before is not None:
-        newest = "/calls" + (f"?{urlencode(search.query())}" if search.query() else "")
     return page(
         request,
         "calls.html",
         viewer=viewer,
-        calls=[_view(web, row, texts, present) for row in found.calls],
+        calls=[
+            _view(web, row, texts, present, with_proofs=viewer.may_audit) for row in found.calls
+        ],
         search=search,
         outcomes=OUTCOMES,
-        older=older,
-        newest=newest,
+        turn=turned("/calls", search, before, found.cursor),
         disk_silent=present is None,
         live=await _live(web),
     )
 
 
-def _day(text: str) -> date | None:
-    """Return the day of a date field; what is none counts as empty."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    # The neighbouring days must exist too, in every time zone.
-    return day if date(1971, 1, 1) <= day <= date(9000, 1, 1) else None
-
-
 def _filter(web: Web, search: Search, extensions: tuple[str, ...] | None) -> CallFilter:
-    zone = web.settings.timezone
-    after = search.until + timedelta(days=1) if search.until else None
+    since, until = search.bounds(web.settings.timezone)
     return CallFilter(
         number=search.number or None,
-        since=start_of_day(search.since, zone) if search.since else None,
-        until=start_of_day(after, zone) if after else None,
+        since=since,
+        until=until,
         outcome=search.outcome or None,
         extensions=extensions,
     )
@@ -193,7 +163,9 @@ async def _live(web: Web) -> LiveStatus | None:
         return None
 
 
-def _view(web: Web, call: CallRow, t: Texts, present: frozenset[str] | None) -> CallView:
+def _view(
+    web: Web, call: CallRow, t: Texts, present: frozenset[str] | None, *, with_proofs: bool
+) -> CallView:
     moment = local(call.calldate, web.settings.timezone)
     running = call.state == "open"
     callee = _callee(call)
@@ -217,7 +189,12 @@ def _view(web: Web, call: CallRow, t: Texts, present: frozenset[str] | None) -> 
         outcome=call.outcome,
         outcome_word=t.word("outcome", call.outcome),
         why=why,
-        recordings=tuple(_recording(web, call, segment, t, present) for segment in call.segments),
+        recordings=tuple(
+            _with_proof(_recording(web, call, segment, t, present), call, segment, t)
+            if with_proofs
+            else _recording(web, call, segment, t, present)
+            for segment in call.segments
+        ),
     )
 
 
@@ -278,6 +255,11 @@ def _recording(
         title=f"{title}, {part}" if several else title,
         notes=notes,
     )
+
+
+def _with_proof(view: RecordingView, call: CallRow, segment: SegmentRow, t: Texts) -> RecordingView:
+    label = t("proof.label", caller=call.src, callee=call.dst)
+    return replace(view, proof=sheet_url(segment.id), proof_label=label)
 
 
 def _running(web: Web, call: CallRow, segment: SegmentRow, t: Texts) -> RecordingView:

@@ -1,10 +1,11 @@
 """A whole web application in memory, over a real database that `cdr` has filled."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from cdr.records import (
     CallEnded,
     CallOpened,
     Change,
+    EvidenceStored,
     PartyJoined,
     SegmentClosed,
     SegmentOpened,
@@ -242,6 +244,24 @@ class House:
             self.file(path).parent.mkdir(parents=True, exist_ok=True)
             self.file(path).write_bytes(AUDIO)
         return recording_id
+
+    async def evidence(
+        self, name: str = "1", side: int = 0, changed: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
+        """Store what one party of a call said: by default, an extension's opt-in."""
+        said = EvidenceStored(
+            id=f"evidence-{name}-{side}",
+            call_id=f"call-{name}",
+            party_id=f"party-{name}-{side}",
+            kind="opt_in",
+            decision="granted",
+            decided_at=AT,
+            extension="101",
+            opt_in_at=AT - 86_400 * SECOND,
+            opt_in_by="web:grace",
+        )
+        self.journal.put(replace(said, **changed))  # type: ignore[arg-type] # fields by name
+        assert await self.journal.drain(5)
 
     def file(self, path: str) -> Path:
         return self.folder / path

@@ -104,6 +104,8 @@ async def test_the_api_is_described_to_those_who_may_use_it(house: House) -> Non
     async with house.browser() as program:
         description = (await program.get("/api/v1/openapi.json", headers=headers)).json()
         assert sorted(description["paths"]) == [
+            "/api/v1/audit/log",
+            "/api/v1/audit/recordings",
             "/api/v1/calls",
             "/api/v1/calls/{call_id}",
             "/api/v1/recordings/{recording_id}/audio",

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from cdr.extension_records import Credentials, ExtensionAdded
+from cdr.records import AuditEntry
 from tests.unit.web.house import AT, PASSWORD, House, call_opened
 
 PAYLOADS = [
@@ -82,7 +83,14 @@ async def test_nothing_that_a_caller_says_becomes_markup(house: House, payload: 
         disposition=payload,
         outcome=payload,
     )
-    await house.recording(duration_s=6.0)
+    recording = await house.recording(duration_s=6.0, state=payload)
+    said = "kind decision opt_in_by prompt_id prompt_language prompt_sha256 digit transport note"
+    await house.evidence(changed=dict.fromkeys(said.split(), payload))
+    listened = AuditEntry(
+        at=AT, actor=f"{payload}:{payload}", action=f"recording.{payload}", object=payload
+    )
+    await house.journal.execute(replace(listened, detail={payload: payload}))
+    await house.journal.execute(replace(listened, object=recording, action=payload))
     await house.journal.execute(
         ExtensionAdded(
             actor=payload,
@@ -93,12 +101,14 @@ async def test_nothing_that_a_caller_says_becomes_markup(house: House, payload: 
         )
     )
     async with house.logged_in() as browser:
-        for path in ("/calls", "/extensions"):
+        sheet = f"/audit/recordings/{recording}"
+        for path in ("/calls", "/extensions", "/audit", "/audit/log", sheet):
             page = await browser.get(path)
             assert page.status_code == 200
             assert_harmless(page.text)
-        for path in ("/calls", "/extensions", "/login", "/storage", "/nothing"):
-            fields = dict.fromkeys(("number", "from", "next", "saved", "minutes"), payload)
+        for path in ("/calls", "/extensions", "/login", "/storage", "/audit/log", "/nothing"):
+            names = ("number", "from", "next", "saved", "minutes", "actor", "object", "kind")
+            fields = dict.fromkeys(names, payload)
             assert_harmless((await browser.get(path, params=fields)).text)
         refused = await browser.submit("/extensions/101/mode", mode="automatic")
         assert refused.status_code == 409
@@ -129,7 +139,7 @@ async def test_pages_have_no_inline_script_or_style_and_nothing_from_elsewhere(
     await house.call()
     await house.recording()
     async with house.logged_in() as browser:
-        for path in ("/calls", "/extensions", "/storage"):
+        for path in ("/calls", "/extensions", "/storage", "/audit", "/audit/log"):
             assert_harmless((await browser.get(path)).text)
 
 
