@@ -15,8 +15,8 @@ from b2bua.addresses import Addresses
 from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.inbox import Attachable
-from b2bua.calls.media_way import MediaWays
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.media_way import MediaWays
 from b2bua.calls.switchboard import Switchboard
 from b2bua.collector import Collector
 from b2bua.config import Config

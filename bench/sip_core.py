@@ -14,7 +14,7 @@ import sys
 import time
 
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.negotiation import Negotiation
 from b2bua.media.leg import LegMessage, MediaLeg
 from bench import report
 from bench.sip_call import Account, Call

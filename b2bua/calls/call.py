@@ -6,18 +6,18 @@ ask the caller where that is due, ring, talk, end (`life.py`).
 
 from b2bua.calls.call_over import CallOver, nobody
 from b2bua.calls.conversation import Conversation
-from b2bua.calls.diversion import diverted_by
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.forwarding import Forwarding
 from b2bua.calls.greeting import Greeting
-from b2bua.calls.history_info import replaced_by_others
-from b2bua.calls.hunt import Hunt
+from b2bua.calls.hunting.diversion import diverted_by
+from b2bua.calls.hunting.history_info import replaced_by_others
+from b2bua.calls.hunting.hunt import Hunt
+from b2bua.calls.hunting.search import Search, Step
 from b2bua.calls.life import CallLife
 from b2bua.calls.party import Party
-from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import StillRinging, Target
 from b2bua.calls.talking import Talk
+from b2bua.calls.transfers.still_ringing import StillRinging, Target
 from b2bua.routing import Reachable, ToExtension, ToGroup, ToTrunk
 from b2bua.trunks.arrival import dialled_number
 from recording.policy import Decision, Direction, Start

@@ -8,13 +8,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_over import NOBODY, CallOver, not_encrypted
 from b2bua.calls.inbox import Inbox, LegLost
-from b2bua.calls.media_way import MediaWay
-from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.services import CallServices
-from b2bua.calls.transcodable import transcodable
+from b2bua.calls.sessions.bridge import Bridge, Side
+from b2bua.calls.sessions.media_way import MediaWay
+from b2bua.calls.sessions.negotiation import Negotiation
+from b2bua.calls.sessions.transcodable import transcodable
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError
 from b2bua.media.to_worker import PlayPart

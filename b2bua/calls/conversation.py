@@ -8,19 +8,19 @@ import contextlib
 import logging
 from collections.abc import Mapping
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_media import CallMedia
 from b2bua.calls.call_record import CallRecord
-from b2bua.calls.call_recording import CallRecording
-from b2bua.calls.evidence import Evidence
 from b2bua.calls.inbox import Attachable, CallEvent, Inbox, PickedUp, RecordKeyPressed
-from b2bua.calls.key_ways import KeyWays
-from b2bua.calls.lending import Lending
-from b2bua.calls.media_way import MediaWay
 from b2bua.calls.party import Party
+from b2bua.calls.recording.call_recording import CallRecording
+from b2bua.calls.recording.evidence import Evidence
 from b2bua.calls.refreshing import Refreshing
 from b2bua.calls.renegotiation import Renegotiation
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.key_ways import KeyWays
+from b2bua.calls.sessions.media_way import MediaWay
+from b2bua.calls.transfers.lending import Lending
 from ivr.key_pad import Way
 from recording.controller import Action
 from sip.address import Flow

@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 from b2bua.calls.inbox import Attachable, CallEvent
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
+from b2bua.calls.transfers.line import Line
 from sip.binding import Binding
 from sip.dialog_info import DialogState
 from sip.message import Request
 
 if TYPE_CHECKING:
-    from b2bua.calls.still_ringing import Target, Transfer
+    from b2bua.calls.transfers.still_ringing import Target, Transfer
 
 
 class Running(Protocol):

@@ -5,10 +5,10 @@ Offer, progress and answer pass through: the caller is answered when the wanted 
 
 import contextlib
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
 from b2bua.calls.renegotiation import is_update
+from b2bua.calls.sessions.bridge import Side
 from sip.errors import RemoteProtocolError
 from sip.events import InDialogReceived, InviteAnswered, InviteProgressed, RequestCompleted
 

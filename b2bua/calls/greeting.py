@@ -6,12 +6,12 @@ our 2xx that the caller gets, and from then on it hears from us what a network w
 
 import contextlib
 
-from b2bua.calls.asking import Asking
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NO_ANSWER, CallOver, cancelled
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.recording.asking import Asking
 from b2bua.calls.renegotiation import is_update
+from b2bua.calls.sessions.bridge import Side
 from b2bua.media.from_worker import FirstPacket, PlayFinished
 from b2bua.media.to_worker import PlayPart
 from ivr.consent_menu import Decision, Verdict, prompt_due

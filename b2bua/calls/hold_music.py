@@ -11,9 +11,9 @@ After each event the talk asks what ought to be heard now. So it makes no differ
 request and in which spelling a call was held, moved or resumed.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.sessions.bridge import Side
 from b2bua.media.from_worker import PlayFinished
 from sip.audio_stream import RECEIVES
 

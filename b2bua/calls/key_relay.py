@@ -8,9 +8,9 @@ other party takes them. Where neither events nor INFO reach it, it gets tones in
 from collections import defaultdict
 from collections.abc import Collection
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
-from b2bua.calls.key_ways import KeyWays
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.key_ways import KeyWays
 from b2bua.media.from_worker import KeysDue
 from b2bua.media.to_worker import LawName
 from sip.events import RequestCompleted

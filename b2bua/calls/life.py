@@ -10,19 +10,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.inbox import Attachable, CallEvent, PickedUp, Surrendered
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.line import Line
 from sip.dialog_info import DialogState
 from sip.reason import q850_reason
 
 if TYPE_CHECKING:
-    from b2bua.calls.still_ringing import Target
+    from b2bua.calls.transfers.still_ringing import Target
 
 logger = logging.getLogger("b2bua.calls.call")
 

@@ -5,8 +5,8 @@ has, by one re-INVITE at most: first the callee, unless it was offered that when
 the caller. Whoever refuses stays where it is, and is transcoded.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.sessions.bridge import Side
 
 
 class Lifting:

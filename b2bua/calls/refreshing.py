@@ -10,8 +10,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.inbox import CallEvent, OfferAgain
+from b2bua.calls.sessions.bridge import Side
 from sip.errors import LocalProtocolError, RemoteProtocolError
 from sip.events import RequestCompleted
 

@@ -13,7 +13,7 @@ the rules of glare name, out of what is true then.
 
 from typing import TYPE_CHECKING
 
-from b2bua.calls.bridge import Side
+from b2bua.calls.sessions.bridge import Side
 from sip.errors import RemoteProtocolError
 from sip.events import InDialogReceived, ReinviteReceived, RequestCompleted
 from sip.usage_state import UsageState

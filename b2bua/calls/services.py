@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from b2bua.calls.inbox import Attachable
-from b2bua.calls.media_way import MediaWays
+from b2bua.calls.sessions.media_way import MediaWays
 from b2bua.config import Config
 from b2bua.directory import Directory
 from b2bua.media.plane import MediaPlane

@@ -13,16 +13,16 @@ from b2bua.calls.call import Call
 from b2bua.calls.call_over import CallOver, busy, nobody
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, PickedUp, RecordKeyPressed, Shutdown
-from b2bua.calls.joined_call import JoinedCall, TakenCall
 from b2bua.calls.lamps import Lamps
 from b2bua.calls.life import CallLife
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
-from b2bua.calls.record_key_call import RecordKeyCall
-from b2bua.calls.semi_attended_call import SemiAttendedCall
+from b2bua.calls.recording.record_key_call import RecordKeyCall
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import Transfer
-from b2bua.calls.transferred_call import RecallCall, TransferredCall
+from b2bua.calls.transfers.joined_call import JoinedCall, TakenCall
+from b2bua.calls.transfers.line import Line
+from b2bua.calls.transfers.semi_attended_call import SemiAttendedCall
+from b2bua.calls.transfers.still_ringing import Transfer
+from b2bua.calls.transfers.transferred_call import RecallCall, TransferredCall
 from b2bua.directory import Extension
 from b2bua.registration import Registrations
 from b2bua.routing import Destination, NoRoute, Reachable, ToPickup, ToRecordKey, ToTrunk

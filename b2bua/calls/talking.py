@@ -3,7 +3,6 @@
 import contextlib
 from typing import NoReturn
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange, Talkable
@@ -11,8 +10,9 @@ from b2bua.calls.hold_music import HoldMusic
 from b2bua.calls.inbox import CallEvent, RecordKeyPressed, Surrendered
 from b2bua.calls.key_relay import KeyRelay
 from b2bua.calls.lifting import Lifting
-from b2bua.calls.record_key import RecordKey
-from b2bua.calls.referring import Referring
+from b2bua.calls.recording.record_key import RecordKey
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.referring import Referring
 from b2bua.media.from_worker import CodeReceived, KeysDue, MediaResumed, MediaTimeout
 from recording.controller import Action, Wish
 from recording.policy import Decision, Start

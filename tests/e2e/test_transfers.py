@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from b2bua.calls.referring import HASTY_S
+from b2bua.calls.transfers.referring import HASTY_S
 from ivr.prompts import PromptId
 from tests.e2e.voices import assert_speaks, assert_talk, assert_unheard, first, voice
 from tests.support import audio, ports

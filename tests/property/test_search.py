@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from b2bua.calls.call_over import CallOver, Unanswered, busy, no_answer
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.search import MAX_DIVERSIONS, Search, Step
+from b2bua.calls.hunting.search import MAX_DIVERSIONS, Search, Step
 from b2bua.config import parse
 from b2bua.directory import Directory, Forwards
 from b2bua.routing import DialPlan, ToExtension, ToGroup, ToTrunk

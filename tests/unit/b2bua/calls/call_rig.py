@@ -14,8 +14,8 @@ from typing import cast
 from b2bua.addresses import Addresses
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED
 from b2bua.calls.inbox import Attachable
-from b2bua.calls.media_way import MediaWays
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.media_way import MediaWays
 from b2bua.calls.switchboard import Switchboard
 from b2bua.config import parse
 from b2bua.directory import Directory, Extension, Forwards

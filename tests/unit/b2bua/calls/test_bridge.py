@@ -2,8 +2,8 @@ from typing import cast
 
 import pytest
 
-from b2bua.calls.bridge import Bridge, Side
-from b2bua.calls.negotiation import would_hold
+from b2bua.calls.sessions.bridge import Bridge, Side
+from b2bua.calls.sessions.negotiation import would_hold
 from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.to_worker import Bridge as Join
 from b2bua.media.to_worker import SetRemote, Unbridge

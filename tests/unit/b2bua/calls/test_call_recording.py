@@ -1,8 +1,8 @@
 from pathlib import Path
 from unittest.mock import Mock
 
-from b2bua.calls.call_recording import CallRecording
 from b2bua.calls.party import Party
+from b2bua.calls.recording.call_recording import CallRecording
 from b2bua.settings.recording import RecordingConfig
 from recording.policy import Direction, Start
 from tests.unit.b2bua.calls.call_rig import extension

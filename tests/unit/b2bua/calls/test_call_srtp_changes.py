@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from b2bua.calls.media_way import MediaWay
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.media_way import MediaWay
+from b2bua.calls.sessions.negotiation import Negotiation
 from b2bua.media.leg import LegKeeper, MediaLeg
 from b2bua.media.to_worker import Bridge, SetRemote
 from sip.address import HostPort

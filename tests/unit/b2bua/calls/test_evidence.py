@@ -5,9 +5,9 @@ from typing import cast
 
 import pytest
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_record import CallRecord
-from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.recording.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.sessions.bridge import Side
 from cdr.journal import Journal
 from cdr.records import EvidenceStored
 from ivr.consent_menu import Decision, Departure, Verdict

@@ -2,8 +2,8 @@
 
 import pytest
 
-from b2bua.calls.diversion import Diversion, When
-from b2bua.calls.history_info import history_headers, replaced_by_others
+from b2bua.calls.hunting.diversion import Diversion, When
+from b2bua.calls.hunting.history_info import history_headers, replaced_by_others
 from sip.message import URI, Request, parse
 from tests.support.sip_raw import request
 

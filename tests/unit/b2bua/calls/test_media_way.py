@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.calls.media_way import MediaWay
+from b2bua.calls.sessions.media_way import MediaWay
 from b2bua.media.to_worker import SetRemote
 from sip.events import (
     InviteAnswered,

@@ -5,12 +5,12 @@ What each has to know of the other goes through here: events into the lender's i
 the referrer, and whether there is still somebody to whom the party could return.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import LineEnded, LineKept, LineReturned
-from b2bua.calls.line import Line
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.line import Line
 
 
 class Referral:

@@ -5,11 +5,11 @@ question to the outside party until its answer the bridge is closed: it hears th
 then nothing, our side a soft tone.
 """
 
-from b2bua.calls.asking import Asking
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.greeting import answer_to_no
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.recording.asking import Asking
+from b2bua.calls.sessions.bridge import Side
 from b2bua.media.from_worker import PlayFinished
 from b2bua.media.to_worker import PlayPart
 from ivr.consent_menu import Decision as Answer

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from b2bua.calls.call_over import Unanswered, busy, circle, likeliest, no_answer
-from b2bua.calls.diversion import Diversion, When
 from b2bua.calls.exchange import Exchange
+from b2bua.calls.hunting.diversion import Diversion, When
 from b2bua.calls.party import Party
 from b2bua.directory import Extension
 from b2bua.routing import DialPlan, Reachable, ToExtension, ToGroup, ToTrunk

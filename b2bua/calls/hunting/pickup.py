@@ -4,10 +4,10 @@ Whoever fetches it makes an offer, as the caller did. So both get an answer of o
 agree on with us is joined; where that is no common codec, the caller is offered another one.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import PickedUp
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.negotiation import Negotiation
 from sip.errors import RemoteProtocolError
 
 

@@ -5,20 +5,20 @@ end of the line. Else the referrer is rung once more, and where that fails too, 
 the busy tone and the call is over.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver, CutOff
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.first_answer import first_answer
-from b2bua.calls.hunt import Hunt, let_meet
+from b2bua.calls.hunting.first_answer import first_answer
+from b2bua.calls.hunting.hunt import Hunt, let_meet
+from b2bua.calls.hunting.ringing import Ringing
+from b2bua.calls.hunting.search import Search, Step
 from b2bua.calls.inbox import Attachable
-from b2bua.calls.lent_call import LentCall
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
-from b2bua.calls.ringing import Ringing
-from b2bua.calls.search import Search, Step
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import Target, Transfer
-from b2bua.calls.waiting import Waiting
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.lent_call import LentCall
+from b2bua.calls.transfers.line import Line
+from b2bua.calls.transfers.still_ringing import Target, Transfer
+from b2bua.calls.transfers.waiting import Waiting
 from b2bua.routing import ToExtension, ToGroup, ToTrunk
 from sip.devices import first_flows
 from sip.message import Request

@@ -4,14 +4,14 @@ It has a row of its own, with the `linkedid` of the call that the party comes fr
 recorded is decided anew, for those who talk now; an outside party's yes goes with the party.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
 from b2bua.calls.life import CallLife
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.bridge import Side
 from b2bua.calls.talking import Talk
+from b2bua.calls.transfers.line import Line
 from recording.policy import Decision, Direction
 from sip.events import InviteOffered
 from sip.message import Request

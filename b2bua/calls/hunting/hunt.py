@@ -6,11 +6,11 @@ from typing import Protocol
 from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.first_answer import first_answer
+from b2bua.calls.hunting.first_answer import first_answer
+from b2bua.calls.hunting.ringing import Ringing
+from b2bua.calls.hunting.search import Search, Station, Step
+from b2bua.calls.hunting.trunk_ringing import TrunkRinging
 from b2bua.calls.inbox import CallEvent, PickedUp
-from b2bua.calls.ringing import Ringing
-from b2bua.calls.search import Search, Station, Step
-from b2bua.calls.trunk_ringing import TrunkRinging
 from b2bua.routing import ToTrunk
 from sip.devices import first_flows
 from sip.events import InviteAnswered

@@ -7,14 +7,14 @@ ring, for hardly any telephone would learn of another caller meanwhile.
 import contextlib
 from collections.abc import Mapping
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.line import Line
 from b2bua.calls.services import CallServices
-from b2bua.calls.still_ringing import Transfer
-from b2bua.calls.transferred_call import TransferredCall
-from b2bua.calls.waiting import Progress, Waiting
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.line import Line
+from b2bua.calls.transfers.still_ringing import Transfer
+from b2bua.calls.transfers.transferred_call import TransferredCall
+from b2bua.calls.transfers.waiting import Progress, Waiting
 from sip.errors import RemoteProtocolError
 from sip.events import InviteAnswered
 

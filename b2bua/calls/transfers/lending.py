@@ -8,10 +8,10 @@ on. Its tap is closed the moment it goes.
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.inbox import Attachable, CallEvent
-from b2bua.calls.line import Line
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.negotiation import Negotiation
+from b2bua.calls.transfers.line import Line
 from b2bua.media.leg import MediaLeg
 from sip.errors import RemoteProtocolError
 

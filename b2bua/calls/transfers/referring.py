@@ -8,7 +8,6 @@ whoever is transferred needs to know nothing of REFER.
 from collections.abc import Callable
 from typing import NoReturn
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.exchange import Exchange, Meeting, Talkable, Transferable
@@ -20,11 +19,12 @@ from b2bua.calls.inbox import (
     LineReturned,
     RecordKeyPressed,
 )
-from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan, Referral
 from b2bua.calls.party import Party
 from b2bua.calls.renegotiation import is_update
-from b2bua.calls.still_ringing import Target, Transfer
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.line import Line
+from b2bua.calls.transfers.loan import Loan, Referral
+from b2bua.calls.transfers.still_ringing import Target, Transfer
 from b2bua.routing import Destination, NoRoute, OwnCode, Reachable
 from recording.controller import Action
 from sip.errors import RemoteProtocolError

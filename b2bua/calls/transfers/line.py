@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from b2bua.calls.evidence import Agreement
-from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
+from b2bua.calls.recording.evidence import Agreement
+from b2bua.calls.sessions.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 from b2bua.calls.call_over import cancelled, likeliest, no_answer
 from b2bua.calls.conversation import Conversation
+from b2bua.calls.hunting.pickup import fetch
+from b2bua.calls.hunting.ringing import Ringing
 from b2bua.calls.inbox import CallEvent, PickedUp
-from b2bua.calls.pickup import fetch
-from b2bua.calls.ringing import Ringing
 from recording.reasons import ReasonKey
 from sip.build import HeaderList
 from sip.events import (

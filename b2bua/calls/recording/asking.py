@@ -5,10 +5,10 @@ counts only from the asked party's own leg or dialog, and only where the media w
 SIP stack has checked that it is theirs.
 """
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.inbox import CallEvent
-from b2bua.calls.negotiation import would_hold
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.negotiation import would_hold
 from b2bua.media.from_worker import DigitReceived, PlayFinished, PlayStarted
 from ivr.consent_menu import (
     ConsentMenu,

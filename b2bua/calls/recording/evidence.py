@@ -6,8 +6,8 @@ is recorded.
 
 from dataclasses import dataclass, replace
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_record import CallRecord
+from b2bua.calls.sessions.bridge import Side
 from b2bua.directory import Extension
 from cdr.journal import Journal
 from cdr.records import EvidenceStored, new_id

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.forwarding import Forwarding
-from b2bua.calls.hunt import Hunt
-from b2bua.calls.line import Line
-from b2bua.calls.loan import Loan
+from b2bua.calls.hunting.hunt import Hunt
 from b2bua.calls.party import Party
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.line import Line
+from b2bua.calls.transfers.loan import Loan
 from b2bua.routing import Reachable
 from sip.message import Request
 

@@ -2,13 +2,13 @@
 
 import contextlib
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import NOBODY, CallOver
 from b2bua.calls.exchange import Exchange
-from b2bua.calls.lent_call import LentCall
-from b2bua.calls.line import Line
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.transfers.lent_call import LentCall
+from b2bua.calls.transfers.line import Line
 from sip.errors import RemoteProtocolError
 from sip.events import InviteOffered
 from sip.message import Request

@@ -7,7 +7,7 @@ says whose place it took, and the `cause` in its URI why (:rfc:`4458`).
 
 from collections.abc import Iterable, Mapping
 
-from b2bua.calls.diversion import Diversion, When
+from b2bua.calls.hunting.diversion import Diversion, When
 from sip.contact import read_contacts
 from sip.errors import RemoteProtocolError
 from sip.message import URI, Request

@@ -3,10 +3,10 @@
 Nothing changes before an answer: an offer that is refused leaves all as it was.
 """
 
-from b2bua.calls.agreed import Agreed
-from b2bua.calls.key_exchange import KeyExchange
-from b2bua.calls.media_way import MediaWay
-from b2bua.calls.our_session import OurSession
+from b2bua.calls.sessions.agreed import Agreed
+from b2bua.calls.sessions.key_exchange import KeyExchange
+from b2bua.calls.sessions.media_way import MediaWay
+from b2bua.calls.sessions.our_session import OurSession
 from b2bua.media.leg import MediaLeg
 from sip.audio_stream import (
     RECEIVES,

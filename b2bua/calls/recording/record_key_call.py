@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.inbox import CallEvent, Inbox, LegLost, RecordKeyPressed
-from b2bua.calls.negotiation import Negotiation
 from b2bua.calls.party import Party
 from b2bua.calls.services import CallServices
-from b2bua.calls.transcodable import transcodable
+from b2bua.calls.sessions.negotiation import Negotiation
+from b2bua.calls.sessions.transcodable import transcodable
 from b2bua.media.from_worker import PlayFinished
 from b2bua.media.leg import MediaLeg
 from b2bua.media.lending import NoPortError

@@ -3,11 +3,11 @@
 import contextlib
 from collections.abc import Callable
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import CallOver
 from b2bua.calls.conversation import Conversation
 from b2bua.calls.greeting import BUSY_TONE_S, Greeting
 from b2bua.calls.inbox import CallEvent
+from b2bua.calls.sessions.bridge import Side
 from ivr.tones import Tone
 from sip.events import InviteAnswered, InviteProgressed
 

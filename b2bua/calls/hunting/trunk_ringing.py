@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import Unanswered
 from b2bua.calls.conversation import Conversation
-from b2bua.calls.diversion import Diversion, diversion_headers
-from b2bua.calls.history_info import history_headers
+from b2bua.calls.hunting.diversion import Diversion, diversion_headers
+from b2bua.calls.hunting.history_info import history_headers
+from b2bua.calls.hunting.ringing import Branch, Ringing
 from b2bua.calls.party import Party
-from b2bua.calls.ringing import Branch, Ringing
+from b2bua.calls.sessions.bridge import Side
 from b2bua.routing import ToTrunk
 from b2bua.trunks.identity import identity, wants_privacy
 from b2bua.trunks.trunk import Trunk

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.negotiation import Negotiation
 from b2bua.media.leg import NO_TONES
 from b2bua.media.to_worker import LawName
 from ivr.key_pad import Way

@@ -8,7 +8,7 @@ for an offer, or because its partner is not there yet, `answer_alone`, `offer_to
 
 from enum import IntEnum
 
-from b2bua.calls.negotiation import Negotiation
+from b2bua.calls.sessions.negotiation import Negotiation
 from b2bua.media.leg import MediaLeg
 from b2bua.media.to_worker import EventRecoding, Recoding, Route
 from sip.audio_stream import AudioStream, NoCommonCodec

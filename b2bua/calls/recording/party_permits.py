@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from b2bua.calls.bridge import Side
-from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
 from b2bua.calls.party import Party
+from b2bua.calls.recording.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.sessions.bridge import Side
 from recording.permit import RecordingPermit
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from b2bua.calls.bridge import Bridge, Side
 from b2bua.calls.call_record import CallRecord, Verdict
-from b2bua.calls.call_segment import Segment
-from b2bua.calls.evidence import Agreement, Evidence, EvidenceError
 from b2bua.calls.party import Party
-from b2bua.calls.party_permits import PartyPermits
+from b2bua.calls.recording.call_segment import Segment
+from b2bua.calls.recording.evidence import Agreement, Evidence, EvidenceError
+from b2bua.calls.recording.party_permits import PartyPermits
+from b2bua.calls.sessions.bridge import Bridge, Side
 from b2bua.media.placement import RecorderBusyError
 from b2bua.media.plane import MediaPlane
 from b2bua.settings.recording import RecordingConfig

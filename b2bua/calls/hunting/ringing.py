@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Self
 
-from b2bua.calls.bridge import Side
 from b2bua.calls.call_over import UNSPECIFIED, Unanswered, all_failed, no_answer, not_encrypted
 from b2bua.calls.conversation import Conversation
-from b2bua.calls.diversion import Diversion, diversion_headers, redirected_to
-from b2bua.calls.media_way import MediaWay
+from b2bua.calls.hunting.diversion import Diversion, diversion_headers, redirected_to
 from b2bua.calls.party import Party
+from b2bua.calls.sessions.bridge import Side
+from b2bua.calls.sessions.media_way import MediaWay
 from b2bua.trunks.trunk import ANONYMOUS
 from recording.reasons import ReasonKey
 from sip.address import Flow

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from b2bua.calls.bridge import Bridge, Side
+from b2bua.calls.sessions.bridge import Bridge, Side
 from b2bua.media.from_recorder import RecordingClosed
 from b2bua.media.leg import MediaLeg
 from b2bua.media.members import OpenRecording
