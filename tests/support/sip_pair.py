@@ -136,6 +136,11 @@ class Wire:
     def last(self, label: str) -> Request | Response:
         return next(entry for entry in reversed(self.sent) if entry.label == label).message
 
+    def finish(self, seconds: float = 400) -> None:
+        """All calls have ended: nothing is left once every timer has run out."""
+        self.run(seconds)
+        assert self.leaks() == []
+
     def leaks(self) -> list[str]:
         """Return what is still alive in either endpoint; empty when all has ended."""
         found = []
@@ -201,11 +206,16 @@ def call(wire: Wire, body: bytes = OFFER, headers: tuple[tuple[str, str], ...] =
     )
 
 
+def offered(wire: Wire, body: bytes = OFFER, **headers: str) -> tuple[int, int]:
+    """Return the usages of A and B in a call that B may answer."""
+    a = call(wire, body, tuple(headers.items()))
+    wire.run()
+    return a, wire.b.take(InviteOffered).usage
+
+
 def established(wire: Wire) -> tuple[int, int]:
     """Return the usages of A and B in a call that stands, all events taken."""
-    a = call(wire)
-    wire.run()
-    b = wire.b.take(InviteOffered).usage
+    a, b = offered(wire)
     wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run()
     assert wire.a.take(InviteAnswered).usage == a

@@ -19,11 +19,6 @@ from tests.support.sip_pair import authorize_all
 from tests.support.sip_raw import FLOW, SERVER, Bench, answer_to, request
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def invite(bench: Bench, body: bytes = b"v=0\r\n") -> tuple[int, Request]:
     usage = bench.endpoint.calls.invite(
         target=URI.parse("sip:200@127.0.0.2:5070"),

@@ -14,7 +14,7 @@ from sip.events import (
 )
 from sip.message import URI, Address, Request, Response
 from sip.usage_state import UsageState
-from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop
+from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, drop, offered
 from tests.support.sip_raw import FLOW, Bench, answer_to, request
 
 RELIABLE = {"supported": ("100rel",), "allow": ("INVITE", "ACK", "CANCEL", "BYE", "UPDATE")}
@@ -23,12 +23,6 @@ RELIABLE = {"supported": ("100rel",), "allow": ("INVITE", "ACK", "CANCEL", "BYE"
 def make_wire(*, a_knows: bool = True) -> Wire:
     options = RELIABLE if a_knows else {}
     return Wire(Node("a", "192.0.2.1", **options), Node("b", "192.0.2.2", **RELIABLE))
-
-
-def offered(wire: Wire, body: bytes = OFFER, **headers: str) -> tuple[int, int]:
-    a = call(wire, body, headers=tuple(headers.items()))
-    wire.run()
-    return a, wire.b.take(InviteOffered).usage
 
 
 def test_a_session_description_is_sent_reliably_to_who_knows_it() -> None:
@@ -51,8 +45,7 @@ def test_a_session_description_is_sent_reliably_to_who_knows_it() -> None:
     answered = wire.a.take(InviteAnswered)
     assert answered.response.body == b"", "the answer was given in the 183"
     wire.a.endpoint.calls.bye(a, wire.now)
-    wire.run(40)
-    assert wire.leaks() == []
+    wire.finish(40)
 
 
 def test_who_does_not_know_it_gets_a_plain_one() -> None:
@@ -155,8 +148,7 @@ def test_it_is_repeated_with_ever_longer_pauses_and_given_up() -> None:
     assert wire.b.endpoint.calls.state(b) is UsageState.ENDED
     assert "b 504 INVITE" in wire.labels
     assert wire.a.endpoint.calls.state(a) is UsageState.ENDED
-    wire.run(40)
-    assert wire.leaks() == []
+    wire.finish(40)
 
 
 def test_the_answer_waits_for_the_prack() -> None:
@@ -311,8 +303,7 @@ def test_an_early_offer_of_the_peer_is_answered_in_our_prack() -> None:
     wire.b.take(AckReceived)
     wire.a.endpoint.calls.prack(a, ANSWER, wire.now)  # too late, and no mistake
     wire.a.endpoint.calls.bye(a, wire.now)
-    wire.run(40)
-    assert wire.leaks() == []
+    wire.finish(40)
 
 
 def test_only_what_comes_in_order_is_acknowledged() -> None:

@@ -18,7 +18,7 @@ from sip.events import (
     UsageEnded,
 )
 from sip.message import parse
-from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established
+from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established, offered
 from tests.support.sip_raw import PHONE, SERVER, Bench, answer_to, request
 
 TCP = Flow("TCP", SERVER, PHONE)
@@ -51,9 +51,8 @@ def test_a_request_that_nobody_answers_is_sent_once_and_given_up_in_time(wire: W
 
 
 def test_a_refusal_is_sent_once_and_its_transaction_ends_with_the_ack(wire: Wire) -> None:
-    call(wire)
-    wire.run()
-    wire.b.endpoint.calls.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
+    _, b = offered(wire)
+    wire.b.endpoint.calls.reject(b, 486, wire.now)
     wire.run(1.0)
     assert wire.labels == ["a INVITE", "b 100 INVITE", "b 486 INVITE", "a ACK"]
     assert wire.a.take(InviteFailed).code == 486
@@ -62,9 +61,8 @@ def test_a_refusal_is_sent_once_and_its_transaction_ends_with_the_ack(wire: Wire
 
 def test_a_refusal_without_an_ack_is_not_repeated(wire: Wire) -> None:
     wire.rule = drop("a ACK")
-    call(wire)
-    wire.run()
-    wire.b.endpoint.calls.reject(wire.b.take(InviteOffered).usage, 486, wire.now)
+    _, b = offered(wire)
+    wire.b.endpoint.calls.reject(b, 486, wire.now)
     wire.run(40.0)
     assert wire.labels.count("b 486 INVITE") == 1
     assert wire.b.endpoint.counters["acks_missing"] == 1, "timer H"
@@ -83,16 +81,14 @@ def test_a_request_that_is_answered_leaves_nothing(wire: Wire) -> None:
     assert wire.b.endpoint.transactions == before - 1, "timer J is 0"
     assert wire.a.take(RequestCompleted).code == 200
     wire.b.endpoint.calls.bye(b, wire.now)
-    wire.run(40.0)
-    assert wire.leaks() == []
+    wire.finish(40.0)
 
 
 def test_a_2xx_is_repeated_over_tcp_too(wire: Wire) -> None:
     # RFC 3261 section 13.3.1.4: there may be UDP behind the next hop.
     wire.rule = drop("a ACK")
-    call(wire)
-    wire.run()
-    wire.b.endpoint.calls.answer(wire.b.take(InviteOffered).usage, ANSWER, wire.now)
+    _, b = offered(wire)
+    wire.b.endpoint.calls.answer(b, ANSWER, wire.now)
     wire.run(40.0)
     assert wire.labels.count("b 200 INVITE") > 5
     wire.b.take(AckMissing)

@@ -34,11 +34,6 @@ SDP = "v=0\r\n"
 FROM_STRANGER = Flow("UDP", SERVER, STRANGER)
 
 
-@pytest.fixture
-def bench() -> Bench:
-    return Bench()
-
-
 def offered(bench: Bench) -> tuple[int, str]:
     """Return the usage of an offered call, and our tag."""
     bench.receive(request("INVITE", body=SDP))

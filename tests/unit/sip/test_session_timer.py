@@ -15,7 +15,7 @@ from sip.events import (
 from sip.message import Request
 from sip.session_timer import SessionExpires, SessionPolicy, SessionState
 from sip.usage_state import UsageState
-from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established
+from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established, offered
 from tests.support.sip_raw import Bench, request
 
 ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "UPDATE")
@@ -63,8 +63,7 @@ def test_the_caller_refreshes_with_update_at_half_time() -> None:
         wire.a.endpoint.calls.state(a) is wire.b.endpoint.calls.state(b) is UsageState.ESTABLISHED
     )
     wire.a.endpoint.calls.bye(a, wire.now)
-    wire.run(40)
-    assert wire.leaks() == []
+    wire.finish(40)
 
 
 def test_a_peer_without_update_gets_reinvites_of_the_application() -> None:
@@ -168,8 +167,7 @@ def test_a_short_session_is_refused_and_asked_for_again_in_length() -> None:
     assert state is not None
     assert (state.interval_s, state.ours) == (300, True)
     wire.a.endpoint.calls.bye(a, wire.now)
-    wire.run(40)
-    assert wire.leaks() == []
+    wire.finish(40)
 
 
 def test_a_422_that_never_ends_fails_the_call() -> None:
@@ -186,9 +184,7 @@ def test_a_422_that_never_ends_fails_the_call() -> None:
 
 def test_a_422_to_a_refresh_makes_the_session_longer() -> None:
     wire = Wire(node("a", expires_s=90), Node("b", "192.0.2.2", supported=("timer",), allow=PLAIN))
-    a = call(wire)
-    wire.run()
-    b = wire.b.take(InviteOffered).usage
+    a, b = offered(wire)
     wire.b.endpoint.calls.answer(b, ANSWER, wire.now, (("Session-Expires", "90;refresher=uac"),))
     wire.run()
     wire.a.take(InviteAnswered)
@@ -245,8 +241,7 @@ def test_a_refresh_that_is_answered_after_the_end_starts_nothing() -> None:
     wire.run(2)
     assert "a UPDATE" in wire.labels
     wire.a.endpoint.calls.bye(a, wire.now)
-    wire.run(60)
-    assert wire.leaks() == []
+    wire.finish(60)
 
 
 def test_a_refresh_while_our_bye_is_under_way_is_left_out() -> None:

@@ -6,13 +6,12 @@ from sip.events import (
     AckReceived,
     InDialogReceived,
     InviteAnswered,
-    InviteOffered,
     InviteProgressed,
     ReinviteReceived,
     RequestCompleted,
 )
 from sip.message import Request
-from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, call, drop, established
+from tests.support.sip_pair import ANSWER, OFFER, Node, Wire, drop, established, offered
 
 KNOWS = {
     "supported": ("100rel",),
@@ -134,9 +133,7 @@ def test_a_second_offer_before_the_answer_is_500(wire: Wire) -> None:
 
 
 def test_before_the_answer(wire: Wire) -> None:
-    a = call(wire)
-    wire.run()
-    b = wire.b.take(InviteOffered).usage
+    a, b = offered(wire)
     wire.b.endpoint.calls.provisional(b, 180, wire.now)
     wire.run()
     wire.a.take(InviteProgressed)
@@ -163,9 +160,7 @@ def test_before_the_answer(wire: Wire) -> None:
 
 
 def test_an_early_offer_of_the_peer_is_500_until_ours_is_answered(wire: Wire) -> None:
-    call(wire)
-    wire.run()
-    b = wire.b.take(InviteOffered).usage
+    _, b = offered(wire)
     wire.b.endpoint.calls.provisional(b, 180, wire.now)
     wire.run()
     update(wire, b, node="b")
@@ -174,9 +169,7 @@ def test_an_early_offer_of_the_peer_is_500_until_ours_is_answered(wire: Wire) ->
 
 
 def test_a_late_offer_in_our_2xx_is_an_open_offer(wire: Wire) -> None:
-    a = call(wire, b"")
-    wire.run()
-    b = wire.b.take(InviteOffered).usage
+    a, b = offered(wire, b"")
     wire.b.endpoint.calls.answer(b, OFFER, wire.now)
     wire.run()
     wire.a.take(InviteAnswered)
