@@ -2,7 +2,7 @@
 
 from sip.address import Flow, HostPort
 from sip.endpoint import Endpoint
-from sip.events import Event
+from sip.events import AckReceived, Event, InviteOffered
 from sip.message import Request, Response, parse
 from tests.support.sip_pair import E, authorize_all, tokens
 
@@ -10,6 +10,9 @@ SERVER = HostPort("127.0.0.1", 5060)
 PHONE = HostPort("127.0.0.2", 5070)
 STRANGER = HostPort("127.0.0.66", 5070)
 FLOW = Flow("UDP", SERVER, PHONE)
+FROM_STRANGER = Flow("UDP", SERVER, STRANGER)
+
+SDP = "v=0\r\n"
 
 
 def request(
@@ -130,3 +133,19 @@ class Bench:
 
     def count(self, name: str) -> int:
         return self.endpoint.counters[name]
+
+
+def offered(bench: Bench) -> tuple[int, str]:
+    """Return the usage of an offered call, and our tag."""
+    bench.receive(request("INVITE", body=SDP))
+    usage = bench.take(InviteOffered).usage
+    return usage, bench.endpoint.calls.dialog(usage).local_tag
+
+
+def established(bench: Bench) -> tuple[int, str]:
+    """Return the usage of a call that stands, and our tag."""
+    usage, tag = offered(bench)
+    bench.endpoint.calls.answer(usage, SDP.encode(), bench.now)
+    bench.receive(request("ACK", to_tag=tag, branch="z9hG4bKack"))
+    bench.take(AckReceived)
+    return usage, tag
