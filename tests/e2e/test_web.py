@@ -77,6 +77,7 @@ async def test_a_recorded_call_is_heard_by_those_who_may() -> None:
             assert (await ada.get(recording["url"])).content == file.read_bytes()
             saved = await ada.get(f"{recording['url']}?download=true")
             assert saved.headers["content-disposition"].startswith("attachment; ")
+            await assert_proven(ada, recording["id"])
         await assert_seen_by_its_own_listener_only(under_test, recording["url"])
         made = await audited(under_test)
         assert ("web:ada", "session.open", "ada") in made
@@ -91,6 +92,18 @@ def assert_told(item: dict[str, Any], recording: dict[str, Any], file: Path) -> 
     assert recording["bytes"] == file.stat().st_size
     assert recording["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert recording["duration_s"] == pytest.approx(audio.seconds(audio.decode(file)), abs=0.2)
+
+
+async def assert_proven(ada: Pages, recording_id: str) -> None:
+    """From the recording to what it rests on, who has heard it, and that all of it is whole."""
+    sheet = f"/audit/recordings/{recording_id}"
+    assert f'href="{sheet}"' in (await ada.get("/calls")).text
+    told = (await ada.get(sheet)).text
+    assert "Somebody had agreed before this recording began." in told
+    assert told.count("stored agreement") == 2
+    assert "downloaded a recording" in told
+    checked = await ada.submit("/audit/check")
+    assert "All is whole and unaltered." in checked.text
 
 
 async def assert_in_ranges(

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from cdr.proof_rows import GROUND_COLUMNS, Values, ground_values
@@ -83,36 +83,40 @@ class CheckView:
     "Where what is wrong is shown."
 
 
-@router.get("/audit")
-async def recordings_page(
-    request: Request,
-    viewer: AuditViewer,
+def _search(
     *,
     number: Annotated[str, Query(max_length=64)] = "",
     since: From = "",
     until: To = "",
     basis: Annotated[str, Query(max_length=20)] = "",
-    before: Before = None,
+) -> Search:
+    return Search(
+        number=number.strip(),
+        since=day_of(since),
+        until=day_of(until),
+        basis=basis if basis in (*BASES, GROUNDLESS) else "",
+    )
+
+
+Searched: TypeAlias = Annotated[Search, Depends(_search)]
+
+
+@router.get("/audit")
+async def recordings_page(
+    request: Request, viewer: AuditViewer, search: Searched, before: Before = None
 ) -> Response:
     """Show a page of recorded calls with their grounds."""
-    return await _show(request, viewer, _search(number, since, until, basis), before)
+    return await _show(request, viewer, search, before)
 
 
 @router.get("/audit/recordings.csv")
-async def recordings_file(
-    request: Request,
-    viewer: AuditViewer,
-    *,
-    number: Annotated[str, Query(max_length=64)] = "",
-    since: From = "",
-    until: To = "",
-    basis: Annotated[str, Query(max_length=20)] = "",
-) -> Response:
+async def recordings_file(request: Request, viewer: AuditViewer, search: Searched) -> Response:
     """Send what was searched for: one line for each decision about each recording."""
     del viewer
     web = web_of(request)
-    where = _filter(web, _search(number, since, until, basis))
-    return csv_file("mitschnitt-recordings.csv", GROUND_COLUMNS, _grounds(web, where))
+    return csv_file(
+        "mitschnitt-recordings.csv", GROUND_COLUMNS, _grounds(web, _filter(web, search))
+    )
 
 
 @router.post("/audit/check")
@@ -141,15 +145,6 @@ async def check(request: Request, form: AdminForm) -> Response:
         )
     )
     return await _show(request, form.viewer, Search(), findings=findings)
-
-
-def _search(number: str, since: str, until: str, basis: str) -> Search:
-    return Search(
-        number=number.strip(),
-        since=day_of(since),
-        until=day_of(until),
-        basis=basis if basis in (*BASES, GROUNDLESS) else "",
-    )
 
 
 def _filter(web: Web, search: Search) -> CallFilter:

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from cdr.proof_rows import ENTRY_COLUMNS, Values, entry_values
@@ -29,9 +29,6 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 "What can be chosen, and the first words of the actions that belong to it."
 
-Text = Annotated[str, Query(max_length=100)]
-Kind = Annotated[str, Query(max_length=20)]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search(Period):
@@ -46,21 +43,32 @@ class Search(Period):
         return {"actor": self.actor, "object": self.object, **self.days(), "kind": self.kind}
 
 
-@router.get("/audit/log")
-async def log_page(
-    request: Request,
-    viewer: AuditViewer,
+def _search(
     *,
-    actor: Text = "",
+    actor: Annotated[str, Query(max_length=100)] = "",
     name: Annotated[str, Query(alias="object", max_length=100)] = "",
     since: From = "",
     until: To = "",
-    kind: Kind = "",
-    before: Before = None,
+    kind: Annotated[str, Query(max_length=20)] = "",
+) -> Search:
+    return Search(
+        actor=actor.strip(),
+        object=name.strip(),
+        since=day_of(since),
+        until=day_of(until),
+        kind=kind if kind in KINDS else "",
+    )
+
+
+Searched: TypeAlias = Annotated[Search, Depends(_search)]
+
+
+@router.get("/audit/log")
+async def log_page(
+    request: Request, viewer: AuditViewer, search: Searched, before: Before = None
 ) -> Response:
     """Show a page of the log."""
     web = web_of(request)
-    search = _search(actor, name, since, until, kind)
     size = web.settings.page_size
     rows = await web.ports.reader.audit(size + 1, before, _filter(web, search))
     t = Texts(language_of(request))
@@ -79,31 +87,11 @@ async def log_page(
 
 
 @router.get("/audit/log.csv")
-async def log_file(
-    request: Request,
-    viewer: AuditViewer,
-    *,
-    actor: Text = "",
-    name: Annotated[str, Query(alias="object", max_length=100)] = "",
-    since: From = "",
-    until: To = "",
-    kind: Kind = "",
-) -> Response:
+async def log_file(request: Request, viewer: AuditViewer, search: Searched) -> Response:
     """Send what was searched for, newest first."""
     del viewer
     web = web_of(request)
-    where = _filter(web, _search(actor, name, since, until, kind))
-    return csv_file("mitschnitt-audit-log.csv", ENTRY_COLUMNS, _entries(web, where))
-
-
-def _search(actor: str, name: str, since: str, until: str, kind: str) -> Search:
-    return Search(
-        actor=actor.strip(),
-        object=name.strip(),
-        since=day_of(since),
-        until=day_of(until),
-        kind=kind if kind in KINDS else "",
-    )
+    return csv_file("mitschnitt-audit-log.csv", ENTRY_COLUMNS, _entries(web, _filter(web, search)))
 
 
 def _filter(web: Web, search: Search) -> AuditFilter:
