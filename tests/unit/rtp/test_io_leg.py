@@ -1,154 +1,16 @@
 """Legs over real sockets on loopback; the loop turns by hand, and time is an argument."""
 
 import gc
-import select
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
-from rtp.fast_path import Callback, FastPath
 from rtp.header import RtpHeader
-from rtp.io.leg import Leg, LegRoute, join
-from rtp.io.leg_observer import LegObserver
-from rtp.io.loop import EventLoop
-from rtp.io.peer_search import BURST, NAT_SILENCE_NS, SETTLING_NS, PeerSearch, first_guess
-from rtp.io.socket import PortRange
+from rtp.io.leg import Leg, join
+from rtp.io.peer_search import NAT_SILENCE_NS, SETTLING_NS, PeerSearch
 from rtp.latch import LatchMode
 from rtp.relay import Relay
-
-PORTS = PortRange(20_000, 60_000)
-ANY = LegRoute(payload_types={8: 8}, tables={}, clock_rates={})
-TIMEOUT_NS = 5_000_000_000
-TYPES = (8,)
-
-
-class HandTurnedLoop(EventLoop):
-    """Calls whatever is readable, when told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.close()
-        self.callbacks: dict[int, Callback] = {}
-
-    def set(self, fd: int, callback: Callback) -> None:
-        self.callbacks[fd] = callback
-
-    def remove(self, fd: int) -> None:
-        self.callbacks.pop(fd, None)
-
-    def park(self, fd: int) -> None:
-        if fd in self.callbacks:
-            self.callbacks[fd] = lambda _: self.remove(fd)
-
-    def turn(self, now: int) -> None:
-        """Call until nothing is readable any more."""
-        while True:
-            ready, _, _ = select.select(list(self.callbacks), [], [], 0)
-            if not ready:
-                return
-            for fd in ready:
-                if fd in self.callbacks:
-                    self.callbacks[fd](now)
-
-
-class Phone:
-    """A socket that speaks RTP."""
-
-    def __init__(self, host: str = "127.0.0.1", *, ssrc: int = 1) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.socket.setblocking(False)
-        self.ssrc = ssrc
-        self.sequence = 100
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self.socket.getsockname()[:2]
-        return host, port
-
-    def say(self, leg: Leg, *, payload_type: int = 8, host: str = "127.0.0.1") -> None:
-        header = RtpHeader(
-            payload_type=payload_type,
-            sequence=self.sequence,
-            timestamp=160 * self.sequence,
-            ssrc=self.ssrc,
-        )
-        self.sequence += 1
-        self.socket.sendto(header.serialize() + bytes(160), (host, leg.port))
-
-    def heard(self) -> list[int]:
-        """The sequence numbers of what has come since it was last asked."""
-        numbers = []
-        while True:
-            try:
-                numbers.append(RtpHeader.parse(self.socket.recv(2048)).sequence)
-            except BlockingIOError:
-                return numbers
-
-
-@dataclass
-class Bench:
-    loop: HandTurnedLoop = field(default_factory=HandTurnedLoop)
-    fast_path: FastPath = field(default_factory=FastPath)
-    legs: list[Leg] = field(default_factory=list)
-    phones: list[Phone] = field(default_factory=list)
-    first: list[int] = field(default_factory=list)
-    silent: list[int] = field(default_factory=list)
-    heard_again: list[int] = field(default_factory=list)
-    now: int = 1_000_000_000
-
-    def leg(self, host: str = "127.0.0.1") -> Leg:
-        observer = LegObserver(
-            first_packet=lambda leg, _: self.first.append(leg),
-            silent=lambda leg, _: self.silent.append(leg),
-            heard_again=self.heard_again.append,
-        )
-        leg = Leg(
-            len(self.legs) + 1,
-            PORTS.bind(host),
-            loop=self.loop,
-            fast_path=self.fast_path,
-            observer=observer,
-        )
-        self.legs.append(leg)
-        return leg
-
-    def phone(self, host: str = "127.0.0.1", *, ssrc: int = 1) -> Phone:
-        self.phones.append(Phone(host, ssrc=ssrc))
-        return self.phones[-1]
-
-    def turn(self, after_ns: int = 20_000_000) -> None:
-        self.now += after_ns
-        self.loop.turn(self.now)
-
-    def settle(self, leg: Leg, phone: Phone) -> None:
-        """Bring a leg on the fast path."""
-        for _ in range(3):
-            phone.say(leg)
-            self.turn(SETTLING_NS)
-        assert self.loop.callbacks[leg.descriptors()[0]] != leg._learn
-
-    def call(self, mode: LatchMode = LatchMode.EXACT) -> tuple[Leg, Leg, Phone, Phone]:
-        a, b = self.leg(), self.leg()
-        alice, bob = self.phone(ssrc=1), self.phone(ssrc=2)
-        a.set_remote(alice.address, mode, TYPES, self.now)
-        b.set_remote(bob.address, mode, TYPES, self.now)
-        join(a, b, ANY, ANY)
-        return a, b, alice, bob
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    for leg in bench.legs:
-        leg.release()
-        leg.pair.close()
-    for phone in bench.phones:
-        phone.socket.close()
+from tests.unit.rtp.leg_bench import ANY, TIMEOUT_NS, TYPES, Bench
 
 
 def test_two_phones_hear_each_other_before_and_on_the_fast_path(bench: Bench) -> None:
@@ -164,22 +26,6 @@ def test_two_phones_hear_each_other_before_and_on_the_fast_path(bench: Bench) ->
     assert (a.packets_sent, b.packets_sent) == (3, 4)
 
 
-def test_what_came_before_the_answer_is_kept_and_strangers_are_not(bench: Bench) -> None:
-    a, b = bench.leg(), bench.leg()
-    alice, bob, mallory = bench.phone(), bench.phone(), bench.phone("127.0.0.3", ssrc=9)
-    b.set_remote(bob.address, LatchMode.EXACT, TYPES, bench.now)
-    mallory.say(a)
-    alice.say(a)
-    mallory.say(a)
-    bench.turn()
-    a.set_remote(alice.address, LatchMode.EXACT, TYPES, bench.now)
-    join(a, b, ANY, ANY)
-    bench.turn()
-    assert bob.heard() == [100]
-    assert a.relay.drops.wrong_source == 2
-    assert a.relay.received.packets == 1
-
-
 def test_strangers_never_reach_a_connected_leg(bench: Bench) -> None:
     a, _, alice, bob = bench.call()
     mallory = bench.phone("127.0.0.3", ssrc=1)
@@ -192,83 +38,6 @@ def test_strangers_never_reach_a_connected_leg(bench: Bench) -> None:
     assert bob.heard() == [100, 101, 102, 103]
     assert a.relay.received.packets == 4
     assert mallory.heard() == []
-
-
-@pytest.mark.parametrize(
-    ("mode", "host", "expected"),
-    [
-        (LatchMode.EXACT, "127.0.0.1", []),
-        (LatchMode.SAME_ADDRESS, "127.0.0.1", [101, 102]),
-        (LatchMode.SAME_ADDRESS, "127.0.0.3", []),
-        (LatchMode.NAT, "127.0.0.3", [101, 102]),
-    ],
-)
-def test_a_phone_that_sends_from_elsewhere(
-    bench: Bench, mode: LatchMode, host: str, expected: list[int]
-) -> None:
-    a, b = bench.leg(), bench.leg()
-    named, real, bob = bench.phone(), bench.phone(host), bench.phone()
-    a.set_remote(named.address, mode, TYPES, bench.now)
-    b.set_remote(bob.address, LatchMode.EXACT, TYPES, bench.now)
-    join(a, b, ANY, ANY)
-    bob.say(b)
-    bench.turn()
-    assert named.heard() == [100]  # before the latch: where SDP says
-    for _ in range(3):
-        real.say(a)
-        bench.turn()
-    assert bob.heard() == expected
-    bob.say(b)
-    bench.turn()
-    assert (real.heard() == [101]) == bool(expected)
-    assert (named.heard() == [101]) != bool(expected)
-
-
-def test_two_sources_in_nat_mode_the_first_with_two_packets_has_the_leg(bench: Bench) -> None:
-    a, _, _, bob = bench.call(LatchMode.NAT)
-    first, second = bench.phone("127.0.0.3", ssrc=5), bench.phone("127.0.0.4", ssrc=6)
-    for phone in (first, second, first, second, second, first):
-        phone.say(a)
-    bench.turn()
-    assert bob.heard() == [101, 102]
-    assert a.relay.drops.wrong_source == 2
-    assert a.relay.drops.probation == 2
-
-
-def test_a_silent_leg_behind_nat_may_come_back_from_another_port(bench: Bench) -> None:
-    a, b, alice, bob = bench.call(LatchMode.NAT)
-    bench.settle(a, alice)
-    bench.settle(b, bob)
-    bob.heard()
-    alice.heard()
-    bench.now += NAT_SILENCE_NS
-    a.sweep(bench.now, TIMEOUT_NS)
-    bob.say(b)
-    bench.turn()
-    assert len(alice.heard()) == 1  # still sent where she was last
-    thief, moved = bench.phone("127.0.0.3", ssrc=77), bench.phone(ssrc=alice.ssrc)
-    moved.sequence = alice.sequence
-    for phone in (thief, thief, thief, moved, moved, moved):
-        phone.say(a)
-    bench.turn()
-    assert bob.heard() == [104, 105]
-    assert a.relay.drops.wrong_ssrc == 3
-    bob.say(b)
-    bench.turn()
-    assert len(moved.heard()) == 1
-    assert thief.heard() == []
-
-
-def test_a_silent_leg_of_an_exact_peer_stays_connected(bench: Bench) -> None:
-    a, _, alice, bob = bench.call()
-    bench.settle(a, alice)
-    bench.now += NAT_SILENCE_NS
-    a.sweep(bench.now, TIMEOUT_NS)
-    bob.heard()
-    alice.ssrc = 99
-    alice.say(a)
-    bench.turn()
-    assert bob.heard() == [103]
 
 
 def test_silence_is_told_once_and_again_after_sound(bench: Bench) -> None:
@@ -324,15 +93,6 @@ def test_an_unusable_remote_leaves_the_leg_as_it_was(bench: Bench, host: str) ->
     alice.say(a)
     bench.turn()
     assert len(bob.heard()) == 4
-
-
-def test_types_that_were_not_negotiated_do_not_latch(bench: Bench) -> None:
-    a, _, alice, bob = bench.call()
-    alice.say(a, payload_type=0)
-    bench.turn()
-    assert bench.first == []
-    assert bob.heard() == []
-    assert a.relay.drops.wrong_type == 1
 
 
 def test_a_closed_port_of_the_peer_ends_nothing(bench: Bench) -> None:
@@ -459,45 +219,6 @@ def test_a_tap_opens_and_closes_in_mid_stream(bench: Bench) -> None:
     assert tapped == [103]
 
 
-def test_errors_while_learning_are_counted(bench: Bench) -> None:
-    a, b, alice, bob = bench.call()
-    bob.socket.close()
-    for _ in range(3):
-        alice.say(a)
-        bench.turn()
-    assert b.relay.drops.refused + a.relay.drops.refused > 0
-    assert b.relay.received.packets == 0
-
-
-def test_while_behind_nat_nothing_but_rtp_is_looked_at(bench: Bench) -> None:
-    a, _, alice, bob = bench.call(LatchMode.NAT)
-    alice.socket.sendto(b"no RTP", ("127.0.0.1", a.port))
-    bench.turn()
-    assert a.relay.drops.malformed == 1
-    assert bob.heard() == []
-
-
-def test_a_source_that_cannot_be_connected_does_not_latch(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, _, alice, bob = bench.call(LatchMode.NAT)
-
-    def fail(_search: PeerSearch, _source: object, _now: int) -> None:
-        raise OSError(22, "Invalid argument")
-
-    monkeypatch.setattr(PeerSearch, "_latch_to", fail)
-    alice.say(a)
-    bench.turn()
-    assert a.relay.drops.wrong_source == 1
-    assert bob.heard() == []
-
-
-def test_a_leg_behind_nat_that_never_sounded_latches_to_nobody(bench: Bench) -> None:
-    a, _, _, _ = bench.call(LatchMode.NAT)
-    a.sweep(bench.now + NAT_SILENCE_NS, TIMEOUT_NS)
-    assert a.relay.drops.packets == 0
-
-
 def test_a_packet_for_a_leg_without_remote_goes_nowhere(bench: Bench) -> None:
     a, b, alice = bench.leg(), bench.leg(), bench.phone()
     a.set_remote(alice.address, LatchMode.EXACT, TYPES, bench.now)
@@ -505,17 +226,6 @@ def test_a_packet_for_a_leg_without_remote_goes_nowhere(bench: Bench) -> None:
     alice.say(a)
     bench.turn()
     assert a.relay.received.packets == 1
-
-
-def test_a_burst_of_strangers_is_read_in_several_turns(bench: Bench) -> None:
-    a, _, alice, bob = bench.call(LatchMode.SAME_ADDRESS)
-    mallory = bench.phone("127.0.0.3")
-    for _ in range(BURST + 5):
-        mallory.say(a)
-    alice.say(a)
-    bench.turn()
-    assert a.relay.drops.wrong_source == BURST + 5
-    assert bob.heard() == [100]
 
 
 def test_an_rtcp_port_with_an_error_is_read_and_forgotten(bench: Bench) -> None:
@@ -563,14 +273,6 @@ def test_one_leg_for_both_families(bench: Bench) -> None:
     mallory.say(b)
     bench.turn()
     assert len(alice.heard()) == 0
-
-
-def test_behind_a_nat_the_first_guess_is_where_the_signalling_comes_from() -> None:
-    private, public = ("192.168.1.2", 4000), ("8.8.4.4", 4000)
-    assert first_guess(private, "8.8.8.8") == ("8.8.8.8", 4000)
-    assert first_guess(public, "8.8.8.8") == public
-    assert first_guess(private, "10.0.0.1") == private
-    assert first_guess(private, "") == private
 
 
 def test_a_released_leg_is_gone_without_a_collection(bench: Bench) -> None:

@@ -1,7 +1,6 @@
 """Legs that speak SRTP, over real sockets: what a stranger without the key can do is nothing."""
 
 import gc
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +12,7 @@ from rtp.relay import Relay
 from rtp.rtcp import parse
 from rtp.srtp import Keys, Lock, Opener, Sealer
 from rtp.statistics import Drops
-from tests.unit.rtp.test_io_leg import ANY, TIMEOUT_NS, TYPES, Bench, Phone
+from tests.unit.rtp.leg_bench import ANY, TIMEOUT_NS, TYPES, Bench, Phone
 from tests.unit.rtp.test_srtp import CM_32, GCM_128, key
 
 
@@ -52,17 +51,6 @@ class SecurePhone:
                 return found
             buffer = bytearray(sealed)
             found.append(bytes(buffer[: self.opener.open_in(buffer, len(sealed))]))
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    for leg in bench.legs:
-        leg.release()
-        leg.pair.close()
-    for phone in bench.phones:
-        phone.socket.close()
 
 
 def secure_call(bench: Bench, mode: LatchMode) -> tuple[SecurePhone, SecurePhone]:
