@@ -10,9 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import version as package_version
 
-from b2bua import control
 from b2bua.addresses import Addresses
-from b2bua.administration import Administration
 from b2bua.authentication import ALLOW_IN_CALLS, SUPPORTED, Gate
 from b2bua.calls.inbox import Attachable
 from b2bua.calls.services import CallServices
@@ -20,19 +18,21 @@ from b2bua.calls.sessions.media_way import MediaWays
 from b2bua.calls.switchboard import Switchboard
 from b2bua.collector import Collector
 from b2bua.config import Config
-from b2bua.control_messages import AnyRequest, Done, GetStatus, InstallPrompt, Reply
+from b2bua.control.administration import Administration
+from b2bua.control.messages import AnyRequest, Done, GetStatus, InstallPrompt, Reply
+from b2bua.control.prompt_changes import PromptChanges
+from b2bua.control.socket import Handler, control_server
+from b2bua.control.status import Status
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
 from b2bua.listening import binds, read_certificates
 from b2bua.media.plane import MediaPlane, media_plane
 from b2bua.notify import notify
-from b2bua.prompt_changes import PromptChanges
 from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.settings.values import TRANSPORTS
-from b2bua.status import Status
 from b2bua.trunks.asking import Office
 from b2bua.trunks.desk import TrunkDesk
 from b2bua.trunks.trunk import Trunks
@@ -128,7 +128,7 @@ class Service:
             prompts = PromptChanges(self._folder, journal, lambda: self._read_prompts(plane))
             handler = _handler(administration, prompts, status)
             socket = self._folder.control_socket
-            await enter(control.control_server(socket, handler, web_pid=lambda: pages.pid))
+            await enter(control_server(socket, handler, web_pid=lambda: pages.pid))
             await plane.ready()
             await enter(self._switchboard.open())
             await enter(desk.open())
@@ -336,9 +336,7 @@ def _lost(flow: Flow, registrations: Registrations, desk: TrunkDesk) -> None:
     desk.connection_lost(flow)
 
 
-def _handler(
-    administration: Administration, prompts: PromptChanges, status: Status
-) -> control.Handler:
+def _handler(administration: Administration, prompts: PromptChanges, status: Status) -> Handler:
     async def handle(request: AnyRequest, actor: str) -> Reply:
         if isinstance(request, GetStatus):
             return status.now()

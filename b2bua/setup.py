@@ -4,9 +4,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from b2bua.addresses import Addresses
-from b2bua.administration import change_offline
 from b2bua.config import Config, load
-from b2bua.control_messages import AddExtension, AddUser
+from b2bua.control.administration import change_offline
+from b2bua.control.messages import AddExtension, AddUser
 from b2bua.datadir import DataFolder
 from b2bua.errors import ConfigError, DataFolderError
 from b2bua.passwords import new_password

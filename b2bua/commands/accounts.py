@@ -42,7 +42,7 @@ def user_add(
     config: ConfigOption = None,
 ) -> None:
     """Add a user; without --password-stdin a password is made and printed once."""
-    from b2bua.control_messages import AddUser
+    from b2bua.control.messages import AddUser
 
     password, made = _password(from_stdin=password_stdin)
     request = AddUser(
@@ -71,7 +71,7 @@ def user_set(
     config: ConfigOption = None,
 ) -> None:
     """Change what is named of a user; a new password ends the user's sessions."""
-    from b2bua.control_messages import SetUser
+    from b2bua.control.messages import SetUser
 
     if new_password and password_stdin:
         raise UsageError("--new-password or --password-stdin, not both")
@@ -95,7 +95,7 @@ def user_set(
 @users.command("rm")
 def user_rm(name: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = None) -> None:
     """Remove a user and log him out."""
-    from b2bua.control_messages import RemoveUser
+    from b2bua.control.messages import RemoveUser
 
     change(RemoveUser(name=name), data, config)
     typer.echo(f"user {name} removed")
@@ -120,7 +120,7 @@ def token_add(
     config: ConfigOption = None,
 ) -> None:
     """Add a token and print it once; only its SHA-256 is kept."""
-    from b2bua.control_messages import AddToken
+    from b2bua.control.messages import AddToken
     from web.secret import digest, new_secret
 
     token = new_secret()
@@ -136,7 +136,7 @@ def token_add(
 @tokens.command("revoke")
 def token_revoke(name: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = None) -> None:
     """Make a token void; its name stays in the list."""
-    from b2bua.control_messages import RevokeToken
+    from b2bua.control.messages import RevokeToken
 
     change(RevokeToken(name=name), data, config)
     typer.echo(f"token {name} revoked")

@@ -11,7 +11,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, UsageError
 
 if TYPE_CHECKING:
-    from b2bua.control_messages import Request
+    from b2bua.control.messages import Request
 
 W = TypeVar("W", bound=str)
 
@@ -50,14 +50,14 @@ def actor() -> str:
 
 def change(request: "Request", data: Path, config: Path | None) -> None:
     """Have the server commit a change, or commit it here when none is running."""
-    from b2bua import control
-    from b2bua.control_messages import Refused
+    from b2bua.control.messages import Refused
+    from b2bua.control.socket import ask
 
     folder = DataFolder(data)
-    reply = control.ask(folder.control_socket, request)
+    reply = ask(folder.control_socket, request)
     if reply is None:
-        from b2bua.administration import change_offline
         from b2bua.config import load
+        from b2bua.control.administration import change_offline
 
         realm = load(config_path(config, folder)).sip.realm
         change_offline(folder, realm, request, actor())

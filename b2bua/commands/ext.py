@@ -29,7 +29,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import UsageError
 
 if TYPE_CHECKING:
-    from b2bua.control_messages import SetExtension
+    from b2bua.control.messages import SetExtension
 
 SHORTEST_PASSWORD = 8
 
@@ -90,7 +90,7 @@ def ext_add(
     config: ConfigOption = None,
 ) -> None:
     """Add an extension; without --password-stdin a password is made and printed once."""
-    from b2bua.control_messages import AddExtension
+    from b2bua.control.messages import AddExtension
 
     password, made = _password(from_stdin=password_stdin)
     request = AddExtension(
@@ -128,7 +128,7 @@ def ext_set(
     config: ConfigOption = None,
 ) -> None:
     """Change what is named of an extension."""
-    from b2bua.control_messages import SetExtension
+    from b2bua.control.messages import SetExtension
 
     password = _password(from_stdin=True)[0] if password_stdin else None
     request = SetExtension(
@@ -149,7 +149,7 @@ def ext_set(
 @app.command("rm")
 def ext_rm(number: str, data: DataOption = DEFAULT_DATA, config: ConfigOption = None) -> None:
     """Remove an extension; its calls and recordings stay."""
-    from b2bua.control_messages import RemoveExtension
+    from b2bua.control.messages import RemoveExtension
 
     change(RemoveExtension(number=number), data, config)
     typer.echo(f"extension {number} removed")
@@ -170,7 +170,7 @@ def ext_forward(
     config: ConfigOption = None,
 ) -> None:
     """Send an extension's calls on: to a number as the extension would dial it, or off."""
-    from b2bua.control_messages import SetExtension
+    from b2bua.control.messages import SetExtension
 
     request = SetExtension(
         number=number,

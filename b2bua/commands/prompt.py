@@ -12,7 +12,7 @@ from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
 
 if TYPE_CHECKING:
-    from b2bua.control_messages import InstallPrompt, PromptReplaced
+    from b2bua.control.messages import InstallPrompt, PromptReplaced
     from ivr.installing import Prepared
     from ivr.prompts import Prompt, PromptId
 
@@ -64,8 +64,8 @@ def prompt_install(
     data: DataOption = DEFAULT_DATA,
 ) -> None:
     """Play an own recording from the next call on; the one before is kept."""
-    from b2bua.control_messages import InstallPrompt
-    from b2bua.prompt_changes import parse_name
+    from b2bua.control.messages import InstallPrompt
+    from b2bua.control.prompt_changes import parse_name
     from ivr.installing import prepare
     from ivr.prompts import PromptError
 
@@ -104,12 +104,12 @@ def _read(recording: Path) -> bytes:
 
 def _install(folder: DataFolder, request: "InstallPrompt") -> tuple["PromptReplaced", bool]:
     """Have the server install it, or do it here; tell as well whether a server is running."""
-    from b2bua import control
-    from b2bua.control_messages import PromptReplaced, Refused
+    from b2bua.control.messages import PromptReplaced, Refused
+    from b2bua.control.socket import ask
 
-    reply = control.ask(folder.control_socket, request)
+    reply = ask(folder.control_socket, request)
     if reply is None:
-        from b2bua.prompt_changes import install_offline
+        from b2bua.control.prompt_changes import install_offline
 
         return install_offline(folder, request, actor()), False
     if isinstance(reply, Refused):

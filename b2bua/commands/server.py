@@ -19,7 +19,7 @@ from b2bua.errors import ConfigError, ControlError
 
 if TYPE_CHECKING:
     from b2bua.config import Config
-    from b2bua.control_messages import TrunkStatus
+    from b2bua.control.messages import TrunkStatus
 
 
 def serve(
@@ -124,10 +124,10 @@ def trunk_line(trunk: "TrunkStatus") -> str:
 
 def status(data: DataOption = DEFAULT_DATA, *, as_json: JsonOption = False) -> None:
     """Say what the running server is doing."""
-    from b2bua import control
-    from b2bua.control_messages import GetStatus, Status
+    from b2bua.control.messages import GetStatus, Status
+    from b2bua.control.socket import ask
 
-    reply = control.ask(DataFolder(data).control_socket, GetStatus())
+    reply = ask(DataFolder(data).control_socket, GetStatus())
     if reply is None:
         raise ControlError(f"no server is running on {data}")
     if not isinstance(reply, Status):

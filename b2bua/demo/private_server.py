@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from b2bua import control
-from b2bua.control_messages import GetStatus, Status
+from b2bua.control.messages import GetStatus, Status
+from b2bua.control.socket import ask
 from b2bua.datadir import DataFolder
 from b2bua.demo.programs import Program, die_with_parent, run_command
 from b2bua.errors import DemoError
@@ -85,7 +85,7 @@ class PrivateServer:
 
     async def status(self) -> Row:
         """Return what `mitschnitt status --json` prints, without starting a process for it."""
-        reply = await asyncio.to_thread(control.ask, self.data.control_socket, GetStatus())
+        reply = await asyncio.to_thread(ask, self.data.control_socket, GetStatus())
         if not isinstance(reply, Status):
             raise DemoError(f"the server tells no status\n{self.program.tail()}")
         values: Row = msgspec.to_builtins(reply)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from b2bua.control_messages import Status
+from b2bua.control.messages import Status
 from b2bua.media.messages import GAUGES
 
 PREFIX = "mitschnitt"

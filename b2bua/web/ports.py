@@ -8,8 +8,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from b2bua.control import ask_async
-from b2bua.control_messages import (
+from b2bua.control.messages import (
     CloseSession,
     Done,
     GetStatus,
@@ -24,6 +23,7 @@ from b2bua.control_messages import (
     TouchSession,
     WriteAudit,
 )
+from b2bua.control.socket import ask_async
 from b2bua.errors import ControlError
 from b2bua.web.metrics import render as render_metrics
 from cdr.account_records import SessionClosed, SessionOpened, SessionTouched

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from b2bua.choices import SrtpWish
-from b2bua.control_messages import Done, SetExtension
+from b2bua.control.messages import Done, SetExtension
 from tests.e2e.calls import call, end
 from tests.e2e.test_recorded_calls import (
     BOTH_RECORDED,

@@ -8,7 +8,7 @@ import httpx
 from argon2 import PasswordHasher
 
 from b2bua.choices import Role
-from b2bua.control_messages import AddUser, Done
+from b2bua.control.messages import AddUser, Done
 from tests.support.server import Server
 
 PASSWORD = "correct horse battery"

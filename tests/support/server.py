@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from b2bua import control
-from b2bua.control_messages import AddExtension, Done, GetStatus, Reply, Request, Status
+from b2bua.control.messages import AddExtension, Done, GetStatus, Reply, Request, Status
+from b2bua.control.socket import ask
 from tests.support import ports
 from tests.support.audio import Pcm
 from tests.support.phones.phone import Account, PhoneSetup
@@ -180,7 +180,7 @@ class Server:
     async def ask(self, request: Request) -> Reply:
         """Ask over the control socket, as the command line does, without starting one."""
         path = self.data / "control.sock"
-        reply = await asyncio.to_thread(control.ask, path, request)
+        reply = await asyncio.to_thread(ask, path, request)
         assert reply is not None, "no server listens on the control socket"
         return reply
 

@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
-from b2bua.administration import ChangeRefusedError
 from b2bua.cli import app
+from b2bua.control.administration import ChangeRefusedError
 from b2bua.errors import UsageError
 from cdr.proofs import Proofs
 from cdr.rows import AuditRow, TokenRow, UserRow

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua import control
-from b2bua.control_messages import (
+from b2bua.control.messages import (
     AddExtension,
     AnyRequest,
     Done,
@@ -14,6 +13,7 @@ from b2bua.control_messages import (
     Reply,
     WriteAudit,
 )
+from b2bua.control.socket import ask, ask_async, control_server
 from b2bua.errors import ControlError, MitschnittError
 
 REQUEST = AddExtension(number="101", name="Ada", password="secret-secret")
@@ -27,8 +27,8 @@ async def answer_done(request: AnyRequest, actor: str) -> Reply:
 
 async def test_a_request_is_answered(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with control.control_server(path, answer_done):
-        assert await asyncio.to_thread(control.ask, path, REQUEST) == Done()
+    async with control_server(path, answer_done):
+        assert await asyncio.to_thread(ask, path, REQUEST) == Done()
         assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -37,8 +37,8 @@ async def test_an_error_of_ours_becomes_a_refusal(tmp_path: Path) -> None:
         raise MitschnittError(f"no {request} for {actor}")
 
     path = tmp_path / "c.sock"
-    async with control.control_server(path, refuse):
-        reply = await asyncio.to_thread(control.ask, path, REQUEST)
+    async with control_server(path, refuse):
+        reply = await asyncio.to_thread(ask, path, REQUEST)
     assert isinstance(reply, Refused)
     assert "AddExtension" in reply.reason
 
@@ -54,15 +54,15 @@ async def test_a_bug_in_the_handler_ends_one_request_only(tmp_path: Path) -> Non
         return Done()
 
     path = tmp_path / "c.sock"
-    async with control.control_server(path, fail_once):
+    async with control_server(path, fail_once):
         with pytest.raises(ControlError, match="without an answer"):
-            await asyncio.to_thread(control.ask, path, REQUEST)
-        assert await asyncio.to_thread(control.ask, path, REQUEST) == Done()
+            await asyncio.to_thread(ask, path, REQUEST)
+        assert await asyncio.to_thread(ask, path, REQUEST) == Done()
 
 
 async def test_nonsense_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with control.control_server(path, answer_done):
+    async with control_server(path, answer_done):
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b'{"type": "Nonsense"}\n')
         line = await reader.readline()
@@ -82,15 +82,15 @@ async def test_the_web_process_asks_for_the_one_who_is_logged_in(tmp_path: Path)
         return Done()
 
     path = tmp_path / "c.sock"
-    async with control.control_server(path, keep, web_pid=os.getpid):
-        assert await control.ask_async(path, FOR_ADA, 5.0) == Done()
+    async with control_server(path, keep, web_pid=os.getpid):
+        assert await ask_async(path, FOR_ADA, 5.0) == Done()
     assert asked == [(FOR_ADA.request, "web:ada")]
 
 
 async def test_nobody_else_asks_on_behalf_of_others(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with control.control_server(path, answer_done, web_pid=lambda: os.getpid() + 1):
-        reply = await control.ask_async(path, FOR_ADA, 5.0)
+    async with control_server(path, answer_done, web_pid=lambda: os.getpid() + 1):
+        reply = await ask_async(path, FOR_ADA, 5.0)
     assert isinstance(reply, Refused)
     assert "web process" in reply.reason
 
@@ -99,14 +99,14 @@ async def test_nobody_else_asks_on_behalf_of_others(tmp_path: Path) -> None:
 async def test_the_web_process_asks_for_its_own_people_only(tmp_path: Path, actor: str) -> None:
     path = tmp_path / "c.sock"
     request = OnBehalf(actor=actor, request=FOR_ADA.request)
-    async with control.control_server(path, answer_done, web_pid=os.getpid):
-        reply = await control.ask_async(path, request, 5.0)
+    async with control_server(path, answer_done, web_pid=os.getpid):
+        reply = await ask_async(path, request, 5.0)
     assert isinstance(reply, Refused)
 
 
 async def test_a_session_is_opened_for_someone_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
-    async with control.control_server(path, answer_done, web_pid=os.getpid):
+    async with control_server(path, answer_done, web_pid=os.getpid):
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b'{"type": "CloseSession", "id_hash": "ab"}\n')
         line = await reader.readline()
@@ -124,12 +124,12 @@ async def test_a_server_that_is_silent_is_not_waited_for(tmp_path: Path) -> None
         return Done()
 
     path = tmp_path / "c.sock"
-    async with control.control_server(path, sleep):
+    async with control_server(path, sleep):
         with pytest.raises(ControlError, match="in time"):
-            await control.ask_async(path, REQUEST, 0.05)
+            await ask_async(path, REQUEST, 0.05)
         woken.set()
-    assert await control.ask_async(path, REQUEST, 5.0) is None
+    assert await ask_async(path, REQUEST, 5.0) is None
 
 
 def test_without_a_server_there_is_no_reply(tmp_path: Path) -> None:
-    assert control.ask(tmp_path / "absent.sock", REQUEST) is None
+    assert ask(tmp_path / "absent.sock", REQUEST) is None

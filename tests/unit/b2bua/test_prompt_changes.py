@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.administration import ChangeRefusedError
-from b2bua.control_messages import InstallPrompt
+from b2bua.control.administration import ChangeRefusedError
+from b2bua.control.messages import InstallPrompt
+from b2bua.control.prompt_changes import PromptChanges, Reload, install_offline, parse_name
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, StartError, UsageError
-from b2bua.prompt_changes import PromptChanges, Reload, install_offline, parse_name
 from cdr.errors import InvalidChangeError
 from cdr.journal import Journal
 from cdr.proofs import Proofs

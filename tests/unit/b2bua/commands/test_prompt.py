@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from b2bua import control
 from b2bua.cli import app
-from b2bua.control_messages import AnyRequest, InstallPrompt, PromptReplaced, Refused, Reply
+from b2bua.control.messages import AnyRequest, InstallPrompt, PromptReplaced, Refused, Reply
+from b2bua.control.socket import control_server
 from b2bua.datadir import DataFolder
 from b2bua.errors import ControlError, MitschnittError, UsageError
 from cdr.proofs import Proofs
@@ -133,7 +133,7 @@ async def test_a_running_server_is_asked_with_the_longest_prompt(data: Path) -> 
 
     long = tone_wav(700, seconds=30.0)
     words = ("prompt", "install", "de/consent", "-")
-    async with control.control_server(DataFolder(data).control_socket, handler):
+    async with control_server(DataFolder(data).control_socket, handler):
         done = await asyncio.to_thread(run, *words, data=data, stdin=long)
         refused = await asyncio.to_thread(run, *words, data=data, stdin=long)
     assert done.exit_code == 0, done.output

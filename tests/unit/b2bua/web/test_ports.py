@@ -8,8 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from b2bua import control
-from b2bua.control_messages import (
+from b2bua.control.messages import (
     AnyRequest,
     CloseSession,
     Done,
@@ -22,6 +21,7 @@ from b2bua.control_messages import (
     TrunkStatus,
     WriteAudit,
 )
+from b2bua.control.socket import control_server
 from b2bua.errors import UsageError
 from b2bua.web.metrics import render
 from b2bua.web.ports import Server, ServerChanges, ServerLive
@@ -63,7 +63,7 @@ class Running:
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
     server = Running(tmp_path / "c.sock")
-    async with control.control_server(server.path, server.handle, web_pid=os.getpid):
+    async with control_server(server.path, server.handle, web_pid=os.getpid):
         yield server
 
 

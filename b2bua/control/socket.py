@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from b2bua.control_messages import AnyRequest, OnBehalf, Refused, Reply, Request
+from b2bua.control.messages import AnyRequest, OnBehalf, Refused, Reply, Request
 from b2bua.errors import ControlError, MitschnittError, StartError
 
 logger = logging.getLogger("b2bua.control")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from functools import partial
 
 from b2bua.choices import EVERY_DIRECTION, EVERY_WAY
-from b2bua.control_messages import AddExtension, RemoveExtension, SetExtension
+from b2bua.control.messages import AddExtension, RemoveExtension, SetExtension
 from b2bua.errors import UsageError
 from b2bua.settings.values import installed
 from b2bua.wall_clock import wall_us

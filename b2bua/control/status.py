@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from b2bua import control_messages as messages
 from b2bua.calls.switchboard import Switchboard
+from b2bua.control import messages
 from b2bua.media.plane import MediaPlane
 from b2bua.registration import Registrations
 from b2bua.trunks.trunk import Trunk, Trunks

@@ -6,8 +6,9 @@ in a command that holds the lock of the data folder.
 
 import asyncio
 
-from b2bua.account_requests import account_change, page_change
-from b2bua.control_messages import (
+from b2bua.control.account_requests import account_change, page_change
+from b2bua.control.extension_requests import extension_change
+from b2bua.control.messages import (
     AddExtension,
     AddToken,
     AddUser,
@@ -26,7 +27,6 @@ from b2bua.control_messages import (
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import MitschnittError, UsageError
-from b2bua.extension_requests import extension_change
 from cdr.account_records import SessionTouched
 from cdr.errors import CdrError
 from cdr.journal import Journal

@@ -1,6 +1,6 @@
 """What a running server can be asked over its control socket, and what it answers.
 
-Each is JSON with its class's name as `type`: see `b2bua/control.py`.
+Each is JSON with its class's name as `type`: see `b2bua/control/socket.py`.
 """
 
 from typing import Literal

@@ -2,7 +2,8 @@
 
 import re
 
-from b2bua.control_messages import (
+from b2bua.control.extension_requests import NUMBER
+from b2bua.control.messages import (
     AddToken,
     AddUser,
     CloseSession,
@@ -13,7 +14,6 @@ from b2bua.control_messages import (
     WriteAudit,
 )
 from b2bua.errors import UsageError
-from b2bua.extension_requests import NUMBER
 from b2bua.wall_clock import wall_us
 from cdr.account_records import SessionClosed, SessionOpened, UserAdded, UserChanged, UserRemoved
 from cdr.records import AuditEntry, Change, TokenAdded, TokenRevoked

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from b2bua.administration import ChangeRefusedError
-from b2bua.control_messages import InstallPrompt, PromptReplaced
+from b2bua.control.administration import ChangeRefusedError
+from b2bua.control.messages import InstallPrompt, PromptReplaced
 from b2bua.datadir import DataFolder
 from b2bua.errors import DataFolderError, MitschnittError, UsageError
 from b2bua.wall_clock import wall_us
