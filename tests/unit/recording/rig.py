@@ -24,6 +24,8 @@ TICK_NS = 20_000_000
 
 PCMA = StreamFormat(payload_type=8, encoding="PCMA", clock_rate=8000)
 PCMU = StreamFormat(payload_type=0, encoding="PCMU", clock_rate=8000)
+WIDE = StreamFormat(payload_type=9, encoding="G722", clock_rate=8000)
+OPUS_FORMAT = StreamFormat(payload_type=111, encoding="opus", clock_rate=48000, channels=2)
 EVENTS = StreamFormat(payload_type=101, encoding="telephone-event", clock_rate=8000)
 
 

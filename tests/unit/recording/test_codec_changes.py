@@ -7,8 +7,8 @@ import pytest
 from recording.spec import StreamFormat, encode_formats
 from rtp.ring import Kind
 from tests.support import audio
+from tests.unit.recording.hearing import SILENT, SOUNDS, A, B, finish, level
 from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
-from tests.unit.recording.test_worker import SILENT, SOUNDS, A, B, finish, level
 
 pytestmark = pytest.mark.peer("ffmpeg")
 

@@ -16,19 +16,10 @@ from recording.spec import StreamFormat, encode_formats
 from rtp.ring import Kind
 from tests.support import audio
 from tests.unit.codec.coders import G722Coder, OpusCoder
-from tests.unit.recording.rig import PCMA, Phone, Rig, tone
-from tests.unit.recording.test_worker import SILENT, SOUNDS, A, B, finish, level
-
-WIDE = StreamFormat(payload_type=9, encoding="G722", clock_rate=8000)
-
-OPUS_FORMAT = StreamFormat(payload_type=111, encoding="opus", clock_rate=48000, channels=2)
+from tests.unit.recording.hearing import SILENT, SOUNDS, A, B, finish, level
+from tests.unit.recording.rig import OPUS_FORMAT, PCMA, WIDE, Phone, Rig, tone
 
 Arrive = Callable[[int, int], int | None]
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
 
 
 def wide(leg: int = 1, hz: float = A) -> Phone:

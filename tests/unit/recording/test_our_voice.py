@@ -6,8 +6,8 @@ import pytest
 
 from recording.spec import OUR_VOICE, OURS
 from tests.support import audio
+from tests.unit.recording.hearing import SOUNDS, A, B, finish, level
 from tests.unit.recording.rig import PCMA, PCMU, START_NS, Phone, Rig, tone
-from tests.unit.recording.test_worker import SOUNDS, A, B, finish, level
 
 pytestmark = pytest.mark.peer("ffmpeg")
 

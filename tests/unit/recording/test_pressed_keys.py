@@ -12,10 +12,9 @@ from rtp.ring import Kind
 from tests.support import audio
 from tests.support.audio import Pcm
 from tests.unit.codec.coders import OpusCoder
-from tests.unit.recording.rig import EVENTS, PCMA, TICK_NS, Phone, Rig, tone
-from tests.unit.recording.test_in_order import OPUS_FORMAT
+from tests.unit.recording.hearing import A, B
+from tests.unit.recording.rig import EVENTS, OPUS_FORMAT, PCMA, TICK_NS, Phone, Rig, tone
 
-A, B = 440.0, 1000.0
 END = 0x80
 
 

@@ -20,11 +20,6 @@ A, B = 440.0, 1000.0
 SOUNDS, SILENT = -14.0, -55.0
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
-
-
 def call(rig: Rig) -> None:
     rig.phones += [Phone(1, tone(A)), Phone(2, tone(B), law=PCMU)]
     rig.tap(1, 0)

@@ -10,9 +10,8 @@ from recording.spec import encode_formats
 from rtp.ring import Kind
 from tests.support import audio
 from tests.unit.codec.coders import G722Coder, OpusCoder
-from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
-from tests.unit.recording.test_in_order import OPUS_FORMAT, WIDE
-from tests.unit.recording.test_worker import SOUNDS, finish
+from tests.unit.recording.hearing import SOUNDS, finish
+from tests.unit.recording.rig import OPUS_FORMAT, PCMA, PCMU, WIDE, Phone, Rig, tone
 
 pytestmark = pytest.mark.peer("ffmpeg", "libopus")
 

@@ -1,57 +1,20 @@
 """What a recorder writes: judged by the decoded file, on a virtual clock."""
 
-import errno
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from recording import mp3
-from recording.folder import Folder, Part
+from recording.folder import Folder
 from recording.spec import StreamFormat, encode_formats
 from recording.worker import RecordingWorker
 from rtp.ring import Kind
 from rtp.ring_reader import RingReader
 from tests.support import audio
-from tests.unit.recording.rig import PCMA, PCMU, Phone, Rig, tone
+from tests.unit.recording.hearing import SILENT, SOUNDS, A, B, call, finish, level
+from tests.unit.recording.rig import PCMA, Phone, Rig, tone
 
 pytestmark = pytest.mark.peer("ffmpeg")
-
-A, B = 440.0, 1000.0
-"Hz that the two parties sound."
-SOUNDS, SILENT = -14.0, -55.0
-"dBFS: at least, at most."
-
-
-@pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
-
-
-def call(rig: Rig) -> tuple[Phone, Phone]:
-    """Two phones that talk from now on, both tapped."""
-    phones = (Phone(1, tone(A)), Phone(2, tone(B), law=PCMU, ptime_ms=30))
-    for phone in phones:
-        phone.next_ns = rig.now_ns + 5_000_000
-    rig.phones.extend(phones)
-    rig.tap(1, 0)
-    rig.tap(2, 1)
-    return phones
-
-
-def finish(rig: Rig) -> NDArray[np.int16]:
-    """Stop, and return what a listener hears."""
-    rig.mark(Kind.STOPPED)
-    rig.settle()
-    assert len(rig.closed) == 1
-    path = rig.closed[0].relative_path
-    assert path is not None
-    return audio.decode(rig.folder / path)
-
-
-def level(pcm: NDArray[np.int16], hz: float, start: float, end: float) -> float:
-    return audio.tone_level(pcm, hz, start, end)
 
 
 def test_both_parties_are_in_the_file_and_it_is_as_long_as_the_call(rig: Rig) -> None:
@@ -379,94 +342,6 @@ def test_everything_is_finished_when_the_server_goes(rig: Rig) -> None:
     assert abs(audio.seconds(audio.decode(rig.folder / "2026/1.mp3")) - 3.0) <= 0.040
 
 
-class FullFolder(Folder):
-    """Has no space left behind the first octets of recording 1."""
-
-    limit = 30_000
-
-    def write(self, part: Part, data: bytes | memoryview, offset: int) -> int:
-        if part.relative_path == "2026/1.mp3" and offset > self.limit:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(part, data, offset)
-
-
-def test_a_full_disk_ends_its_recording_with_what_was_written(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, disk=FullFolder)
-    call(rig)
-    rig.tap(5, 0, spec=rig.spec(2))
-    rig.run(60.0)
-    assert not rig.closed, "a minute is waited for the disk"
-    rig.run(20.0)
-    (closed,) = rig.closed
-    assert "ENOSPC" in (closed.failure or "")
-    assert closed.relative_path == "2026/1.mp3"
-    assert 10.0 <= closed.duration_s <= 12.0
-    assert closed.missing_s > 50
-    pcm = audio.decode(rig.folder / "2026/1.mp3")
-    assert abs(audio.seconds(pcm) - closed.duration_s) <= 0.040
-    assert level(pcm, A, 0.1, 9.0) > SOUNDS
-    rig.mark(Kind.STOPPED, 2)
-    rig.settle()
-    assert rig.closed[1].failure is None
-    assert rig.closed[1].duration_s == pytest.approx(80.0, abs=0.001)
-
-
-def test_a_disk_that_stands_still_costs_nothing(rig: Rig) -> None:
-    call(rig)
-    rig.run(5.0)
-    rig.pool.stalled = True
-    rig.run(50.0)
-    assert rig.worker.counters()["checkpoints_forced"] > 0, "the ring must not fill"
-    assert rig.worker.counters()["ring_lost_packets"] == 0
-    rig.pool.go_on()
-    rig.run(5.0)
-    pcm = finish(rig)
-    assert abs(audio.seconds(pcm) - 60.0) <= 0.040
-    assert audio.tone_levels(pcm, A)[3:-4].min() > SOUNDS
-    assert rig.closed[0].failure is None
-
-
-def test_a_broken_encoder_ends_its_recording_only(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call(rig)
-    rig.phones.append(Phone(5, tone(2000.0)))
-    rig.tap(5, 0, spec=rig.spec(2))
-    rig.run(3.0)
-    recording = rig.worker._recordings[1]
-
-    def broken(_: object) -> bytes:
-        raise RuntimeError("LAME is ill")
-
-    monkeypatch.setattr(recording.file._encoder, "encode", broken)
-    rig.run(3.0)
-    assert [each.recording_id for each in rig.closed] == [1]
-    assert "LAME is ill" in (rig.closed[0].failure or "")
-    assert rig.closed[0].duration_s < 3.0
-    assert level(audio.decode(rig.folder / "2026/1.mp3"), A, 0.1, 1.5) > SOUNDS
-    rig.mark(Kind.STOPPED, 2)
-    rig.settle()
-    assert rig.closed[1].failure is None
-    assert abs(audio.seconds(audio.decode(rig.folder / "2026/2.mp3")) - 6.0) <= 0.040
-
-
-def test_a_failure_while_mixing_ends_its_recording_only(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call(rig)
-    rig.tap(5, 0, spec=rig.spec(2))
-    rig.run(3.0)
-
-    def broken(_: int) -> None:
-        raise RuntimeError("no mixing today")
-
-    monkeypatch.setattr(rig.worker._recordings[1], "mix_due", broken)
-    rig.run(3.0)
-    assert [each.recording_id for each in rig.closed] == [1]
-    assert "no mixing today" in (rig.closed[0].failure or "")
-    assert rig.closed[0].relative_path == "2026/1.mp3"
-
-
 def test_counters_tell_what_happened(rig: Rig) -> None:
     call(rig)
     rig.run(2.0)
@@ -497,28 +372,6 @@ def test_packets_of_a_leg_without_a_tap_are_counted_and_dropped(rig: Rig) -> Non
     rig.run(0.5)
     assert rig.worker.counters()["packets_stray"] >= 45
     assert audio.rms_level(finish(rig)) == audio.SILENT
-
-
-def test_a_disk_that_hangs_at_the_end_is_given_up_with_its_part_kept(rig: Rig) -> None:
-    call(rig)
-    rig.run(3.0)
-    rig.pool.stalled = True
-    rig.worker.finish_all(rig.now_ns)
-    rig.worker.give_up("the disk did not answer")
-    (closed,) = rig.closed
-    assert closed.relative_path is None
-    assert closed.failure == "the disk did not answer"
-    assert (rig.folder / "2026/1.mp3.part").exists()
-    assert rig.worker.idle
-    rig.worker.close()
-
-
-def test_a_checkpoint_that_does_not_fit_does_not_stop_the_ring(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, state_size=300)
-    call(rig)
-    rig.run(12.0)
-    assert rig.worker._lanes[0].reader.safe > 500
-    assert abs(audio.seconds(finish(rig)) - 12.0) <= 0.040
 
 
 def test_a_chunk_may_be_shorter_than_what_a_correction_left(rig: Rig) -> None:
