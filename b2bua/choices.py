@@ -11,7 +11,7 @@ SrtpWish = Literal["default", "off", "optional", "required"]
 
 DtmfWay = Literal["rfc4733", "info", "in_band"]
 
-Role = Literal["admin", "listener"]
+Role = Literal["admin", "listener", "auditor"]
 Scope = Literal["calls", "audio", "metrics", "audit"]
 
 EVERY_DIRECTION: tuple[Direction, ...] = get_args(Direction)

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 
 from cdr.unchanged import UNCHANGED, Unchanged
 
-Role: TypeAlias = Literal["admin", "listener"]
-"An admin sees and changes everything; a listener sees the calls of some extensions."
+Role: TypeAlias = Literal["admin", "listener", "auditor"]
+"""An admin sees and changes everything; a listener sees the calls of some extensions; an auditor
+sees what all recordings rest on and who did what, and hears nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -315,7 +315,7 @@ users = Table(
     Column("created_by", Text, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
-    CheckConstraint("role IN ('admin', 'listener')", name="role"),
+    CheckConstraint("role IN ('admin', 'listener', 'auditor')", name="role"),
 )
 
 sessions = Table(

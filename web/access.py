@@ -6,8 +6,9 @@ again, so that a logout, a disabled user and a revoked token count at once.
 
 import contextlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from fastapi import Depends, Request
 
@@ -22,9 +23,14 @@ TOUCH_US = 60_000_000
 "A session's sign of life is written at most once a minute."
 
 ALL_SCOPES = frozenset({"calls", "audio", "metrics", "audit"})
-"What a token may be for. An administrator's session may all of it."
+"What a token may be for."
 
-LISTENER_SCOPES = frozenset({"calls", "audio"})
+ROLE_SCOPES: Final[Mapping[str, frozenset[str]]] = {
+    "admin": ALL_SCOPES,
+    "listener": frozenset({"calls", "audio"}),
+    "auditor": frozenset({"audit"}),
+}
+"What a session may, by the user's role; one that we don't know may nothing."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,11 @@ class Viewer:
     "Only calls in which one of these took part; None: all."
     csrf_token: str = field(default="", repr=False)
     session_hash: str = field(default="", repr=False)
+
+    @property
+    def may_see_calls(self) -> bool:
+        """Whether he may see calls at all; which ones, `may_see` knows."""
+        return "calls" in self.scopes
 
     @property
     def may_audit(self) -> bool:
@@ -111,7 +122,7 @@ def _as_viewer(session: SessionRow, user: UserRow) -> Viewer:
         actor=f"web:{user.name}",
         name=user.name,
         admin=admin,
-        scopes=ALL_SCOPES if admin else LISTENER_SCOPES,
+        scopes=ROLE_SCOPES.get(user.role, frozenset()),
         extensions=None if admin else tuple(filter(None, user.extensions.split(","))),
         csrf_token=session.csrf_token,
         session_hash=session.id_hash,
@@ -146,7 +157,7 @@ async def _with_session(request: Request) -> Viewer:
 async def _with_proofs(request: Request) -> Viewer:
     viewer = await _with_session(request)
     if not viewer.may_audit:
-        raise HttpProblem(403, "only for administrators")
+        raise HttpProblem(403, "only for administrators and auditors")
     return viewer
 
 
@@ -182,6 +193,13 @@ async def _submitted(request: Request) -> Submitted:
     return Submitted(viewer, fields)
 
 
+async def _submitted_by_auditor(request: Request) -> Submitted:
+    form = await _submitted(request)
+    if not form.viewer.may_audit:
+        raise HttpProblem(403, "only for administrators and auditors")
+    return form
+
+
 async def _submitted_by_admin(request: Request) -> Submitted:
     form = await _submitted(request)
     if not form.viewer.admin:
@@ -189,5 +207,6 @@ async def _submitted_by_admin(request: Request) -> Submitted:
     return form
 
 
+AuditForm: TypeAlias = Annotated[Submitted, Depends(_submitted_by_auditor)]
 AnyForm: TypeAlias = Annotated[Submitted, Depends(_submitted)]
 AdminForm: TypeAlias = Annotated[Submitted, Depends(_submitted_by_admin)]

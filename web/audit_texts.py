@@ -292,4 +292,5 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "field.recordings": ("Aufzeichnungen", "Recordings"),
     "role.admin": ("Verwaltung", "administrator"),
     "role.listener": ("Zuhörer", "listener"),
+    "role.auditor": ("Prüfer", "auditor"),
 }

@@ -23,6 +23,8 @@ from b2bua.errors import UsageError
 users = typer.Typer(help="Users of the pages.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens for programs that use the HTTP API.", no_args_is_help=True)
 
+ROLES = "admin: everything; listener: some extensions' calls; auditor: the proofs only."
+
 ExtensionsOption = Annotated[
     str | None,
     typer.Option("--extensions", help="Whose calls a listener sees: 101,102."),
@@ -33,9 +35,7 @@ ExtensionsOption = Annotated[
 def user_add(
     name: str,
     *,
-    role: Annotated[
-        Role, typer.Option("--role", help="admin: everything; listener: some extensions' calls.")
-    ] = "listener",
+    role: Annotated[Role, typer.Option("--role", help=ROLES)] = "listener",
     extensions: ExtensionsOption = None,
     password_stdin: PasswordOption = False,
     data: DataOption = DEFAULT_DATA,
@@ -61,7 +61,7 @@ def user_add(
 def user_set(
     name: str,
     *,
-    role: Annotated[Role | None, typer.Option("--role")] = None,
+    role: Annotated[Role | None, typer.Option("--role", help=ROLES)] = None,
     extensions: ExtensionsOption = None,
     new_password: Annotated[
         bool, typer.Option("--new-password", help="Make a password and print it once.")

@@ -12,7 +12,7 @@ from cdr.proofs import AuditFilter, RecordedCall
 from cdr.queries import CallFilter
 from cdr.records import AuditEntry
 from cdr.rows import SegmentRow
-from web.access import AdminForm, AuditViewer, Viewer
+from web.access import AuditForm, AuditViewer, Viewer
 from web.checks import CheckRunningError, Findings
 from web.context import Web, web_of
 from web.csv_files import AT_ONCE, csv_file
@@ -120,7 +120,7 @@ async def recordings_file(request: Request, viewer: AuditViewer, search: Searche
 
 
 @router.post("/audit/check")
-async def check(request: Request, form: AdminForm) -> Response:
+async def check(request: Request, form: AuditForm) -> Response:
     """Go through log, calls and recordings, and leave a row that says what was found."""
     web = web_of(request)
     try:

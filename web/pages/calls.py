@@ -24,7 +24,7 @@ from web.formats import (
     rfc3339,
 )
 from web.pages.audit_sheet import sheet_url
-from web.pages.rendering import language_of, page
+from web.pages.rendering import language_of, page, see_other
 from web.ports import LiveStatus
 from web.recordings import present_paths
 from web.search import Before, From, Period, To, day_of, turned
@@ -118,7 +118,9 @@ async def calls_page(
     outcome: Annotated[str, Query(max_length=20)] = "",
     before: Before = None,
 ) -> Response:
-    """Show a page of calls."""
+    """Show a page of calls; an auditor, who sees none, has another first page."""
+    if not viewer.may_see_calls:
+        return see_other("/audit")
     web = web_of(request)
     search = Search(
         number=number.strip(),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from cdr.rows import ExtensionRow
-from web.access import AdminForm, PageViewer, Viewer
+from web.access import AdminForm, PageViewer, Viewer, scoped
 from web.context import Web, web_of
 from web.errors import ChangeRefusedError, HttpProblem
 from web.formats import local, moment_text
@@ -82,6 +82,7 @@ async def extensions_page(
     request: Request, viewer: PageViewer, saved: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """Show the extensions that the viewer may know of."""
+    scoped(viewer, "calls")
     return await _show(request, viewer, saved=saved)
 
 

@@ -115,6 +115,27 @@ def test_tables_of_an_older_version_are_brought_up_to_date(tmp_path: Path) -> No
     assert not prepare(path)
 
 
+def test_users_of_an_older_version_are_kept(tmp_path: Path) -> None:
+    folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for file in (folder / "versions").glob("r*.py"):
+        if file.name >= "r0007":
+            file.unlink()
+    path = tmp_path / "old.db"
+    prepare(path, folder)
+    add = "INSERT INTO users VALUES (?, 'hash', ?, '101', 1, 'cli:root', 2, NULL)"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(add, ("ben", "listener"))
+    prepare(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(add, ("cleo", "auditor"))
+        with pytest.raises(sqlite3.IntegrityError, match="ck_users_role"):
+            connection.execute(add, ("eve", "owner"))
+        assert connection.execute("SELECT * FROM users").fetchall() == [
+            ("ben", "hash", "listener", "101", 1, "cli:root", 2, None),
+            ("cleo", "hash", "auditor", "101", 1, "cli:root", 2, None),
+        ]
+
+
 @pytest.mark.parametrize("name", ["missing/x.db", "."], ids=["no folder", "a folder"])
 def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match=r"x\.db: .*No such file|Is a directory"):

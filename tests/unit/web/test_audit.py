@@ -77,7 +77,7 @@ def alter(house: House, sql: str, *values: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_the_proofs_are_for_administrators(house: House, path: str) -> None:
+async def test_the_proofs_are_for_those_who_may_see_them(house: House, path: str) -> None:
     await recorded(house)
     async with house.browser() as stranger:
         assert (await stranger.get(path)).headers["location"].startswith("/login?")
@@ -99,6 +99,35 @@ async def test_who_may_not_see_them_finds_no_way_to_them(house: House) -> None:
         answer = await browser.submit("/audit/check")
     assert answer.status_code == 403
     assert "audit.verify" not in [action for _, action, _ in await house.audited()]
+
+
+async def test_an_auditor_sees_the_proofs_and_hears_nothing(house: House) -> None:
+    recording = await recorded(house)
+    async with house.logged_in("cleo", "auditor") as browser:
+        first = await browser.get("/calls")
+        assert (first.status_code, first.headers["location"]) == (303, "/audit")
+        for path in PATHS:
+            assert (await browser.get(path)).status_code == 200
+        page = (await browser.get("/audit")).text
+        for closed in ("/calls", "/extensions", "/storage"):
+            assert f'<li><a href="{closed}"' not in page
+        assert (await browser.get("/api/v1/audit/log")).status_code == 200
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert token is not None
+        sent = {"csrf_token": token[1]}
+        assert "All is whole" in text_of(await browser.post("/audit/check", data=sent))
+        for path in (
+            "/extensions",
+            "/storage",
+            "/metrics",
+            "/api/v1/calls",
+            f"/api/v1/recordings/{recording}/audio",
+            f"/api/v1/recordings/{recording}/live",
+        ):
+            assert (await browser.get(path)).status_code == 403, path
+        assert (await browser.post("/storage/test", data=sent)).status_code == 403
+        assert (await browser.post("/extensions/101/opt-in", data=sent)).status_code == 403
+    assert (await house.audited())[-1] == ("web:cleo", "audit.verify", "audit")
 
 
 async def test_a_check_needs_a_form_of_ours(house: House) -> None:
