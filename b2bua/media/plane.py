@@ -1,4 +1,4 @@
-"""The media plane as the signalling process sees it: legs to lend, taps to open, results.
+"""The media plane as the signalling process sees it: its children, and what goes to and fro.
 
 Holds one `Child` per media worker and per recorder and the shared memory between them. The
 rings and the recorders' state outlive every child, because this process owns them: a new
@@ -7,7 +7,6 @@ worker goes on at the ring's head, a new recorder reads again from its `safe` cu
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -42,9 +41,9 @@ from b2bua.media.lending import Lending
 from b2bua.media.members import OpenRecording, Recorder, Worker, totals
 from b2bua.media.memory import STATE_SIZE, make_memory, make_rings
 from b2bua.media.messages import Counters, LogLine
-from b2bua.media.placement import RecorderBusyError, choose
 from b2bua.media.programs import recorder_spec, worker_spec
-from b2bua.media.to_worker import LoadSound, ReleaseLeg, StopRecording
+from b2bua.media.recordings import Adopt, Recordings
+from b2bua.media.to_worker import LoadSound, ReleaseLeg
 from b2bua.settings.media import MediaConfig
 
 logger = logging.getLogger("b2bua.media")
@@ -63,7 +62,7 @@ class MediaPlane:
         folder: Path,
         quality: int,
         lock_fd: int,
-        adopt: Callable[[OpenRecording], RecordingClosed],
+        adopt: Adopt,
         sounds: Callable[[], Iterable[LoadSound]],
     ) -> None:
         self._config = config
@@ -71,16 +70,12 @@ class MediaPlane:
         self._folder = folder
         self._quality = quality
         self._lock_fd = lock_fd
-        self._adopt = adopt
-        self._ids = itertools.count(1)
-        self._refused = 0
-        "Recordings that no recorder took."
-        self._orphans: asyncio.Queue[tuple[Recorder, OpenRecording]] = asyncio.Queue()
         self._rings = make_rings(config)
         self._memories: list[int] = [fd for row in self._rings for fd in row]
         self._recorders = [self._make_recorder(i) for i in range(config.recorders)]
         self._workers = [self._make_worker(i) for i in range(config.workers)]
         self._lending = Lending(self._workers, partial(MediaLeg, self))
+        self._recordings = Recordings(self._recorders, adopt)
 
     # --- life
 
@@ -91,7 +86,7 @@ class MediaPlane:
                 group.create_task(recorder.child.run())
             for worker in self._workers:
                 group.create_task(worker.child.run())
-            group.create_task(self._adopt_orphans())
+            group.create_task(self._recordings.adopt_orphans())
 
     async def ready(self) -> None:
         """Wait until every child works; raises `StartError`."""
@@ -115,7 +110,7 @@ class MediaPlane:
     @property
     def open_recordings(self) -> int:
         """Recordings whose result has not come yet."""
-        return sum(len(recorder.recordings) for recorder in self._recorders)
+        return len(self._recordings)
 
     def pids(self) -> dict[str, list[int | None]]:
         """Process ids of the present lives."""
@@ -131,7 +126,7 @@ class MediaPlane:
             **totals("recorder", self._recorders),
             "media_legs_refused": float(self._lending.refused),
             "recorder_busy": float(sum(not r.candidate().taking for r in self._recorders)),
-            "recorder_refused": float(self._refused),
+            "recorder_refused": float(self._recordings.refused),
         }
 
     def load_sounds(self) -> None:
@@ -184,36 +179,11 @@ class MediaPlane:
 
     def new_recording(self, leg: MediaLeg, relative_path: str) -> OpenRecording:
         """Choose the recorder for a recording of `leg`'s call; raises `RecorderBusyError`."""
-        index = choose([recorder.candidate() for recorder in self._recorders])
-        if index is None:
-            self._refused += 1
-            raise RecorderBusyError("no recorder takes a new recording")
-        recording = OpenRecording(
-            recording_id=next(self._ids),
-            recorder=index,
-            worker=leg.worker,
-            relative_path=relative_path,
-            result=asyncio.get_running_loop().create_future(),
-        )
-        self._recorders[index].recordings[recording.recording_id] = recording
-        return recording
+        return self._recordings.begin(leg.worker, relative_path)
 
     def stop_recording(self, recording: OpenRecording) -> None:
         """Mark the end in the ring; `recording.result` follows."""
-        recording.stopping = True
-        self._workers[recording.worker].child.send(_stop_message(recording))
-
-    def _worker_started(self, index: int) -> None:
-        self._lending.restock(self._workers[index])
-        self._load_sounds(index)
-        self._repeat_stops(index)
-
-    def _repeat_stops(self, index: int) -> None:
-        """Tell a new worker what its predecessor may not have marked any more."""
-        for recorder in self._recorders:
-            for recording in recorder.recordings.values():
-                if recording.stopping and recording.worker == index:
-                    self._workers[index].child.send(_stop_message(recording))
+        self._workers[recording.worker].child.send(self._recordings.stop(recording))
 
     # --- children
 
@@ -249,6 +219,12 @@ class MediaPlane:
             ),
         )
         return recorder
+
+    def _worker_started(self, index: int) -> None:
+        self._lending.restock(self._workers[index])
+        self._load_sounds(index)
+        for mark in self._recordings.stopping(index):
+            self._workers[index].child.send(mark)
 
     def _from_worker(self, worker: Worker, message: FromMediaWorker) -> None:
         match message:
@@ -289,45 +265,14 @@ class MediaPlane:
 
     def _from_recorder(self, recorder: Recorder, message: FromRecorder) -> None:
         match message:
-            case RecordingOpened(recording_id, at):
-                recording = recorder.recordings.get(recording_id)
-                if recording is not None:
-                    recording.opened_at = at
-            case RecordingClosed(recording_id):
-                self._close_recording(recorder, recording_id, message)
-            case RecorderReady(resumed):
-                self._take_stock(recorder, frozenset(resumed))
+            case RecorderReady() | RecordingOpened() | RecordingClosed():
+                self._recordings.take(recorder, message)
             case RecorderLoad():
                 recorder.pressure = message
             case Counters(values):
                 recorder.counted.count(values, values["cpu_s"])
             case LogLine(level, name, text):
                 logging.getLogger(name).log(level, text)
-
-    def _close_recording(
-        self, recorder: Recorder, recording_id: int, result: RecordingClosed
-    ) -> None:
-        recording = recorder.recordings.pop(recording_id, None)
-        if recording is not None and not recording.result.done():
-            recording.result.set_result(result)
-
-    def _take_stock(self, recorder: Recorder, resumed: frozenset[int]) -> None:
-        """After a restart: what the new recorder knows nothing of is adopted from the disk.
-
-        A recorder says that it is ready when it has read the ring again from `safe`, so a
-        recording that opened after the last checkpoint is among the resumed ones.
-        """
-        if recorder.child.starts == 1:
-            return
-        for recording in recorder.recordings.values():
-            if recording.recording_id not in resumed and recording.opened_at is not None:
-                self._orphans.put_nowait((recorder, recording))
-
-    async def _adopt_orphans(self) -> None:
-        while True:
-            recorder, recording = await self._orphans.get()
-            result = await asyncio.to_thread(self._adopt, recording)
-            self._close_recording(recorder, recording.recording_id, result)
 
 
 @contextlib.asynccontextmanager
@@ -337,7 +282,7 @@ async def media_plane(
     folder: Path,
     quality: int,
     lock_fd: int,
-    adopt: Callable[[OpenRecording], RecordingClosed],
+    adopt: Adopt,
     sounds: Callable[[], Iterable[LoadSound]],
 ) -> AsyncIterator[MediaPlane]:
     """Run a media plane while the context is open; `sounds` is asked for at each worker's start."""
@@ -351,7 +296,3 @@ async def media_plane(
         finally:
             await plane.close()
             running.cancel()
-
-
-def _stop_message(recording: OpenRecording) -> StopRecording:
-    return StopRecording(recorder=recording.recorder, recording_id=recording.recording_id)
