@@ -66,7 +66,7 @@ async def test_an_unknown_number_is_404() -> None:
 async def test_a_description_that_can_not_be_used_is_488() -> None:
     async with (
         server(extensions=OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("102"), ANSWERS)) as bob,
+        baresip(under_test.setup("102", ANSWERS)) as bob,
         raw_phone(under_test) as phone,
     ):
         nonsense = SDP.replace(b"m=audio 40000 RTP/AVP 8", b"m=audio 40000 RTP/SAVP 8")
@@ -92,8 +92,8 @@ async def test_a_full_port_range_is_503_and_the_next_call_is_served() -> None:
     settings = f'[media]\nports = "{first}-{first + FEW_PORTS - 1}"\nmax_calls = 2\n'
     async with (
         server(settings, OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), ANSWERS)) as bob,
+        baresip(under_test.setup("101", SAYS)) as alice,
+        baresip(under_test.setup("102", ANSWERS)) as bob,
     ):
         with occupied(first, FEW_PORTS):
             async with raw_phone(under_test) as phone:
@@ -119,8 +119,8 @@ async def test_a_second_server_on_the_same_port_is_told_so(tmp_path: Path, trans
 async def test_a_disk_that_can_not_be_written_costs_the_recording_not_the_call() -> None:
     async with (
         server(extensions=RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), ANSWERS)) as bob,
+        baresip(under_test.setup("101", SAYS)) as alice,
+        baresip(under_test.setup("102", ANSWERS)) as bob,
     ):
         under_test.recordings.rmdir()
         under_test.recordings.write_text("not a folder")

@@ -68,10 +68,8 @@ return { at: audio.currentTime, length: audio.duration, error: audio.error && au
 async def standing_call(under_test: Server) -> AsyncIterator[None]:
     """Two telephones in a call, each with its own tone; it ends with this."""
     async with (
-        baresip(
-            under_test.setup(under_test.extension("101"), audio.tone(CALLER_HZ, 60.0))
-        ) as alice,
-        baresip(under_test.setup(under_test.extension("102"), audio.tone(CALLEE_HZ, 60.0))) as bob,
+        baresip(under_test.setup("101", audio.tone(CALLER_HZ, 60.0))) as alice,
+        baresip(under_test.setup("102", audio.tone(CALLEE_HZ, 60.0))) as bob,
     ):
         await call(alice, bob)
         yield

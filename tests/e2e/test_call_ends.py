@@ -17,7 +17,7 @@ SAYS = audio.tone(440, 10.0)
 
 
 def phone_of(under_test: Server, number: str) -> contextlib.AbstractAsyncContextManager[Baresip]:
-    return baresip(under_test.setup(under_test.extension(number), SAYS))
+    return baresip(under_test.setup(number, SAYS))
 
 
 async def assert_row(under_test: Server, **wanted: str) -> None:
@@ -127,7 +127,7 @@ async def test_all_phones_of_an_extension_ring_and_the_first_answer_wins() -> No
         server(extensions=OFF) as under_test,
         phone_of(under_test, "101") as alice,
         phone_of(under_test, "102") as desk,
-        baresip(under_test.setup(under_test.extension("102"), SAYS, folder="mobile")) as mobile,
+        baresip(under_test.setup("102", SAYS, folder="mobile")) as mobile,
     ):
         await alice.dial("102")
         await desk.ringing()

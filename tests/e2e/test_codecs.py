@@ -5,13 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import (
-    BOTH_RECORDED,
-    CALLEE_HZ,
-    CALLEE_SAYS,
-    CALLER_HZ,
-    recorded,
-)
+from tests.e2e.recorded import BOTH_RECORDED, CALLEE_HZ, CALLEE_SAYS, CALLER_HZ, recorded
 from tests.e2e.voices import voice
 from tests.support import audio
 from tests.support.phones.baresip import baresip
@@ -74,11 +68,11 @@ async def test_two_phones_in_wideband_are_relayed_untouched_and_recorded(codec: 
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         baresip(
-            replace(under_test.setup(under_test.extension("101"), says), says_rate=16000),
+            replace(under_test.setup("101", says), says_rate=16000),
             codecs=codec,
         ) as alice,
         baresip(
-            under_test.setup(under_test.extension("102"), CALLEE_SAYS),
+            under_test.setup("102", CALLEE_SAYS),
             codecs=f"{codec},pcma",
         ) as bob,
     ):

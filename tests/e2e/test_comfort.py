@@ -55,8 +55,8 @@ async def test_a_did_rings_a_group_and_the_recording_is_of_whoever_answers(tmp_p
     settings = trunk_settings(port, dids={DID: "600"}) + GROUP
     async with (
         server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("102"), voice(BOB))) as bob,
-        linphone(under_test.setup(under_test.extension("103"), voice(CARL))) as carl,
+        baresip(under_test.setup("102", voice(BOB))) as bob,
+        linphone(under_test.setup("103", voice(CARL))) as carl,
         outside_baresip(tmp_path, voice(ALICE), port=port) as outside,
     ):
         await outside.dial(dialled(under_test.sip))
@@ -88,8 +88,8 @@ async def test_a_call_that_rings_elsewhere_is_fetched(tmp_path: Path) -> None:
     port = ports.take(2)
     async with (
         server(trunk_settings(port), AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(BOB))) as bob,
-        linphone(under_test.setup(under_test.extension("102"), voice(CARL))) as carl,
+        baresip(under_test.setup("101", voice(BOB))) as bob,
+        linphone(under_test.setup("102", voice(CARL))) as carl,
         outside_baresip(tmp_path, voice(ALICE), port=port) as outside,
     ):
         await outside.dial(dialled(under_test.sip))
@@ -126,7 +126,7 @@ async def test_a_declined_call_goes_outside_and_the_policy_with_it(tmp_path: Pat
         await forward(under_test, "103", "--busy", f"0{NUMBER}")
         async with (
             baresip(under_test.setup(recording, voice(ALICE))) as alice,
-            baresip(under_test.setup(under_test.extension("103"), voice(BOB))) as bob,
+            baresip(under_test.setup("103", voice(BOB))) as bob,
         ):
             await alice.dial("103")
             await bob.ringing()
@@ -151,8 +151,8 @@ async def test_a_call_to_nobody_is_forwarded_and_a_circle_has_an_end() -> None:
     extensions = (("101", "off", False), ("102", "off", False), ("103", "off", False))
     async with (
         server(extensions=extensions) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(ALICE))) as alice,
-        baresip(under_test.setup(under_test.extension("102"), voice(BOB))) as bob,
+        baresip(under_test.setup("101", voice(ALICE))) as alice,
+        baresip(under_test.setup("102", voice(BOB))) as bob,
     ):
         await forward(under_test, "103", "--offline", "102")
         await call(alice, bob, number="103")
@@ -178,8 +178,8 @@ async def test_a_call_to_nobody_is_forwarded_and_a_circle_has_an_end() -> None:
 async def test_the_held_party_hears_the_shipped_music_and_the_recording_does_not() -> None:
     async with (
         server(extensions=AUTOMATIC) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(HIGH))) as alice,
-        linphone(under_test.setup(under_test.extension("102"), voice(BOB))) as bob,
+        baresip(under_test.setup("101", voice(HIGH))) as alice,
+        linphone(under_test.setup("102", voice(BOB))) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -210,10 +210,8 @@ async def test_music_is_heard_in_a_call_in_opus_and_kept_where_wanted(tmp_path: 
     music = audio.write_wav(tmp_path / "own.wav", audio.tone(MUSIC, 10.0, level=-15.0))
     async with (
         server(f'[music]\nfile = "{music}"\n{KEEPING}', AUTOMATIC) as under_test,
-        baresip(
-            under_test.setup(under_test.extension("101"), voice(ALICE)), codecs="opus"
-        ) as alice,
-        linphone(under_test.setup(under_test.extension("102"), voice(BOB))) as bob,
+        baresip(under_test.setup("101", voice(ALICE)), codecs="opus") as alice,
+        linphone(under_test.setup("102", voice(BOB))) as bob,
     ):
         await call(alice, bob)
         await alice.hears()

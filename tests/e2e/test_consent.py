@@ -55,7 +55,7 @@ async def outside_call(
     port = ports.take(2)
     async with (
         server(settings + trunk_settings(port), (mode,), short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         outside_baresip(under_test.folder / "out", CALLER_SAYS, port=port) as caller,
     ):
         await caller.dial(dialled(under_test.sip))
@@ -257,8 +257,8 @@ async def test_who_can_not_be_reached_is_refused_before_the_caller_pays() -> Non
             (*AUTOMATIC, ("102", "automatic", True), ("103", "off", False)),
             short=True,
         ) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
-        baresip(under_test.setup(under_test.extension("103"), CLERK_SAYS)) as colleague,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("103", CLERK_SAYS)) as colleague,
         outside_baresip(under_test.folder / "out", CALLER_SAYS, port=port) as caller,
     ):
         for number, status in (("4930999999", "404"), ("4930123451", "480")):
@@ -291,7 +291,7 @@ async def test_what_callers_do_while_they_are_asked(scenario: str, outcome: str,
     values = {"KEY_AFTER_MS": "1500", "AFTER_MS": "1000"}
     async with (
         server(trunk_settings(port), AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         scripted_caller(under_test, scenario, port=port, values=values) as caller,
     ):
         await clerk.ringing()
@@ -335,7 +335,7 @@ async def test_nobody_is_asked_where_nothing_is_to_be_recorded(
 async def test_the_shipped_sentences_ask_a_pyvoip_caller() -> None:
     async with (
         server(trunk_settings(0, host=OTHER_HOST), AUTOMATIC) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         outside_pyvoip(under_test.folder / "out", CALLER_SAYS, server=under_test.sip) as caller,
     ):
         await caller.dial(DID)

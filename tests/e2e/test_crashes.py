@@ -45,7 +45,7 @@ async def ten_calls() -> AsyncIterator[tuple[Server, list[Talk]]]:
                 group.create_task(under_test.add_extension(number, mode="automatic", opt_in=True))
 
         async def phone(number: str, hz: float) -> Baresip:
-            setup = under_test.setup(under_test.extension(number), audio.tone(hz, 60.0))
+            setup = under_test.setup(number, audio.tone(hz, 60.0))
             return await stack.enter_async_context(baresip(setup))
 
         talks = [

@@ -70,7 +70,7 @@ async def test_a_caller_who_has_nothing_but_tones_agrees() -> None:
     trunk = trunk_settings(port, dtmf=["rfc4733", "info", "in_band"])
     async with (
         server(SHORT_FILES + trunk, (("101", "automatic", True),), short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as clerk,
+        baresip(under_test.setup("101", voice(OURS))) as clerk,
         wire_phone("493098765", under_test.sip, voice(MARKER), port=port) as caller,
     ):
         caller.knows_events, caller.allow = False, WITHOUT_INFO
@@ -102,7 +102,7 @@ async def test_events_become_tones_or_info_for_who_knows_no_events() -> None:
     trunk = trunk_settings(port, routes=(OUTGOING,))
     async with (
         server(SHORT_FILES + trunk, MANUAL) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         wire_phone(NUMBER, under_test.sip, voice(THEIRS), port=port) as bob,
     ):
         bob.knows_events = False
@@ -129,7 +129,7 @@ async def test_events_become_tones_or_info_for_who_knows_no_events() -> None:
 async def test_keys_of_linphonec_that_come_as_event_and_much_later_as_info_count_once() -> None:
     async with (
         server(extensions=MANUAL) as under_test,
-        linphone(under_test.setup(under_test.extension("101"), voice(OURS)), keys="both") as alice,
+        linphone(under_test.setup("101", voice(OURS)), keys="both") as alice,
         extension_phone(under_test, "102", voice(THEIRS)) as bob,
     ):
         await call(alice, bob)
@@ -146,7 +146,7 @@ async def test_keys_of_linphonec_that_come_as_event_and_much_later_as_info_count
 async def test_info_of_linphonec_is_the_record_key_and_becomes_events() -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,
-        linphone(under_test.setup(under_test.extension("101"), voice(OURS)), keys="info") as alice,
+        linphone(under_test.setup("101", voice(OURS)), keys="info") as alice,
         extension_phone(under_test, "102", voice(THEIRS)) as bob,
     ):
         await call(alice, bob)
@@ -174,7 +174,7 @@ async def test_tones_become_events_and_dial_no_star_code_unless_that_is_wanted()
         async with (
             server(f"{SHORT_FILES}[dtmf]\n{ways}{codes}", MANUAL) as under_test,
             extension_phone(under_test, "101", voice(OURS)) as alice,
-            baresip(under_test.setup(under_test.extension("102"), voice(THEIRS))) as bob,
+            baresip(under_test.setup("102", voice(THEIRS))) as bob,
         ):
             alice.knows_events = False
             await call(alice, bob)
@@ -199,7 +199,7 @@ async def test_the_lamp_blinks_while_it_is_asked_and_is_lit_while_it_is_recorded
     extensions = (*MANUAL, ("103", "off", False))
     async with (
         server(SHORT_FILES + trunk, extensions, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         wire_phone(NUMBER, under_test.sip, voice(THEIRS), port=port) as bob,
         lamps(under_test, "101") as lamp,
         lamps(under_test, "103") as colleague,

@@ -9,14 +9,12 @@ import sqlite3
 import pytest
 
 from tests.e2e.calls import call, end
+from tests.e2e.recorded import CALLEE_HZ, CALLER_HZ, two_baresips
 from tests.support import audio
-from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
-from tests.support.server import Server, server
+from tests.support.server import Server
 
 OFF = (("101", "off", False), ("102", "off", False))
-CALLER_SAYS = audio.tone(440.0, 20.0)
-CALLEE_SAYS = audio.tone(620.0, 20.0)
 
 REPORTS_S = 6.5
 "Baresip reports every five seconds."
@@ -47,11 +45,7 @@ def rtcp_ports(under_test: Server) -> range:
 
 @pytest.mark.peer("baresip")
 async def test_both_parties_rows_say_what_the_line_was_worth() -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await call(alice, bob)
         await talk(REPORTS_S)
         await end(alice, bob)
@@ -73,11 +67,7 @@ async def test_both_parties_rows_say_what_the_line_was_worth() -> None:
 
 @pytest.mark.peer("baresip")
 async def test_garbage_on_the_rtcp_ports_harms_nobody() -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await call(alice, bob)
         await alice.hears()
         await bob.hears()
@@ -90,8 +80,8 @@ async def test_garbage_on_the_rtcp_ports_harms_nobody() -> None:
         await talk(3.0)
         await end(alice, bob)
         await under_test.the_call()
-        audio.assert_tone(alice.heard(), 620.0, 0.5, 2.5)
-        audio.assert_tone(bob.heard(), 440.0, 0.5, 2.5)
+        audio.assert_tone(alice.heard(), CALLEE_HZ, 0.5, 2.5)
+        audio.assert_tone(bob.heard(), CALLER_HZ, 0.5, 2.5)
         counters = (await under_test.status())["counters"]
         assert counters["media_dropped_rtcp"] == 2 * len(GARBAGE)
         assert counters["media_dropped_rtcp_source"] == 2 * len(GARBAGE)

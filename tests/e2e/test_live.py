@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.e2e.calls import call, end
-from tests.e2e.test_web import BOTH_RECORDED, audited, token
+from tests.e2e.recorded import BOTH_RECORDED
 from tests.support import audio
-from tests.support.pages import logged_in, stranger
+from tests.support.pages import audited, logged_in, stranger, token
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
 from tests.support.server import WITH_PAGES, Server, server
@@ -72,12 +72,8 @@ async def test_a_call_is_heard_while_it_runs(tmp_path: Path) -> None:
         stream = Stream()
         async with (
             stranger(under_test) as api,
-            baresip(
-                under_test.setup(under_test.extension("101"), audio.tone(CALLER_HZ, 30.0))
-            ) as alice,
-            baresip(
-                under_test.setup(under_test.extension("102"), audio.tone(CALLEE_HZ, 30.0))
-            ) as bob,
+            baresip(under_test.setup("101", audio.tone(CALLER_HZ, 30.0))) as alice,
+            baresip(under_test.setup("102", audio.tone(CALLEE_HZ, 30.0))) as bob,
         ):
             await call(alice, bob)
             url = await running(api, program)

@@ -30,7 +30,7 @@ async def test_a_recorder_that_stands_still_refuses_new_recordings_only() -> Non
         for number in ("101", "102", "103", "104"):
             await under_test.add_extension(number, mode="automatic", opt_in=True)
         setups = [
-            under_test.setup(under_test.extension(number), audio.tone(hz, 60.0))
+            under_test.setup(number, audio.tone(hz, 60.0))
             for number, hz in zip(
                 ("101", "102", "103", "104"), (CALLER_HZ, CALLEE_HZ) * 2, strict=True
             )

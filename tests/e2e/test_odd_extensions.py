@@ -15,7 +15,7 @@ SAYS = audio.tone(440, 10.0)
 async def test_an_extension_that_is_busy_at_once() -> None:
     async with (
         server(extensions=OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), SAYS)) as alice,
+        baresip(under_test.setup("101", SAYS)) as alice,
         scripted_extension(under_test, "102", "uas_busy") as busy,
     ):
         await alice.dial("102")
@@ -29,7 +29,7 @@ async def test_an_extension_that_is_busy_at_once() -> None:
 async def test_an_answer_that_crosses_the_cancel_is_ended() -> None:
     async with (
         server(extensions=OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), SAYS)) as alice,
+        baresip(under_test.setup("101", SAYS)) as alice,
         scripted_extension(under_test, "102", "uas_answers_late") as late,
     ):
         await alice.dial("102")

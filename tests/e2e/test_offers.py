@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.e2e.recorded import BOTH_RECORDED
 from tests.e2e.voices import assert_speaks, assert_unheard, first, voice
 from tests.support import audio
 from tests.support.phones.phone import PhoneError, talk
@@ -13,8 +14,6 @@ from tests.support.phones.wire import ALLOW, WirePhone, extension_phone
 from tests.support.server import server
 
 ALICE_HZ, BOB_HZ = 500.0, 700.0
-
-BOTH_RECORDED = (("101", "automatic", True), ("102", "automatic", True))
 
 KNOWS_ALL = ALLOW.replace("\r\n", ", PRACK, UPDATE\r\n")
 RELIABLE = "Supported: 100rel, timer\r\n"

@@ -76,7 +76,7 @@ async def test_who_presses_1_is_recorded_from_the_key_on(tmp_path: Path) -> None
     settings = trunk_settings(port, routes=(OUTGOING,))
     async with (
         server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
         outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
     ):
         await call_outside(alice, bob)
@@ -102,7 +102,7 @@ async def test_another_key_connects_unrecorded_and_a_sentence_says_so(tmp_path: 
     settings = trunk_settings(port, routes=(OUTGOING,))
     async with (
         server(settings, AUTOMATIC) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
         outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
     ):
         await call_outside(alice, bob)
@@ -131,7 +131,7 @@ async def test_a_machine_that_presses_nothing_is_connected_unrecorded(tmp_path: 
     settings = trunk_settings(port, routes=(OUTGOING,))
     async with (
         server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
         outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
     ):
         await call_outside(alice, bob)
@@ -152,7 +152,7 @@ async def test_early_media_reaches_the_caller_and_no_file() -> None:
     settings = trunk_settings(port, routes=(OUTGOING,))
     async with (
         server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         wire_phone(NUMBER, under_test.sip, voice(THEIRS_BEFORE), port=port) as bob,
     ):
         await alice.dial(DIALLED)
@@ -188,7 +188,7 @@ async def test_what_no_rule_allows_never_reaches_the_trunk() -> None:
     settings = trunk_settings(port, routes=(for_another, {"pattern": "7X."}))
     async with (
         server(settings, AUTOMATIC) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         wire_phone("71234", under_test.sip, voice(THEIRS), port=port) as bob,
     ):
         for number, status in ((DIALLED, "403"), ("99", "404"), ("00491", "404")):
@@ -213,7 +213,7 @@ async def test_an_emergency_call_goes_before_every_limit_and_is_never_recorded()
     settings = trunk_settings(port, routes=(OUTGOING,)) + "[media]\nmax_calls = 1\n"
     async with (
         server(settings, everybody, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         extension_phone(under_test, "102", voice(700.0)) as carol,
         extension_phone(under_test, "103", voice(700.0)) as dan,
         wire_phone("110", under_test.sip, voice(THEIRS), port=port) as police,

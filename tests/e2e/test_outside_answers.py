@@ -25,7 +25,7 @@ async def test_an_outside_pyvoip_answers_and_is_asked_where_it_is_recorded(
     settings = trunk_settings(port, host=OTHER_HOST, routes=[OUTGOING])
     async with (
         server(settings, (("101", mode, True),), short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         outside_pyvoip(
             under_test.folder / "out", OUTSIDE_SAYS, server=under_test.sip, port=port
         ) as outside,

@@ -72,9 +72,7 @@ async def test_calls_in_and_out_with_an_account(tmp_path: Path) -> None:
         under_test = await enter(server(settings(dns, broken), OFF))
         await registered(under_test)
         assert asked[0] == "REGISTER", "the name's first server"
-        clerk = await enter(
-            baresip(under_test.setup(under_test.extension("101"), audio.tone(CLERK_HZ, 30.0)))
-        )
+        clerk = await enter(baresip(under_test.setup("101", audio.tone(CLERK_HZ, 30.0))))
         outside = await enter(outside_baresip(tmp_path / "out", says, port=phone_port))
 
         await outside.dial(f"sip:{DID}@{HOST}:{port}")
@@ -126,7 +124,7 @@ async def test_a_fax_is_heard_as_it_was_sent(tmp_path: Path) -> None:
     async with (
         server(toml, (("101", "automatic", True),)) as under_test,
         baresip(
-            under_test.setup(under_test.extension("101"), audio.tone(CLERK_HZ, 30.0)),
+            under_test.setup("101", audio.tone(CLERK_HZ, 30.0)),
             codecs="g722,pcma",
         ) as machine,
         outside_baresip(tmp_path, says, port=port, codecs="g722,pcma") as outside,

@@ -70,8 +70,8 @@ def evidence(under_test: Server) -> list[tuple[str, str, str | None]]:
 async def test_star_1_starts_and_stops_and_the_next_start_is_a_second_file() -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
-        baresip(under_test.setup(under_test.extension("102"), voice(THEIRS_BEFORE))) as bob,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("102", voice(THEIRS_BEFORE))) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -105,8 +105,8 @@ async def test_star_1_starts_and_stops_and_the_next_start_is_a_second_file() -> 
 async def test_where_it_is_wanted_the_beep_is_in_the_file() -> None:
     async with (
         server(SHORT_FILES + "announcements = true\n", MANUAL) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
-        baresip(under_test.setup(under_test.extension("102"), voice(THEIRS))) as bob,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
+        baresip(under_test.setup("102", voice(THEIRS))) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -127,7 +127,7 @@ async def test_where_it_is_wanted_the_beep_is_in_the_file() -> None:
 async def test_the_code_stays_here_and_all_other_keys_go_on_in_their_order() -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         extension_phone(under_test, "102", voice(THEIRS)) as bob,
     ):
         await call(alice, bob)
@@ -148,7 +148,7 @@ async def test_the_outside_party_is_asked_and_a_second_press_takes_it_back(tmp_p
         server(
             trunk_settings(port, routes=(OUTGOING,)) + SHORT_FILES, MANUAL, short=True
         ) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
         outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
     ):
         await call(alice, bob, number=DIALLED)
@@ -196,7 +196,7 @@ async def test_an_outside_party_that_says_no_is_not_recorded(tmp_path: Path) -> 
     port = ports.take(2)
     async with (
         server(trunk_settings(port, routes=(OUTGOING,)), MANUAL, short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS_BEFORE))) as alice,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
         outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
     ):
         await call(alice, bob, number=DIALLED)
@@ -226,7 +226,7 @@ async def test_a_call_on_hold_is_asked_when_it_is_resumed() -> None:
             MANUAL,
             short=True,
         ) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
         extension_phone(under_test, "101", voice(700.0)) as second,
         wire_phone(NUMBER, under_test.sip, voice(THEIRS), port=port) as bob,
     ):
@@ -315,7 +315,7 @@ async def test_a_scripted_record_key_is_answered_at_once() -> None:
     extensions = (("101", "off", True), ("102", "manual", True), ("103", "off", True))
     async with (
         server(extensions=extensions) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
     ):
         for number, status in (("102", "200"), ("103", "403")):
             known = len(alice.events)
@@ -333,11 +333,9 @@ async def test_a_scripted_record_key_is_answered_at_once() -> None:
 async def test_the_code_as_a_call_of_its_own_is_a_record_key_that_speaks() -> None:
     async with (
         server(SHORT_FILES, MANUAL) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(OURS))) as alice,
-        baresip(
-            under_test.setup(under_test.extension("101"), voice(700.0), folder="second")
-        ) as second,
-        baresip(under_test.setup(under_test.extension("102"), voice(THEIRS))) as bob,
+        baresip(under_test.setup("101", voice(OURS))) as alice,
+        baresip(under_test.setup("101", voice(700.0), folder="second")) as second,
+        baresip(under_test.setup("102", voice(THEIRS))) as bob,
     ):
         await call(alice, bob)
         await alice.hears()

@@ -2,76 +2,32 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.e2e.calls import call, end
+from tests.e2e.recorded import (
+    BOTH_RECORDED,
+    CALLEE_HZ,
+    CALLEE_SAYS,
+    CALLER_HZ,
+    CALLER_SAYS,
+    assert_both_speak,
+    recorded,
+    two_baresips,
+)
 from tests.support import audio
-from tests.support.audio import Pcm
 from tests.support.phones.baresip import baresip
 from tests.support.phones.linphone import linphone
 from tests.support.phones.phone import talk
 from tests.support.phones.pyvoip import pyvoip
-from tests.support.server import Server, server
-
-BOTH_RECORDED = (("101", "automatic", True), ("102", "automatic", True))
-CALLER_HZ = 440.0
-CALLEE_HZ = 620.0
-MAX_OCTETS_PER_MINUTE = 200_000
-
-CALLER_SAYS = audio.tone(CALLER_HZ, 30.0)
-CALLEE_SAYS = audio.tone(CALLEE_HZ, 30.0)
-
-
-async def recorded(under_test: Server, talked_s: float) -> tuple[dict[str, Any], Pcm]:
-    """Return the call's row and its decoded recording, after what holds for every recording."""
-    row = await under_test.the_call()
-    assert (row["src"], row["dst"], row["disposition"]) == ("101", "102", "ANSWERED")
-    assert (row["outcome"], row["state"]) == ("recorded", "closed"), row
-    assert row["why"]
-    path = under_test.recording(row)
-    assert under_test.files() == [path], "a file is open still, or one too many"
-    pcm = audio.decode(path)
-    length = audio.seconds(pcm)
-    # A file ends with a whole frame: it is as long as its call within 40 ms.
-    assert talked_s - 0.04 <= length <= talked_s + 2.0
-    assert abs(length - float(row["billsec"])) <= 1.5
-    # A frame more than the audio: nobody's minute is longer than promised.
-    assert path.stat().st_size <= MAX_OCTETS_PER_MINUTE / 60 * (length + 0.2)
-    return row, pcm
-
-
-def assert_both_speak(
-    pcm: Pcm, *, caller: float = CALLER_HZ, callee: float = CALLEE_HZ, level: float = -12.0
-) -> None:
-    """Assert that both tones sound together, and of the right loudness, but for the edges."""
-    assert_speaks(pcm, caller, level=level)
-    assert_speaks(pcm, callee, level=level)
-    assert_together(pcm, caller, callee)
-
-
-def assert_speaks(pcm: Pcm, hz: float, *, level: float = -12.0) -> None:
-    (interval,) = audio.tone_intervals(pcm, hz)
-    start, stop = interval
-    assert start < 1.0, f"{hz} Hz comes late, at {start:.2f} s"
-    assert stop > audio.seconds(pcm) - 0.6, f"{hz} Hz ends early, at {stop:.2f} s"
-    audio.assert_tone(pcm, hz, start + 0.05, stop - 0.05, level=level)
-
-
-def assert_together(pcm: Pcm, one: float, other: float) -> None:
-    starts = [audio.tone_intervals(pcm, hz)[0][0] for hz in (one, other)]
-    assert abs(starts[0] - starts[1]) < 0.6
+from tests.support.server import server
 
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_two_baresips_are_recorded() -> None:
-    async with (
-        server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
-    ):
+    async with two_baresips() as (under_test, alice, bob):
         await call(alice, bob)
         await alice.hears()
         await bob.hears()
@@ -96,14 +52,10 @@ async def test_the_recording_tells_who_spoke_when() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(
-                under_test.extension("101"), np.concatenate((one, rest, one, rest, rest, rest))
-            )
+            under_test.setup("101", np.concatenate((one, rest, one, rest, rest, rest)))
         ) as alice,
         baresip(
-            under_test.setup(
-                under_test.extension("102"), np.concatenate((rest, other, rest, other, rest, rest))
-            )
+            under_test.setup("102", np.concatenate((rest, other, rest, other, rest, rest)))
         ) as bob,
     ):
         await call(alice, bob)
@@ -129,8 +81,8 @@ async def test_baresip_and_linphonec_are_recorded(direction: str) -> None:
     caller, callee = ("101", "102") if direction == "baresip calls" else ("102", "101")
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension(caller), CALLER_SAYS)) as alice,
-        linphone(under_test.setup(under_test.extension(callee), CALLEE_SAYS)) as carol,
+        baresip(under_test.setup(caller, CALLER_SAYS)) as alice,
+        linphone(under_test.setup(callee, CALLEE_SAYS)) as carol,
     ):
         first, second = (alice, carol) if caller == "101" else (carol, alice)
         await call(first, second)
@@ -147,8 +99,8 @@ async def test_baresip_and_linphonec_are_recorded(direction: str) -> None:
 async def test_pyvoip_calls_a_baresip_and_is_recorded() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        pyvoip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as dan,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        pyvoip(under_test.setup("101", CALLER_SAYS)) as dan,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         await call(dan, bob)
         await bob.hears()
@@ -164,8 +116,8 @@ async def test_pyvoip_calls_a_baresip_and_is_recorded() -> None:
 async def test_two_pyvoips_are_recorded() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        pyvoip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as dan,
-        pyvoip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as eve,
+        pyvoip(under_test.setup("101", CALLER_SAYS)) as dan,
+        pyvoip(under_test.setup("102", CALLEE_SAYS)) as eve,
     ):
         await call(dan, eve)
         await talk(3.0)
@@ -178,8 +130,8 @@ async def test_two_pyvoips_are_recorded() -> None:
 async def test_phones_without_a_common_law_hear_each_other_and_are_recorded() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS), codecs="pcma") as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS), codecs="pcmu") as bob,
+        baresip(under_test.setup("101", CALLER_SAYS), codecs="pcma") as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS), codecs="pcmu") as bob,
     ):
         await call(alice, bob)
         await talk(3.0)
@@ -194,10 +146,8 @@ async def test_phones_without_a_common_law_hear_each_other_and_are_recorded() ->
 async def test_other_packet_times_are_recorded_in_full() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS), parameters="ptime=40"
-        ) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup("101", CALLER_SAYS), parameters="ptime=40") as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         await call(alice, bob)
         await talk(3.0)
@@ -209,11 +159,7 @@ async def test_other_packet_times_are_recorded_in_full() -> None:
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_call_that_nobody_wants_recorded_leaves_no_file_and_says_why() -> None:
     modes = (("101", "off", True), ("102", "off", True))
-    async with (
-        server(extensions=modes) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
-    ):
+    async with two_baresips(extensions=modes) as (under_test, alice, bob):
         await call(alice, bob)
         await alice.hears()
         await talk(1.0)
@@ -233,10 +179,10 @@ async def test_a_call_that_nobody_wants_recorded_leaves_no_file_and_says_why() -
 async def test_a_party_that_may_not_be_recorded_is_in_no_file(
     callee: tuple[str, str, bool],
 ) -> None:
-    async with (
-        server(extensions=(("101", "automatic", True), callee)) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+    async with two_baresips(extensions=(("101", "automatic", True), callee)) as (
+        under_test,
+        alice,
+        bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -250,11 +196,7 @@ async def test_a_party_that_may_not_be_recorded_is_in_no_file(
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_stopping_the_server_ends_the_call_and_finishes_its_recording() -> None:
-    async with (
-        server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
-    ):
+    async with two_baresips() as (under_test, alice, bob):
         await call(alice, bob)
         await talk(3.0)
         (open_file,) = under_test.files()

@@ -210,8 +210,8 @@ async def test_a_call_is_recorded_under_the_units_system_call_rules() -> None:
     both = (("101", "automatic", True), ("102", "automatic", True))
     async with (
         server(extensions=both, wrapper=UnitFile.read().sandbox()) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), audio.tone(440.0, 20.0))) as ada,
-        baresip(under_test.setup(under_test.extension("102"), audio.tone(620.0, 20.0))) as ben,
+        baresip(under_test.setup("101", audio.tone(440.0, 20.0))) as ada,
+        baresip(under_test.setup("102", audio.tone(620.0, 20.0))) as ben,
     ):
         await call(ada, ben)
         await talk(3.0)

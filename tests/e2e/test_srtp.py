@@ -10,7 +10,7 @@ import pytest
 from b2bua.choices import SrtpWish
 from b2bua.control.messages import Done, SetExtension
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import (
+from tests.e2e.recorded import (
     BOTH_RECORDED,
     CALLEE_HZ,
     CALLEE_SAYS,
@@ -19,7 +19,7 @@ from tests.e2e.test_recorded_calls import (
     assert_both_speak,
     recorded,
 )
-from tests.e2e.test_transports import Secured
+from tests.e2e.secured import Secured
 from tests.e2e.voices import assert_speaks
 from tests.support import audio, ports
 from tests.support.phones.baresip import Baresip, baresip
@@ -68,13 +68,13 @@ async def test_two_telephones_with_srtp_are_heard_and_recorded(
     async with (
         server(tls.settings, extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(under_test.extension(first), CALLER_SAYS, at=tls.at),
+            under_test.setup(first, CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
             srtp="srtp-mand",
         ) as alice,
         linphone(
-            under_test.setup(under_test.extension(second), CALLEE_SAYS, at=f"localhost:{tls.port}"),
+            under_test.setup(second, CALLEE_SAYS, at=f"localhost:{tls.port}"),
             transport="tls",
             authority=tls.authority.certificate,
             srtp="required",
@@ -105,12 +105,12 @@ async def test_one_side_encrypts_and_holds(tmp_path: Path, caller: str) -> None:
     async with (
         server(tls.settings, extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(under_test.extension(secured), CALLER_SAYS, at=tls.at),
+            under_test.setup(secured, CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
             srtp="srtp-mand",
         ) as alice,
-        baresip(under_test.setup(under_test.extension(plain), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup(plain, CALLEE_SAYS)) as bob,
     ):
         await wish(under_test, **dict.fromkeys([f"_{secured}"], REQUIRED))
         first, other = (alice, bob) if caller == "secure" else (bob, alice)
@@ -145,18 +145,18 @@ async def test_optional_is_srtp_with_one_and_plain_with_the_other(tmp_path: Path
     async with (
         server(settings, extensions=people) as under_test,
         baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS, at=tls.at),
+            under_test.setup("101", CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
             srtp="srtp",
         ) as alice,
         baresip(
-            under_test.setup(under_test.extension("102"), CALLEE_SAYS, at=tls.at),
+            under_test.setup("102", CALLEE_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
         ) as bob,
         linphone(
-            under_test.setup(under_test.extension("103"), CALLEE_SAYS, at=f"localhost:{tls.port}"),
+            under_test.setup("103", CALLEE_SAYS, at=f"localhost:{tls.port}"),
             transport="tls",
             authority=tls.authority.certificate,
         ) as carol,
@@ -186,15 +186,13 @@ async def test_required_is_required(tmp_path: Path) -> None:
     async with (
         server(tls.settings, extensions=people) as under_test,
         baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS, at=tls.at),
+            under_test.setup("101", CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
         ) as plain,
+        baresip(under_test.setup("102", CALLEE_SAYS), srtp="srtp-mand") as over_udp,
         baresip(
-            under_test.setup(under_test.extension("102"), CALLEE_SAYS), srtp="srtp-mand"
-        ) as over_udp,
-        baresip(
-            under_test.setup(under_test.extension("103"), CALLEE_SAYS, at=tls.at),
+            under_test.setup("103", CALLEE_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
             srtp="srtp-mand",
@@ -231,7 +229,7 @@ async def test_a_trunk_over_tls_with_srtp_and_a_telephone_without(tmp_path: Path
     )
     async with (
         server(tls.settings + trust + trunk, extensions=[("101", "off", False)]) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as clerk,
+        baresip(under_test.setup("101", CALLER_SAYS)) as clerk,
         baresip(
             outside_setup,
             port=port,

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import (
+from tests.e2e.recorded import (
     BOTH_RECORDED,
     CALLEE_HZ,
     CALLEE_SAYS,
@@ -50,12 +50,8 @@ def _registered(database: sqlite3.Connection) -> set[str]:
 async def test_phones_on_different_transports_are_recorded(caller: str, callee: str) -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS), transport=caller
-        ) as alice,
-        baresip(
-            under_test.setup(under_test.extension("102"), CALLEE_SAYS), transport=callee
-        ) as bob,
+        baresip(under_test.setup("101", CALLER_SAYS), transport=caller) as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS), transport=callee) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -78,10 +74,8 @@ async def test_linphonec_over_tcp_is_recorded(direction: str) -> None:
     caller, callee = ("101", "102") if direction == "baresip calls" else ("102", "101")
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension(caller), CALLER_SAYS)) as alice,
-        linphone(
-            under_test.setup(under_test.extension(callee), CALLEE_SAYS), transport="tcp"
-        ) as carol,
+        baresip(under_test.setup(caller, CALLER_SAYS)) as alice,
+        linphone(under_test.setup(callee, CALLEE_SAYS), transport="tcp") as carol,
     ):
         first, second = (alice, carol) if caller == "101" else (carol, alice)
         await call(first, second)
@@ -99,9 +93,9 @@ async def test_linphonec_over_tcp_is_recorded(direction: str) -> None:
 async def test_a_phone_whose_connection_is_gone_is_unreachable_at_once() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
+        baresip(under_test.setup("101", CALLER_SAYS)) as alice,
     ):
-        setup = under_test.setup(under_test.extension("102"), CALLEE_SAYS)
+        setup = under_test.setup("102", CALLEE_SAYS)
         async with baresip(setup, transport="tcp") as bob:
             assert (await under_test.status())["registrations"] == 2
             await bob.child.kill()
@@ -118,8 +112,8 @@ async def test_a_phone_whose_connection_is_gone_is_unreachable_at_once() -> None
 async def test_a_restart_forgets_registrations_over_tcp_and_keeps_those_over_udp() -> None:
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)),
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS), transport="tcp"),
+        baresip(under_test.setup("101", CALLER_SAYS)),
+        baresip(under_test.setup("102", CALLEE_SAYS), transport="tcp"),
     ):
         await stored(under_test, {"101", "102"})
         under_test.child.process.kill()

@@ -6,7 +6,7 @@ import pytest
 
 from ivr.prompts import PromptId
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import (
+from tests.e2e.recorded import (
     BOTH_RECORDED,
     CALLEE_HZ,
     CALLEE_SAYS,
@@ -39,11 +39,11 @@ async def test_phones_without_a_common_codec_hear_each_other(caller: str, callee
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS),
+            under_test.setup("101", CALLER_SAYS),
             codecs=caller,
         ) as alice,
         baresip(
-            under_test.setup(under_test.extension("102"), CALLEE_SAYS),
+            under_test.setup("102", CALLEE_SAYS),
             codecs=callee,
         ) as bob,
     ):
@@ -69,7 +69,7 @@ async def test_behind_the_question_both_phones_go_on_in_wideband() -> None:
     async with (
         server(settings, (("101", "automatic", True),), short=True) as under_test,
         baresip(
-            replace(under_test.setup(under_test.extension("101"), says), says_rate=16000),
+            replace(under_test.setup("101", says), says_rate=16000),
             codecs="g722,pcma",
         ) as clerk,
         outside_baresip(
@@ -103,7 +103,7 @@ async def test_a_caller_with_nothing_but_opus_is_asked_in_it() -> None:
     port = ports.take(2)
     async with (
         server(trunk_settings(port), (("101", "automatic", True),), short=True) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLEE_SAYS), codecs="pcma") as clerk,
+        baresip(under_test.setup("101", CALLEE_SAYS), codecs="pcma") as clerk,
         outside_baresip(under_test.folder / "out", CALLER_SAYS, port=port, codecs="opus") as caller,
     ):
         await caller.dial(dialled(under_test.sip))

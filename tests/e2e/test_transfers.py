@@ -83,8 +83,8 @@ def assert_begins_with(pcm: Pcm, *voices: float) -> None:
 async def test_a_blind_transfer_of_a_real_phone_goes_on_in_a_file_of_its_own() -> None:
     async with (
         server(SHORT_FILES, ALL_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), voice(ALICE_HZ))) as alice,
-        baresip(under_test.setup(under_test.extension("102"), voice(BOB_HZ))) as bob,
+        baresip(under_test.setup("101", voice(ALICE_HZ))) as alice,
+        baresip(under_test.setup("102", voice(BOB_HZ))) as bob,
         extension_phone(under_test, "103", voice(CAROL_HZ)) as carol,
     ):
         await alice.dial("102")
@@ -127,7 +127,7 @@ async def test_an_attended_transfer_of_a_real_phone_joins_both_calls(workers: in
     async with (
         server(f"{SHORT_FILES}[media]\nworkers = {workers}\n", ALL_RECORDED) as under_test,
         extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
-        linphone(under_test.setup(under_test.extension("102"), voice(BOB_HZ))) as bob,
+        linphone(under_test.setup("102", voice(BOB_HZ))) as bob,
         extension_phone(under_test, "103", voice(CAROL_HZ)) as carol,
     ):
         await alice.dial("102")
@@ -169,7 +169,7 @@ async def test_a_target_that_still_rings_rings_on_for_the_other_party(workers: i
         extension_phone(under_test, "101", voice(ALICE_HZ)) as alice,
         extension_phone(under_test, "102", voice(BOB_HZ)) as bob,
         extension_phone(under_test, "102", voice(BOB_HZ)) as asking,
-        baresip(under_test.setup(under_test.extension("103"), voice(CAROL_HZ))) as carol,
+        baresip(under_test.setup("103", voice(CAROL_HZ))) as carol,
     ):
         await stand(alice, "102", bob)
         await talk(0.8)

@@ -1,15 +1,13 @@
 """Phones over TLS, with an authority of the test's own, and phones of both families."""
 
-import asyncio
 import signal
 import socket
-import ssl
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.calls import call, end
-from tests.e2e.test_recorded_calls import (
+from tests.e2e.recorded import (
     BOTH_RECORDED,
     CALLEE_HZ,
     CALLEE_SAYS,
@@ -18,8 +16,8 @@ from tests.e2e.test_recorded_calls import (
     assert_both_speak,
     recorded,
 )
+from tests.e2e.secured import Secured
 from tests.support import audio, ports
-from tests.support.certificates import Authority, Pair
 from tests.support.edge_proxy import edge_proxy
 from tests.support.names import name_server
 from tests.support.phones.baresip import baresip
@@ -43,44 +41,6 @@ def has_ipv6() -> bool:
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 
 
-class Secured:
-    """Settings of a server that speaks TLS."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority(folder / "ca")
-        self.installed = Pair(folder / "certificate.pem", folder / "key.pem")
-        self.port = ports.take(2)
-        self.install(self.authority.issue("server"))
-
-    def install(self, pair: Pair) -> None:
-        self.installed.certificate.write_bytes(pair.certificate.read_bytes())
-        self.installed.key.write_bytes(pair.key.read_bytes())
-
-    @property
-    def at(self) -> str:
-        return f"{ports.LOOPBACK}:{self.port}"
-
-    @property
-    def settings(self) -> str:
-        return (
-            '[sip]\ntransports = ["udp", "tcp", "tls"]\n'
-            f'[tls]\ncertificate = "{self.installed.certificate}"\n'
-            f'key = "{self.installed.key}"\nport = {self.port}\n'
-        )
-
-    @property
-    def for_baresip(self) -> str:
-        return f"sip_cafile {self.authority.certificate}\nsip_verify_server yes\n"
-
-    async def shown(self) -> set[str]:
-        """Return the names in the certificate that the server shows."""
-        context = ssl.create_default_context(cafile=self.authority.certificate)
-        _, writer = await asyncio.open_connection(ports.LOOPBACK, self.port, ssl=context)
-        names = {value for _, value in writer.get_extra_info("peercert")["subjectAltName"]}
-        writer.close()
-        return names
-
-
 @pytest.mark.peer("baresip", "linphonec", "openssl", "ffmpeg")
 @pytest.mark.parametrize("caller", ["baresip", "linphonec"])
 async def test_telephones_over_tls_call_each_other_and_are_recorded(
@@ -91,13 +51,13 @@ async def test_telephones_over_tls_call_each_other_and_are_recorded(
     async with (
         server(tls.settings, extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(under_test.extension(first), CALLER_SAYS, at=tls.at),
+            under_test.setup(first, CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
         ) as alice,
         linphone(
             # Its TLS knows names only, no addresses.
-            under_test.setup(under_test.extension(second), CALLEE_SAYS, at=f"localhost:{tls.port}"),
+            under_test.setup(second, CALLEE_SAYS, at=f"localhost:{tls.port}"),
             transport="tls",
             authority=tls.authority.certificate,
         ) as carol,
@@ -126,11 +86,11 @@ async def test_a_renewed_certificate_and_a_broken_one_while_a_call_stands(tmp_pa
     async with (
         server(tls.settings, extensions=BOTH_RECORDED) as under_test,
         baresip(
-            under_test.setup(under_test.extension("101"), CALLER_SAYS, at=tls.at),
+            under_test.setup("101", CALLER_SAYS, at=tls.at),
             transport="tls",
             settings=tls.for_baresip,
         ) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -181,7 +141,7 @@ async def test_a_trunk_over_tls_that_shows_a_certificate_and_a_stranger_in_its_p
     settings = f'{tls.settings}client_ca = "{authority}"\ntrust = "{authority}"\n{trunk}'
     async with (
         server(settings, (("101", "off", False),)) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as clerk,
+        baresip(under_test.setup("101", CALLER_SAYS)) as clerk,
     ):
         shown = f"sip_certificate {pem}\n{tls.for_baresip}"
         called = f"sip:{DID}@{tls.at};transport=tls"
@@ -232,7 +192,7 @@ async def test_a_trunk_by_its_name_of_whose_servers_the_first_is_dead(tmp_path: 
         async with (
             server(settings, (("101", "off", False),)) as under_test,
             baresip(
-                under_test.setup(under_test.extension("101"), CALLER_SAYS, at=f"[::1]:{port}"),
+                under_test.setup("101", CALLER_SAYS, at=f"[::1]:{port}"),
                 host="::1",
             ) as clerk,
             outside_baresip(tmp_path / "out", CALLEE_SAYS, port=alive) as outside,
@@ -254,8 +214,8 @@ async def test_a_telephone_behind_a_proxy_is_called_by_the_path(tmp_path: Path) 
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         edge_proxy(tmp_path / "edge", under_test.sip) as (edge, proxy),
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS, at=edge)) as bob,
+        baresip(under_test.setup("101", CALLER_SAYS)) as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS, at=edge)) as bob,
     ):
         await call(alice, bob)
         await proxy.wait_for("by the path: INVITE")
@@ -285,7 +245,7 @@ async def test_what_is_too_large_for_a_datagram_reaches_real_telephones(callee: 
     async with (
         server(extensions=BOTH_RECORDED) as under_test,
         extension_phone(under_test, "101", CALLER_SAYS) as alice,
-        phone(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        phone(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         alice.dresses = many_codecs
         await call(alice, bob)
@@ -307,7 +267,7 @@ async def test_a_telephone_behind_a_nat_is_heard_where_that_is_allowed(latch: st
     async with (
         server(settings, extensions=BOTH_RECORDED) as under_test,
         extension_phone(under_test, "101", CALLER_SAYS) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         alice.claims = "127.0.0.77"
         await call(alice, bob)
@@ -332,9 +292,9 @@ async def test_a_telephone_on_ipv4_and_one_on_ipv6(caller: str) -> None:
     settings = f'[sip]\nlisten = ["127.0.0.1:{port}", "[::1]:{port}"]\n'
     async with (
         server(settings, extensions=BOTH_RECORDED) as under_test,
-        baresip(under_test.setup(under_test.extension(on_four), CALLER_SAYS)) as four,
+        baresip(under_test.setup(on_four, CALLER_SAYS)) as four,
         baresip(
-            under_test.setup(under_test.extension(on_six), CALLEE_SAYS, at=f"[::1]:{port}"),
+            under_test.setup(on_six, CALLEE_SAYS, at=f"[::1]:{port}"),
             host="::1",
         ) as six,
     ):

@@ -22,7 +22,7 @@ async def test_calls_in_and_out_over_a_trunk_on_tcp() -> None:
     settings = trunk_settings(port, routes=[OUTGOING], transport="tcp")
     async with (
         server(settings, OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         outside_baresip(under_test.folder / "out", OUTSIDE_SAYS, port=port) as outside,
     ):
         await outside.dial(f"{dialled(under_test.sip)};transport=tcp")
@@ -55,7 +55,7 @@ async def test_a_caller_without_an_offer_gets_ours_when_the_extension_answers() 
     values = {"KEY_AFTER_MS": "500"}
     async with (
         server(trunk_settings(port), OFF) as under_test,
-        baresip(under_test.setup(under_test.extension("101"), CLERK_SAYS)) as clerk,
+        baresip(under_test.setup("101", CLERK_SAYS)) as clerk,
         scripted_caller(under_test, "trunk_without_offer", port=port, values=values) as caller,
     ):
         await clerk.ringing()

@@ -11,19 +11,16 @@ from typing import Any
 import httpx
 import pytest
 
-from cdr.proofs import Proofs
 from tests.e2e.calls import call, end
+from tests.e2e.recorded import BOTH_RECORDED, CALLEE_SAYS, CALLER_HZ, CALLER_SAYS
 from tests.support import audio
-from tests.support.pages import Pages, logged_in, stranger
+from tests.support.pages import Pages, audited, logged_in, stranger, token
 from tests.support.phones.baresip import baresip
 from tests.support.phones.phone import talk
 from tests.support.process import Child
 from tests.support.server import PROGRAM, ROOT, WITH_PAGES, Server, server
 
 ANY_LENGTH = "[recording]\nmin_duration_s = 0\n"
-BOTH_RECORDED = (("101", "automatic", True), ("102", "automatic", True))
-CALLER_SAYS = audio.tone(440.0, 30.0)
-CALLEE_SAYS = audio.tone(620.0, 30.0)
 
 API_FIELDS = {
     *("id", "calldate", "src", "dst", "did", "direction", "duration", "billsec"),
@@ -35,25 +32,14 @@ RECORDING_FIELDS = {"id", "url", "started_at", "duration_s", "bytes", "sha256", 
 async def make_call(under_test: Server) -> Path:
     """Make a short call and return its recording."""
     async with (
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup("101", CALLER_SAYS)) as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
         await talk(2.5)
         await end(alice, bob)
     return under_test.recording(await under_test.the_call())
-
-
-async def token(under_test: Server, name: str, scopes: str) -> dict[str, str]:
-    said = await under_test.cli("token", "add", name, "--scopes", scopes)
-    return {"Authorization": f"Bearer {said.split('token: ')[1].strip()}"}
-
-
-async def audited(under_test: Server) -> set[tuple[str, str, str]]:
-    async with Proofs(under_test.data / "mitschnitt.db") as database:
-        assert (await database.verify_audit()).intact
-        return {(row.actor, row.action, row.object) for row in await database.audit(limit=1000)}
 
 
 @pytest.mark.peer("baresip", "ffmpeg")
@@ -151,8 +137,8 @@ async def test_a_web_process_that_is_killed_comes_back_while_a_call_goes_on() ->
     async with (
         server(WITH_PAGES + ANY_LENGTH, extensions=BOTH_RECORDED) as under_test,
         logged_in(under_test, "ada") as ada,
-        baresip(under_test.setup(under_test.extension("101"), CALLER_SAYS)) as alice,
-        baresip(under_test.setup(under_test.extension("102"), CALLEE_SAYS)) as bob,
+        baresip(under_test.setup("101", CALLER_SAYS)) as alice,
+        baresip(under_test.setup("102", CALLEE_SAYS)) as bob,
     ):
         await call(alice, bob)
         await alice.hears()
@@ -167,7 +153,7 @@ async def test_a_web_process_that_is_killed_comes_back_while_a_call_goes_on() ->
         row = await under_test.the_call()
         assert row["outcome"] == "recorded"
         pcm = audio.decode(under_test.recording(row))
-        assert len(audio.tone_intervals(pcm, 440.0)) == 1, "the call had a gap"
+        assert len(audio.tone_intervals(pcm, CALLER_HZ)) == 1, "the call had a gap"
         await under_test.stop()
 
 

@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 
 from b2bua.choices import Role
 from b2bua.control.messages import AddUser, Done
+from cdr.proofs import Proofs
 from tests.support.server import Server
 
 PASSWORD = "correct horse battery"
@@ -61,3 +62,16 @@ async def logged_in(
         answer = await pages.post("/login", data={"name": name, "password": PASSWORD})
         assert answer.status_code == 303, answer.text
         yield pages
+
+
+async def token(under_test: Server, name: str, scopes: str) -> dict[str, str]:
+    """Make a token for a program; returns the header that shows it."""
+    said = await under_test.cli("token", "add", name, "--scopes", scopes)
+    return {"Authorization": f"Bearer {said.split('token: ')[1].strip()}"}
+
+
+async def audited(under_test: Server) -> set[tuple[str, str, str]]:
+    """Return actor, action and object of each audit row, of which none may be missing."""
+    async with Proofs(under_test.data / "mitschnitt.db") as database:
+        assert (await database.verify_audit()).intact
+        return {(row.actor, row.action, row.object) for row in await database.audit(limit=1000)}

@@ -218,12 +218,14 @@ class Server:
         return self._extensions[number]
 
     def setup(
-        self, extension: Extension, says: Pcm, *, folder: str | None = None, at: str = ""
+        self, whose: str | Extension, says: Pcm, *, folder: str | None = None, at: str = ""
     ) -> PhoneSetup:
-        """Return what a phone of the extension is started with; its second needs a folder.
+        """Return what a phone of an extension is started with; its second needs a folder.
 
-        `at`: where it reaches the server, if that is not the first address.
+        `whose`: its number, where the test has added it; `at`: where the phone reaches the
+        server, if that is not the first address.
         """
+        extension = self.extension(whose) if isinstance(whose, str) else whose
         account = Account(user=extension.number, password=extension.password, server=at or self.sip)
         place = self.folder / (folder or extension.number)
         return PhoneSetup(account=account, folder=place, says=says)
