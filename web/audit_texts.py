@@ -126,8 +126,8 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "check.calls": ("Gespräche", "Calls"),
     "check.calls_good": (
-        "{count} Gespräche, fortlaufend nummeriert: es fehlt keines.",
-        "{count} calls, numbered without a gap: none is missing.",
+        "{count} geprüft, fortlaufend nummeriert: es fehlt keines.",
+        "{count} checked, numbered without a gap: none is missing.",
     ),
     "check.calls_bad": (
         "Es fehlen die Nummern {numbers}.",
@@ -135,8 +135,8 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "check.recordings": ("Aufzeichnungen", "Recordings"),
     "check.recordings_good": (
-        "{count} Aufzeichnungen: jede begann erst nach einer Zustimmung.",
-        "{count} recordings: each began only after somebody had agreed.",
+        "{count} geprüft: jede begann erst nach einer Zustimmung.",
+        "{count} checked: each began only after somebody had agreed.",
     ),
     "check.recordings_bad": (
         "Vor dem Beginn hatte niemand zugestimmt: {names}",
@@ -224,8 +224,25 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "sheet.ledger": ("Laufende Nummer des Gesprächs", "Number of the call"),
     "sheet.decisions": ("Wer zugestimmt hat und wer nicht", "Who agreed and who did not"),
     "sheet.heard": ("Wortlaut der Ansage: „{sentence}“", "Words of the announcement: “{sentence}”"),
-    "sheet.accesses": ("Wer die Aufzeichnung angehört hat", "Who listened to the recording"),
+    "sheet.accesses": (
+        "Wer die Aufzeichnung angehört oder geprüft hat",
+        "Who listened to the recording or checked it",
+    ),
     "sheet.no_accesses": ("Bisher niemand.", "Nobody so far."),
+    "file.check": ("Datei prüfen", "Check the file"),
+    "file.hint": (
+        "Bildet die Prüfsumme der Datei neu und vergleicht sie mit der von damals.",
+        "Takes the file's SHA-256 anew and compares it with the one from then.",
+    ),
+    "file.same": (
+        "Die Datei ist unverändert: ihre Prüfsumme stimmt.",
+        "The file is unaltered: its SHA-256 is right.",
+    ),
+    "file.altered": (
+        "Die Datei ist nicht mehr die, die aufgezeichnet wurde: ihre Prüfsumme ist eine andere.",
+        "The file is no longer the one that was recorded: its SHA-256 is another one.",
+    ),
+    "file.gone": ("Die Datei ist nicht mehr da.", "The file is no longer there."),
     "state.open": ("läuft", "in progress"),
     "state.finished": ("vollständig", "complete"),
     "state.failed": ("es fehlt Ton", "audio is missing"),
@@ -239,6 +256,7 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "audit.recording.play": ("Aufzeichnung angehört", "listened to a recording"),
     "audit.recording.live": ("laufende Aufzeichnung mitgehört", "listened to a running recording"),
     "audit.recording.download": ("Aufzeichnung heruntergeladen", "downloaded a recording"),
+    "audit.recording.verify": ("Datei der Aufzeichnung geprüft", "checked a recording's file"),
     "audit.session.open": ("angemeldet", "logged in"),
     "audit.session.close": ("abgemeldet", "logged out"),
     "audit.login.refused": ("Anmeldung abgewiesen", "login refused"),
@@ -286,6 +304,10 @@ AUDIT_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "field.source": ("Adresse", "Address"),
     "field.sha256": ("SHA-256", "SHA-256"),
     "field.trouble": ("Störung", "Trouble"),
+    "field.file": ("Datei", "File"),
+    "outcome_of_file.same": ("unverändert", "unaltered"),
+    "outcome_of_file.altered": ("verändert", "altered"),
+    "outcome_of_file.gone": ("nicht mehr da", "no longer there"),
     "field.whole": ("alles vollständig", "All is whole"),
     "field.rows": ("Einträge", "Entries"),
     "field.calls": ("Gespräche", "Calls"),

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from cdr.proofs import AuditFilter, RecordedCall
+from cdr.records import AuditEntry
 from cdr.rows import CallRow, EvidenceRow, SegmentRow
-from web.access import AuditViewer
+from web.access import AuditForm, AuditViewer, Viewer
 from web.context import Web, web_of
 from web.errors import HttpProblem
+from web.file_hash import file_hash
 from web.formats import duration_text
 from web.pages.audit_words import decisions, entry, moment
 from web.pages.rendering import language_of, page
@@ -46,12 +48,44 @@ def sheet_url(recording_id: str) -> str:
 @router.get("/audit/recordings/{recording_id}")
 async def sheet_page(request: Request, viewer: AuditViewer, recording_id: str) -> Response:
     """Show what one recording rests on, and who has heard it."""
+    segment, call = await _found(web_of(request), recording_id)
+    return await _show(request, viewer, segment, call)
+
+
+@router.post("/audit/recordings/{recording_id}/check")
+async def check_file(request: Request, form: AuditForm, recording_id: str) -> Response:
+    """Compare the file with what was written, and leave a row that says what came of it."""
     web = web_of(request)
-    reader = web.ports.reader
-    segment = await reader.recording(recording_id)
-    call = await reader.call(segment.call_id) if segment is not None else None
+    segment, call = await _found(web, recording_id)
+    if segment.relative_path is None or not segment.sha256:
+        raise HttpProblem(404, "the recording has no file that could be compared")
+    found = await file_hash(web, segment.relative_path)
+    outcome = "gone" if found is None else "same" if found == segment.sha256 else "altered"
+    await web.ports.changes.write(
+        AuditEntry(
+            at=web.ports.wall(),
+            actor=form.viewer.actor,
+            action="recording.verify",
+            object=segment.id,
+            detail={"file": outcome},
+        )
+    )
+    return await _show(request, form.viewer, segment, call, outcome=outcome)
+
+
+async def _found(web: Web, recording_id: str) -> tuple[SegmentRow, CallRow]:
+    segment = await web.ports.reader.recording(recording_id)
+    call = await web.ports.reader.call(segment.call_id) if segment is not None else None
     if segment is None or call is None:
         raise HttpProblem(404, "there is no such recording")
+    return segment, call
+
+
+async def _show(
+    request: Request, viewer: Viewer, segment: SegmentRow, call: CallRow, *, outcome: str = ""
+) -> Response:
+    web = web_of(request)
+    reader = web.ports.reader
     recorded = RecordedCall(call=call, evidence=await reader.evidence(call.id))
     t = Texts(language_of(request))
     accesses = await reader.audit(ACCESSES, None, AuditFilter(object=segment.id))
@@ -63,6 +97,8 @@ async def sheet_page(request: Request, viewer: AuditViewer, recording_id: str) -
         began=moment(web, segment.started_at, t),
         grounded=recorded.is_grounded(segment),
         lines=_lines(call, segment, t),
+        check_url=f"{sheet_url(segment.id)}/check" if segment.sha256 else "",
+        outcome=outcome,
         decisions=decisions(web, recorded, t),
         heard=await _heard(web, recorded.evidence),
         accesses=[entry(web, row, t) for row in accesses],

@@ -21,6 +21,7 @@ WORDS: Final[Mapping[str, str]] = {
     "srtp": "srtp",
     "dtmf": "dtmf",
     "role": "role",
+    "file": "outcome_of_file",
 }
 "Columns whose values have words of their own, and where these are."
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import csv
+import errno
+import hashlib
 import io
 import re
 import sqlite3
@@ -16,7 +18,15 @@ import pytest
 from cdr.audit import AuditReport
 from cdr.extension_records import Credentials, ExtensionAdded, ExtensionChanged, OptIn
 from cdr.records import AuditEntry, PromptInstalled
-from tests.unit.web.house import AT, SECOND, Browser, House, call_opened
+from tests.unit.web.house import (
+    AT,
+    AUDIO,
+    SECOND,
+    Browser,
+    House,
+    call_opened,
+    relative_path,
+)
 from web.pages import audit_words
 
 GERMAN = {"Accept-Language": "de"}
@@ -300,6 +310,58 @@ async def test_the_sheet_of_a_recording_has_all_that_proves_it(house: House) -> 
     assert unknown.status_code == 404
 
 
+async def compare(browser: Browser, recording: str) -> str:
+    return text_of(await browser.submit(f"/audit/recordings/{recording}/check"))
+
+
+async def test_a_file_is_compared_with_what_was_written(house: House) -> None:
+    await recorded(house)
+    recording = await house.recording(number=2, sha256=hashlib.sha256(AUDIO).hexdigest())
+    file = house.file(relative_path(number=2))
+    async with house.logged_in() as browser:
+        assert "The file is unaltered: its SHA-256 is right." in await compare(browser, recording)
+        file.write_bytes(AUDIO[:-1] + b"x")
+        assert "The file is no longer the one that was recorded" in await compare(
+            browser, recording
+        )
+        file.unlink()
+        gone = await compare(browser, recording)
+    assert "The file is no longer there." in gone
+    for told in ("File: unaltered", "File: altered", "File: no longer there"):
+        assert f"ada on the pages checked a recording's file {told}" in gone.replace("&#39;", "'")
+    assert (await house.audited())[-1] == ("web:ada", "recording.verify", recording)
+
+
+async def test_what_has_no_file_is_not_compared(house: House) -> None:
+    await house.call()
+    recording = await house.recording(state="failed", relative_path=None, sha256="", file=False)
+    async with house.logged_in() as browser:
+        assert "Check the file" not in text_of(await browser.get(f"/audit/recordings/{recording}"))
+        answers = [
+            await browser.submit(f"/audit/recordings/{each}/check") for each in (recording, "none")
+        ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
+async def test_a_disk_that_fails_proves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = await recorded(house)
+
+    def fail(*_args: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async with house.logged_in() as browser:
+        with monkeypatch.context() as reading:
+            reading.setattr("web.file_hash.os.pread", fail)
+            answer = await browser.submit(f"/audit/recordings/{recording}/check")
+            assert answer.status_code == 503
+        monkeypatch.setattr(house.ports.recordings, "open", fail)
+        answer = await browser.submit(f"/audit/recordings/{recording}/check")
+    assert answer.status_code == 503
+    assert "recording.verify" not in [action for _, action, _ in await house.audited()]
+
+
 # --- the log
 
 
@@ -406,8 +468,8 @@ async def test_a_check_says_what_is_whole_and_leaves_a_row(house: House) -> None
     assert "Ist das Protokoll unverändert" in first
     assert "Alles ist vollständig und unverändert." in german
     assert "Die Kette der Prüfsummen ist geschlossen: 2 Einträge" in german
-    assert "1 Gespräche, fortlaufend nummeriert: es fehlt keines." in german
-    assert "1 Aufzeichnungen: jede begann erst nach einer Zustimmung." in german
+    assert "1 geprüft, fortlaufend nummeriert: es fehlt keines." in german
+    assert "1 geprüft: jede begann erst nach einer Zustimmung." in german
     assert "Zuletzt geprüft am 05.01.2026, 13:00 von ada: alles vollständig." in german
     assert "Last checked on 5 Jan 2026, 13:00 by ada: all is whole." in english
     assert (await house.audited())[-1] == ("web:ada", "audit.verify", "audit")

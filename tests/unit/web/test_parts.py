@@ -51,7 +51,17 @@ def test_every_sentence_is_used_and_every_used_one_exists() -> None:
     states = ("error.", "outcome.", "disposition.", "column.", "nav.")
     settings = ("direction.", "directions.", "mode.", "consent.", "forward.", "srtp.", "dtmf.")
     proofs = ("basis.", "decision.", "side.", "transport.", "departure.", "starter.", "state.")
-    log = ("via.", "audit.", "field.", "kind.", "role.", "object.", "check.log_")
+    log = (
+        "via.",
+        "audit.",
+        "field.",
+        "kind.",
+        "role.",
+        "object.",
+        "file.",
+        "outcome_of_file.",
+        "check.log_",
+    )
     made = (*states, *settings, *proofs, *log)
     unused = [key for key in CATALOGUE if not key.startswith(made) and f'"{key}"' not in written]
     assert unused == []
