@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection
 from b2bua.authentication import ALLOW
 from b2bua.calls.call import Call
 from b2bua.calls.call_over import CallOver, busy, nobody
+from b2bua.calls.engagements import Engagements
 from b2bua.calls.exchange import Running, Talkable
 from b2bua.calls.inbox import Attachable, PickedUp, RecordKeyPressed, Shutdown
 from b2bua.calls.lamps import Lamps
@@ -29,7 +30,6 @@ from b2bua.routing import Destination, NoRoute, Reachable, ToPickup, ToRecordKey
 from b2bua.trunks.arrival import caller_of, dialled_number
 from b2bua.trunks.trunk import Trunk
 from sip.binding import Binding
-from sip.dialog_info import OFF, DialogInfo, DialogState
 from sip.events import Event, InviteOffered, RequestOffered
 from sip.message import Request
 from sip.notifier import ALLOW_EVENTS
@@ -53,14 +53,12 @@ class Switchboard:
         self._registrations = registrations
         self._by_usage: dict[int, Attachable] = {}
         self._calls: dict[Running, asyncio.Task[None]] = {}
-        self._by_extension: dict[str, list[Talkable]] = {}
-        "Calls in which an extension takes part, oldest first."
-        self._extensions: dict[Running, frozenset[str]] = {}
+        self._engagements = Engagements()
         self._settling: set[Running] = set()
         "Calls that are over, but for their rows."
         self._group: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
-        self.lamps = Lamps(services, self)
+        self.lamps = Lamps(services, self._engagements)
         self.accepting = False
 
     def __len__(self) -> int:
@@ -163,7 +161,7 @@ class Switchboard:
         code = 403
         if services.config.lamps.allows(taker.number, number) and self.accepting:
             code = NOBODY_RINGS
-            for call in self._by_extension.get(number, ()):
+            for call in self._engagements.of(number):
                 rings = call.call_lamp(number) == "early" and not call.occupies(taker.number)
                 if rings and isinstance(call, CallLife):
                     call.fetch(PickedUp(number, taker, event))
@@ -202,9 +200,7 @@ class Switchboard:
         self._settling.discard(call)
         for usage in call.usages:
             self._by_usage.pop(usage, None)
-        numbers = self._extensions.pop(call, frozenset())
-        self._leave(call, numbers)
-        self.lamps.changed(numbers)
+        self.lamps.changed(self._engagements.forget(call))
         if not self._calls:
             self._empty.set()
 
@@ -243,25 +239,12 @@ class Switchboard:
 
     def engage(self, call: Talkable, numbers: Collection[str]) -> None:
         """Note which extensions are in a call, in place of those that were."""
-        before, now = self._extensions.get(call, frozenset()), frozenset(numbers)
-        self._extensions[call] = now
-        if now != before:
-            for number in now - before:
-                self._by_extension.setdefault(number, []).append(call)
-            self._leave(call, before - now)
-        self.lamps.changed(before | now)
+        self.lamps.changed(self._engagements.engage(call, numbers))
 
     def settle(self, call: Talkable) -> None:
         """Count a call no longer that is over: only its file and its row are still to come."""
         self.engage(call, ())
         self._settling.add(call)
-
-    def _leave(self, call: Running, numbers: Collection[str]) -> None:
-        for number in numbers:
-            calls = self._by_extension[number]
-            calls[:] = [other for other in calls if other is not call]
-            if not calls:
-                del self._by_extension[number]
 
     def reachable(self, number: str) -> tuple[Binding, ...]:
         """Return where an extension can be rung now."""
@@ -273,30 +256,19 @@ class Switchboard:
 
     def is_busy(self, number: str) -> bool:
         """Tell whether an extension is in a call, or makes one; that it is rung is not enough."""
-        return any(call.occupies(number) for call in self._by_extension.get(number, ()))
+        return self._engagements.is_busy(number)
 
     def is_full(self, number: str) -> bool:
         """Tell whether an extension is in as many calls as it may be."""
         limit = self._services.config.sip.max_calls_per_extension
-        return len(self._by_extension.get(number, ())) >= limit
-
-    def record_lamp(self, number: str) -> DialogInfo:
-        """Return how an extension's record key is lit: by its call that is recorded, or asked."""
-        states = {call.record_lamp for call in self._by_extension.get(number, ())}
-        return _strongest(states)
-
-    def call_lamp(self, number: str) -> DialogInfo:
-        """Return whether an extension is in a call, or rung."""
-        states = {call.call_lamp(number) for call in self._by_extension.get(number, ())}
-        return _strongest(states)
+        return len(self._engagements.of(number)) >= limit
 
     def _press(self, press: RecordKeyPressed) -> bool:
         """Hand a dialled record key to the call that is meant."""
-        calls = [call for call in self._by_extension.get(press.number, ()) if call.is_talking]
-        if not calls:
+        call = self._engagements.meant_by(press.number)
+        if call is None:
             return False
-        held = [call for call in calls if call.is_held_by(press.number)]
-        (held or calls)[-1].deliver(press)
+        call.deliver(press)
         return True
 
     # --- other requests
@@ -334,10 +306,3 @@ class Switchboard:
             for call, task in self._calls.items():
                 logger.error("call cut off by the stop", extra={"call_id": call.call_id})
                 task.cancel()
-
-
-def _strongest(states: Collection[DialogState]) -> DialogInfo:
-    """Return what a lamp shows that stands for several calls."""
-    if "confirmed" in states:
-        return DialogInfo("confirmed")
-    return DialogInfo("early", "recipient") if "early" in states else OFF

@@ -313,8 +313,8 @@ class House:
         held = {
             "calls": board._calls,
             "usages": board._by_usage,
-            "extensions": board._by_extension,
-            "engaged": board._extensions,
+            "extensions": board._engagements._by_extension,
+            "engaged": board._engagements._extensions,
             "dialogs": self.endpoint.usages,
             "legs": self.plane.lent,
             "failed": self.endpoint.counters["failed"],

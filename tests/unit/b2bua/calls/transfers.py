@@ -70,7 +70,9 @@ def rows(house: House) -> list[tuple[str, str]]:
 
 def engaged(house: House) -> dict[str, int]:
     """In how many calls each extension is."""
-    return {number: len(calls) for number, calls in house.switchboard._by_extension.items()}
+    return {
+        number: len(calls) for number, calls in house.switchboard._engagements._by_extension.items()
+    }
 
 
 def same_chain(house: House) -> bool:
