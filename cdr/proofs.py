@@ -41,9 +41,9 @@ class AuditFilter:
         if self.actor is not None:
             found.append(audit.c.actor.contains(self.actor, autoescape=True))
         if self.subjects is not None:
-            found.append(
-                or_(false(), *(audit.c.action.startswith(f"{each}.") for each in self.subjects))
-            )
+            begins = (f"{each}." for each in self.subjects)
+            of_subject = (audit.c.action.startswith(each, autoescape=True) for each in begins)
+            found.append(or_(false(), *of_subject))
         if self.object is not None:
             found.append(audit.c.object == self.object)
         return found

@@ -611,6 +611,9 @@ async def test_programs_read_the_log(house: House) -> None:
         assert [entry["action"] for entry in since["entries"]] == ["extension.change"]
         assert (await get(since="2026-01-06T12:30:00")).status_code == 422, "without a zone"
         assert (await get(since="0000-01-01T00:00:00Z")).status_code == 422
+        everything = {"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-12:00"}
+        assert len((await get(**everything)).json()["entries"]) == 3
+        assert (await get(subject="x" * 20_000)).json()["entries"] == []
 
 
 async def test_programs_read_what_recordings_rest_on(house: House) -> None:
