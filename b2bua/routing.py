@@ -152,7 +152,7 @@ class DialPlan:
 
     def from_trunk(self, dialled: str, trunk: Trunk) -> OwnNumber | NoRoute:
         """Return which of our numbers a call from a trunk is for."""
-        own = self.own(trunk.own_number(dialled))
+        own = self.own(trunk.numbers.own_number(dialled))
         if own is None and trunk.settings.otherwise is not None:
             own = self.own(trunk.settings.otherwise)
         return own or NOT_FOUND
@@ -160,8 +160,8 @@ class DialPlan:
     def is_fax(self, caller: str, trunk: Trunk | None, dialled: str) -> bool:
         """Tell whether a call is a fax's: to a number that is marked so, or from its extension."""
         if trunk is not None:
-            return trunk.is_fax(dialled)
-        return any(caller in each.fax_extensions for each in self._trunks)
+            return trunk.numbers.is_fax(dialled)
+        return any(caller in each.numbers.fax_extensions for each in self._trunks)
 
     def emergency(self, dialled: str) -> ToTrunk | NoRoute | None:
         """Return the way of an emergency call; None for any other number."""

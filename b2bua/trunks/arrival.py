@@ -50,7 +50,7 @@ def caller_of(request: Request, trunk: Trunk) -> tuple[str, str]:
         return ANONYMOUS, ""
     if not number or not set(number) <= _NUMBER or len(number) > MAX_NAME:
         return ANONYMOUS, name
-    return trunk.incoming(number), name
+    return trunk.numbers.incoming(number), name
 
 
 def _address(request: Request, name: str) -> Address | None:

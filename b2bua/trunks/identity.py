@@ -31,7 +31,7 @@ class Identity:
 def identity(trunk: Trunk, caller: Party, *, withheld: bool, host: str) -> Identity:
     """Return who calls; `host`: ours, for a trunk that has no domain of its own for us."""
     settings = trunk.settings.identity
-    number = trunk.shown_number(caller.number, extension=caller.extension is not None)
+    number = trunk.numbers.shown_number(caller.number, extension=caller.extension is not None)
     shown = _address(trunk, number, host)
     from_ = _address(trunk, trunk.settings.account_user or number, host)
     if settings.from_ == "caller":

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from b2bua.settings.trunks import TrunkAddress, TrunkConfig
+from b2bua.trunks.trunk_numbers import TrunkNumbers
 from sip.address import Flow, HostPort, is_numeric
 from sip.credentials import Account, Credentials
 from sip.errors import RemoteProtocolError
@@ -55,14 +56,7 @@ class Trunk:
         self._avoided: dict[Destination, float] = {}
         "Places that did not answer, until when others are tried before them."
         self.credentials = _credentials(settings)
-        self.plan = settings.numbers.plan
-        self._dids = {
-            self.plan.same(number, bare=True): extension
-            for number, extension in settings.dids.items()
-        }
-        self._first_dids = {
-            extension: number for number, extension in reversed(settings.dids.items())
-        }
+        self.numbers = TrunkNumbers(settings)
         self.registering: Registering | None = None
         "Our registration there, where it wants one and we have begun."
         self.down = False
@@ -177,44 +171,7 @@ class Trunk:
         """Whether it is known by a port besides."""
         return any(each.port is not None for each in self.settings.address)
 
-    # --- its numbers
-
-    def called(self, number: str) -> str:
-        """Return a number as it is to be asked for."""
-        return self.plan.rewrite(number, self.settings.numbers.called)
-
-    def own_number(self, dialled: str) -> str:
-        """Return whose a number is that it calls: an extension's, or the number itself."""
-        return self._dids.get(self.plan.same(dialled, bare=True), dialled)
-
-    def is_fax(self, dialled: str) -> bool:
-        """Tell whether a number that it calls is a fax's."""
-        wanted = self.plan.same(dialled, bare=True)
-        return any(wanted == self.plan.same(each, bare=True) for each in self.settings.fax)
-
-    @property
-    def fax_extensions(self) -> frozenset[str]:
-        """Extensions behind the numbers of faxes."""
-        return frozenset(self.own_number(each) for each in self.settings.fax)
-
-    def has_did(self, dialled: str) -> bool:
-        """Tell whether a number is one of those that it calls."""
-        return self.plan.same(dialled, bare=True) in self._dids
-
-    def incoming(self, number: str) -> str:
-        """Return a caller's number as extensions and records see it."""
-        return self.plan.rewrite(number, self.settings.numbers.incoming, bare=True)
-
-    def shown_number(self, number: str, *, extension: bool) -> str:
-        """Return the number that it is told of a caller: one of ours, or somebody outside."""
-        settings = self.settings
-        own = self._first_dids.get(number) if extension and settings.identity.show_dids else None
-        shown = own or settings.caller_id
-        return self.written(number, bare=False) if shown is None else self.written(shown)
-
-    def written(self, number: str, *, bare: bool = True) -> str:
-        """Return a number of ours as it wants it; `bare`: a whole one, even without a prefix."""
-        return self.plan.rewrite(number, self.settings.numbers.caller, bare=bare)
+    # --- what goes there
 
     @property
     def may_take(self) -> bool:
@@ -223,8 +180,6 @@ class Trunk:
         It is not known to be down, and has us registered where it wants that.
         """
         return not self.down and (self.registering is None or self.registering.holds)
-
-    # --- its words
 
     @property
     def servers(self) -> tuple[Destination, ...]:
@@ -317,9 +272,11 @@ class Trunks:
         called = [trunk for trunk in self._trunks if trunk.is_called_by(user)]
         known = called or [trunk for trunk in self._trunks if trunk.is_source(flow)]
         found = [trunk for trunk in known if self._is_vouched_for(trunk, flow)]
-        return min(
-            found, key=lambda trunk: (not trunk.has_port, not trunk.has_did(user)), default=None
-        )
+
+        def order(trunk: Trunk) -> tuple[bool, bool]:
+            return not trunk.has_port, not trunk.numbers.has_did(user)
+
+        return min(found, key=order, default=None)
 
     def _is_vouched_for(self, trunk: Trunk, flow: Flow) -> bool:
         name = trunk.settings.client_certificate

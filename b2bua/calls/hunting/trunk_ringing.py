@@ -130,7 +130,7 @@ class TrunkRinging(Ringing):
             self._not_encrypted = way.unkeyed
             return False
         number = self._destination.number
-        called = number if self._destination.emergency else server.trunk.called(number)
+        called = number if self._destination.emergency else server.trunk.numbers.called(number)
         self._invite(Branch(target=server.trunk.uri(called), flow=server.flow, way=way))
         self._c.kick()
         return True
@@ -169,7 +169,7 @@ class TrunkRinging(Ringing):
     def _names(self) -> dict[str, str]:
         trunk = self.party.trunk
         assert trunk is not None
-        return {number: trunk.written(did) for number, did in super()._names().items()}
+        return {number: trunk.numbers.written(did) for number, did in super()._names().items()}
 
     @property
     def _withheld(self) -> bool:

@@ -54,7 +54,7 @@ def test_calls_go_out_and_come_in(path: Path) -> None:
         outside = plan.from_extension(dialled, extension("101"))
         assert isinstance(outside, ToTrunk)
         assert outside.number == number
-    called = trunk.called("0305550199")
+    called = trunk.numbers.called("0305550199")
     assert called.endswith("305550199")
     who = identity(trunk, Party.own(extension("101")), withheld=False, host="192.0.2.1")
     assert trunk.settings.account is not None
