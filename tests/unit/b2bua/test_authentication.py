@@ -13,9 +13,9 @@ from sip.digest import Challenger, ha1
 from sip.events import Authorized, Refused
 from sip.message import Request
 from sip.message import parse as parse_message
+from tests.support.challenges import HOST, REALM, Phone
 from tests.support.sip_raw import request
 from tests.unit.b2bua.calls.call_rig import extension
-from tests.unit.sip.test_digest import HOST, REALM, Phone
 
 TRUNK_HOST = "203.0.113.1"
 TRUNKS = Trunks(parse(f'[[trunk]]\nname = "t"\naddress = "{TRUNK_HOST}"\n', "test").trunk)

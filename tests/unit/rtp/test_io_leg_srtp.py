@@ -13,7 +13,7 @@ from rtp.rtcp import parse
 from rtp.srtp import Keys, Lock, Opener, Sealer
 from rtp.statistics import Drops
 from tests.unit.rtp.leg_bench import ANY, TIMEOUT_NS, TYPES, Bench, Phone
-from tests.unit.rtp.test_srtp import CM_32, GCM_128, key
+from tests.unit.rtp.srtp_keys import CM_32, GCM_128, key
 
 
 class SecurePhone:

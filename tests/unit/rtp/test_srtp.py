@@ -21,14 +21,10 @@ from rtp.srtp import (
     SrtpUnavailableError,
 )
 from rtp.statistics import Drops
-from sip.sdes import KEY_OCTETS, fresh
+from sip.sdes import KEY_OCTETS
+from tests.unit.rtp.srtp_keys import CM_80, GCM_128, key
 
-CM_80, CM_32, GCM_128 = "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM"
 RECEIVER_REPORT = bytes.fromhex("81c90007 00000001") + bytes(24)
-
-
-def key(suite: str = CM_80, mki: bytes = b"") -> MasterKey:
-    return MasterKey(suite=suite, key=fresh(1, suite).inline.key, mki=mki)
 
 
 def packet(sequence: int, *, ssrc: int = 1, fill: int = 0xD5) -> bytes:

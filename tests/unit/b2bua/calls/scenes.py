@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sip.audio_stream import audio_stream
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import House
@@ -48,3 +49,9 @@ def direction(body: bytes) -> str:
     names = {each.name for each in SessionDescription.parse(body).media[0].attributes}
     (found,) = names & {"sendrecv", "sendonly", "recvonly", "inactive"}
     return found
+
+
+def codecs(body: bytes) -> list[str]:
+    """The codecs of a description, with their clock rates."""
+    payloads = audio_stream(SessionDescription.parse(body)).payloads
+    return [f"{each.encoding}/{each.clock_rate}" for each in payloads]

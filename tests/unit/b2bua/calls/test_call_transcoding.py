@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.media.to_worker import Bridge, EventRecoding, OpenTap, Play, Recoding
+from b2bua.media.to_worker import EventRecoding, OpenTap, Play, Recoding
 from recording.spec import decode_tap
 from sip.audio_stream import audio_stream
 from sip.events import (
@@ -18,7 +18,7 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A, B
+from tests.unit.b2bua.calls.scenes import A, B, codecs
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102", "manual"), extension("103")
@@ -35,16 +35,6 @@ def opus(host: str, *, event: str = "48000", version: int = 1, direction: str = 
     ).encode()
 
 
-def names(body: bytes) -> list[str]:
-    """The codecs of a description, with their clock rates."""
-    payloads = audio_stream(SessionDescription.parse(body)).payloads
-    return [f"{each.encoding}/{each.clock_rate}" for each in payloads]
-
-
-def joined(house: House) -> Bridge:
-    return house.joins[-1]
-
-
 async def dial(house: House, body: bytes) -> tuple[Phone, Phone, InviteOffered]:
     alice, bob = house.phone("102"), house.phone("103")
     alice.dial("103", body)
@@ -55,7 +45,7 @@ async def dial(house: House, body: bytes) -> tuple[Phone, Phone, InviteOffered]:
 async def test_a_caller_with_opus_reaches_a_phone_that_has_only_g711(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob, offered = await dial(house, opus("192.0.2.1"))
-        assert names(offered.request.body) == [
+        assert codecs(offered.request.body) == [
             "opus/48000",
             "telephone-event/48000",
             "PCMA/8000",
@@ -70,9 +60,9 @@ async def test_a_caller_with_opus_reaches_a_phone_that_has_only_g711(tmp_path: P
         )
         bob.answer(offered, answer)
         told = (await alice.take(InviteAnswered)).response.body
-        assert names(told) == ["opus/48000", "telephone-event/48000"]
+        assert codecs(told) == ["opus/48000", "telephone-event/48000"]
         await asyncio.sleep(0.1)
-        there, back = joined(house).a_to_b, joined(house).b_to_a
+        there, back = house.joins[-1].a_to_b, house.joins[-1].b_to_a
         assert there.recodings == {109: Recoding("OPUS", "PCMA", 8, 40)}
         assert there.events == {110: EventRecoding(event, 48000, 8000)}
         assert there.payload_types == {109: 8, 110: event}
@@ -93,20 +83,20 @@ async def test_a_phone_without_g711_refuses_and_is_offered_all_that_we_know(
 ) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob, offered = await dial(house, sdp("192.0.2.1"))
-        assert names(offered.request.body)[:2] == ["PCMA/8000", "PCMU/8000"]
-        assert "G722/8000" not in names(offered.request.body)
+        assert codecs(offered.request.body)[:2] == ["PCMA/8000", "PCMU/8000"]
+        assert "G722/8000" not in codecs(offered.request.body)
         bob.reject(offered, code)
         again = await bob.take(InviteOffered)
-        assert names(again.request.body) == [
+        assert codecs(again.request.body) == [
             *("PCMA/8000", "PCMU/8000", "telephone-event/8000", "G722/8000", "opus/48000"),
             "telephone-event/48000",
         ]
         bob.answer(again, sdp(bob.host, formats="9 101"))
         told = (await alice.take(InviteAnswered)).response.body
-        assert names(told) == ["PCMA/8000", "telephone-event/8000"]
+        assert codecs(told) == ["PCMA/8000", "telephone-event/8000"]
         await asyncio.sleep(0.1)
-        assert joined(house).a_to_b.recodings[8] == Recoding("PCMA", "G722", 9)
-        assert joined(house).b_to_a.recodings == {9: Recoding("G722", "PCMA", 8)}
+        assert house.joins[-1].a_to_b.recodings[8] == Recoding("PCMA", "G722", 9)
+        assert house.joins[-1].b_to_a.recodings == {9: Recoding("G722", "PCMA", 8)}
         await house.hang_up(alice, bob)
 
 
@@ -127,7 +117,7 @@ async def test_a_codec_that_both_have_is_relayed_untouched(tmp_path: Path) -> No
         bob.answer(offered, opus(bob.host))
         await alice.take(InviteAnswered)
         await asyncio.sleep(0.1)
-        for route in (joined(house).a_to_b, joined(house).b_to_a):
+        for route in (house.joins[-1].a_to_b, house.joins[-1].b_to_a):
             assert route.payload_types == {109: 109, 110: 110}
             assert not route.recodings
             assert not route.events
@@ -144,16 +134,16 @@ async def test_a_hold_and_a_change_by_either_side_keep_a_transcoded_call(tmp_pat
         await asyncio.sleep(0.1)
         alice.reinvite(opus("192.0.2.1", version=2, direction="sendonly"))
         passed = await bob.take(ReinviteReceived)
-        assert "PCMA/8000" in names(passed.request.body)
+        assert "PCMA/8000" in codecs(passed.request.body)
         bob.accept(passed, body=sdp(bob.host, formats="8", direction="recvonly", version=2))
         assert (await alice.take(RequestCompleted)).code == 200
-        assert joined(house).a_to_b.recodings[109].target == "PCMA"
+        assert house.joins[-1].a_to_b.recodings[109].target == "PCMA"
         bob.reinvite(sdp(bob.host, formats="0", version=3))
         passed = await alice.take(ReinviteReceived)
-        assert "opus/48000" in names(passed.request.body), "what it has stays possible"
+        assert "opus/48000" in codecs(passed.request.body), "what it has stays possible"
         alice.accept(passed, body=opus("192.0.2.1", version=3))
         assert (await bob.take(RequestCompleted)).code == 200
-        assert joined(house).a_to_b.recodings[109].target == "PCMU"
+        assert house.joins[-1].a_to_b.recodings[109].target == "PCMU"
         await house.hang_up(alice, bob)
 
 
@@ -172,7 +162,7 @@ async def test_switched_off_nobody_is_offered_more_than_the_caller_has(tmp_path:
     toml = "[media]\nmax_transcoded = 0\n"
     async with open_house(tmp_path, ALICE, BOB, toml=toml) as house:
         alice, bob, offered = await dial(house, opus("192.0.2.1"))
-        assert names(offered.request.body) == ["opus/48000", "telephone-event/48000"]
+        assert codecs(offered.request.body) == ["opus/48000", "telephone-event/48000"]
         bob.reject(offered, 488)
         assert (await alice.take(InviteFailed)).code == 488
         await house.over()
@@ -184,16 +174,16 @@ async def test_a_caller_without_g711_is_asked_in_its_own_codec(tmp_path: Path) -
         caller, clerk = house.outside(), house.phone("101")
         caller.dial(DID, opus(caller.host))
         told = (await caller.take(InviteAnswered)).response.body
-        assert names(told) == ["opus/48000", "telephone-event/48000"]
+        assert codecs(told) == ["opus/48000", "telephone-event/48000"]
         await asyncio.sleep(6)
         assert house.plane.heard(A) == ["de/consent"]
         assert house.plane.of(Play)[0].codec == "OPUS"
         house.plane.press(A, "1")
         offered = await clerk.take(InviteOffered)
-        assert names(offered.request.body)[0] == "opus/48000"
+        assert codecs(offered.request.body)[0] == "opus/48000"
         clerk.answer(offered, sdp(clerk.host, formats="8"))
         await asyncio.sleep(5)
-        assert joined(house).a_to_b.recodings[109].target == "PCMA"
+        assert house.joins[-1].a_to_b.recodings[109].target == "PCMA"
         row = await house.hang_up(caller, clerk)
     assert row.outcome == "recorded"
 
@@ -224,6 +214,6 @@ async def test_sound_of_a_codec_that_nobody_knows_is_missed_by_name_until_it_is_
 async def test_what_we_do_not_know_is_offered_as_it_is(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         _alice, bob, offered = await dial(house, sdp("192.0.2.1", formats="18 101"))
-        assert names(offered.request.body) == ["G729/8000", "telephone-event/8000"]
+        assert codecs(offered.request.body) == ["G729/8000", "telephone-event/8000"]
         bob.reject(offered, 486)
         await house.over()
