@@ -5,7 +5,7 @@ import asyncio
 from sip.audio_stream import audio_stream
 from sip.events import InviteAnswered, InviteOffered, ReinviteReceived, RequestCompleted
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import House
+from tests.unit.b2bua.calls.call_rig import DID, House
 from tests.unit.b2bua.calls.phone import Phone, sdp
 
 A, B = 1, 2
@@ -30,6 +30,26 @@ async def outgoing(house: House) -> tuple[Phone, Phone]:
     await alice.take(InviteAnswered)
     await asyncio.sleep(1)
     return alice, outside
+
+
+async def asked(house: House) -> tuple[Phone, Phone]:
+    """Have somebody call 101 who has heard enough of the question to answer it."""
+    caller, clerk = house.outside(), house.phone("101")
+    caller.dial(DID)
+    await caller.take(InviteAnswered)
+    await asyncio.sleep(6)
+    assert house.plane.heard(A) == ["de/consent"]
+    assert not house.plane.recorded
+    return caller, clerk
+
+
+async def agreed(house: House) -> tuple[Phone, Phone, InviteOffered]:
+    """Have somebody call 101 and say yes, and its telephone ring."""
+    caller, clerk = await asked(house)
+    house.plane.press(A, "1")
+    offered = await clerk.take(InviteOffered)
+    assert house.plane.heard(A) == ["de/consent", "tone/ringing"]
+    return caller, clerk, offered
 
 
 async def hold(phone: Phone, other: Phone, direction: str = "sendonly", version: int = 2) -> None:

@@ -18,9 +18,9 @@ from sip.events import (
 from sip.message import URI, Address
 from sip.replaces import Replaces
 from sip.sdp import SessionDescription
-from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import SERVER, Phone, sdp
-from tests.unit.b2bua.calls.scenes import hold
+from tests.unit.b2bua.calls.scenes import agreed, hold
 from tests.unit.b2bua.calls.transfers import (
     accept_reinvite,
     dialog_of,
@@ -270,12 +270,9 @@ CLERK, CHIEF = extension("101", "automatic"), extension("105", "automatic")
 @virtual
 async def test_the_recording_follows_and_nobody_is_asked_twice(tmp_path: Path) -> None:
     async with open_house(tmp_path, CLERK, CHIEF) as house:
-        outside, clerk, chief = house.outside(), house.phone("101"), house.phone("105")
-        outside.dial(DID)
-        await outside.take(InviteAnswered)
-        await asyncio.sleep(6)
-        house.plane.press(1, "1")
-        clerk.answer(await clerk.take(InviteOffered))
+        chief = house.phone("105")
+        outside, clerk, offered = await agreed(house)
+        clerk.answer(offered)
         first = clerk.usage
         await asyncio.sleep(3)
         await house.connect(clerk, "105", chief)

@@ -20,7 +20,7 @@ from sip.events import (
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.fake_plane import RecordingStopped
 from tests.unit.b2bua.calls.phone import Phone
-from tests.unit.b2bua.calls.scenes import A, B, internal
+from tests.unit.b2bua.calls.scenes import A, B, asked, internal
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 CLERK = extension("101", "automatic")
@@ -56,10 +56,7 @@ async def test_a_busy_recorder_costs_the_recording_and_not_the_call(tmp_path: Pa
 @virtual
 async def test_its_death_during_the_question_ends_the_call(tmp_path: Path) -> None:
     async with open_house(tmp_path, CLERK) as house:
-        caller, clerk = house.outside(), house.phone("101")
-        caller.dial(DID)
-        await caller.take(InviteAnswered)
-        await asyncio.sleep(6)
+        caller, clerk = await asked(house)
         house.plane.die()
         await caller.take(UsageEnded)
         row = await house.over()

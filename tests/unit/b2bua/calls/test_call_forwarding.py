@@ -18,7 +18,7 @@ from sip.events import (
 )
 from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A, B
+from tests.unit.b2bua.calls.scenes import A, B, agreed
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE = extension("102")
@@ -231,12 +231,7 @@ async def test_outside_as_the_extension_itself_could_call(tmp_path: Path) -> Non
     """The call of somebody outside goes out again; nobody of ours talks, nothing is recorded."""
     clerk = extension("101", "automatic", forwards=Forwards(no_answer="0170", after_s=5))
     async with open_house(tmp_path, clerk) as house:
-        caller, phone = house.outside(), house.phone("101")
-        caller.dial(DID)
-        await caller.take(InviteAnswered)
-        await asyncio.sleep(6)
-        house.plane.press(A, "1")
-        await phone.take(InviteOffered)
+        caller, _, _ = await agreed(house)
         offered = await caller.take(InviteOffered)
         assert offered.request.uri.user == "170"
         assert diversions(offered) == [f"<sip:{DID}@192.0.2.100>;reason=no-answer"]
@@ -303,12 +298,9 @@ async def test_who_answers_in_the_place_of_one_who_records_is_not_recorded(tmp_p
     """The caller has said yes for the clerk; but Bob answers, and he records nothing."""
     clerk = extension("101", "automatic", forwards=Forwards(busy="103"))
     async with open_house(tmp_path, clerk, BOB) as house:
-        caller, phone, bob = house.outside(), house.phone("101"), house.phone("103")
-        caller.dial(DID)
-        await caller.take(InviteAnswered)
-        await asyncio.sleep(6)
-        house.plane.press(A, "1")
-        phone.reject(await phone.take(InviteOffered), 486)
+        bob = house.phone("103")
+        caller, phone, offered = await agreed(house)
+        phone.reject(offered, 486)
         bob.answer(await bob.take(InviteOffered))
         await asyncio.sleep(5)
         assert house.plane.heard(A) == ["de/consent", "tone/ringing"]

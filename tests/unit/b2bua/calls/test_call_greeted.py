@@ -6,24 +6,12 @@ from pathlib import Path
 import pytest
 
 from sip.events import InviteAnswered, InviteCancelled, InviteOffered, RequestCompleted, UsageEnded
-from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
-from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A
+from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, extension, open_house
+from tests.unit.b2bua.calls.phone import sdp
+from tests.unit.b2bua.calls.scenes import A, agreed
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 CLERK = extension("101", "automatic")
-
-
-async def agreed(house: House) -> tuple[Phone, Phone, InviteOffered]:
-    """Have an outside caller say yes, and the clerk's phone ring."""
-    caller, clerk = house.outside(), house.phone("101")
-    caller.dial(DID)
-    await caller.take(InviteAnswered)
-    await asyncio.sleep(6)
-    house.plane.press(A, "1")
-    offered = await clerk.take(InviteOffered)
-    assert house.plane.heard(A) == ["de/consent", "tone/ringing"]
-    return caller, clerk, offered
 
 
 @pytest.mark.parametrize(

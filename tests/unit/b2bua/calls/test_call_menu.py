@@ -19,23 +19,12 @@ from sip.events import (
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import DID, TRUNK_HOST, House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A, B
+from tests.unit.b2bua.calls.scenes import A, B, asked
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 CLERK = extension("101", "automatic")
 
 HOLD = sdp(TRUNK_HOST, direction="sendonly", version=2)
-
-
-async def asked(house: House) -> tuple[Phone, Phone]:
-    """Have somebody call who has heard enough of the question to answer it."""
-    caller, clerk = house.outside(), house.phone("101")
-    caller.dial(DID)
-    await caller.take(InviteAnswered)
-    await asyncio.sleep(6)
-    assert house.plane.heard(A) == ["de/consent"]
-    assert not house.plane.recorded
-    return caller, clerk
 
 
 async def talked_unrecorded(house: House, caller: Phone, clerk: Phone) -> str:

@@ -14,9 +14,9 @@ from sip.events import (
     ReinviteReceived,
     UsageEnded,
 )
-from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone, sdp
-from tests.unit.b2bua.calls.scenes import A
+from tests.unit.b2bua.calls.scenes import A, agreed
 from tests.unit.b2bua.calls.transfers import accept_reinvite, dialog_of, joined, refer, to, told
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -70,12 +70,8 @@ async def test_the_recording_is_a_matter_of_whoever_fetches_it(
 ) -> None:
     clerk, carol = extension("101", "automatic"), extension("104", mode)
     async with open_house(tmp_path, clerk, carol) as house:
-        caller, phone, fetcher = house.outside(), house.phone("101"), house.phone("104")
-        caller.dial(DID)
-        await caller.take(InviteAnswered)
-        await asyncio.sleep(6)
-        house.plane.press(A, "1")
-        await phone.take(InviteOffered)
+        fetcher = house.phone("104")
+        caller, phone, _ = await agreed(house)
         await asyncio.sleep(1)
         assert house.plane.hears(A)
         fetcher.dial("*8101")

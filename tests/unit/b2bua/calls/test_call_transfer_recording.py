@@ -8,9 +8,10 @@ import pytest
 from b2bua.directory import Extension
 from b2bua.media.to_worker import CloseTap
 from cdr.records import CallEnded, CallOpened, EvidenceStored
-from sip.events import InviteAnswered, InviteOffered, UsageEnded
-from tests.unit.b2bua.calls.call_rig import DID, House, extension, open_house
+from sip.events import InviteOffered, UsageEnded
+from tests.unit.b2bua.calls.call_rig import House, extension, open_house
 from tests.unit.b2bua.calls.phone import Phone
+from tests.unit.b2bua.calls.scenes import agreed
 from tests.unit.b2bua.calls.transfers import engaged, joined, opened, refer, told
 from tests.unit.b2bua.calls.virtual_time import virtual
 
@@ -21,12 +22,8 @@ SHY = extension("108", "off", opted_in=False)
 
 async def recorded_call(house: House) -> tuple[Phone, Phone]:
     """Have an outside caller, who has agreed, talk to the clerk."""
-    outside, clerk = house.outside(), house.phone("101")
-    outside.dial(DID)
-    await outside.take(InviteAnswered)
-    await asyncio.sleep(6)
-    house.plane.press(1, "1")
-    clerk.answer(await clerk.take(InviteOffered))
+    outside, clerk, offered = await agreed(house)
+    clerk.answer(offered)
     await asyncio.sleep(5)
     assert len(house.recordings) == 1
     return outside, clerk
