@@ -22,7 +22,6 @@ from b2bua.control.administration import Administration
 from b2bua.control.messages import AnyRequest, Done, GetStatus, InstallPrompt, Reply
 from b2bua.control.prompt_changes import PromptChanges
 from b2bua.control.socket import Handler, control_server
-from b2bua.control.status import Status
 from b2bua.datadir import DataFolder
 from b2bua.directory import Directory
 from b2bua.errors import StartError
@@ -33,6 +32,7 @@ from b2bua.recovery import adopt_orphan, recover_after_crash
 from b2bua.registration import Registrations
 from b2bua.routing import DialPlan
 from b2bua.settings.values import TRANSPORTS
+from b2bua.status import Status
 from b2bua.trunks.asking import Office
 from b2bua.trunks.desk import TrunkDesk
 from b2bua.trunks.trunk import Trunks

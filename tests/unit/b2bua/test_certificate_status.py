@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from b2bua.control.status import certificate_status
+from b2bua.status import certificate_status
 from sip.io.tls import Certificate, Tls
 
 NOW = 1_800_000_000.0

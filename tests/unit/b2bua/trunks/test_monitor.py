@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.control.status import trunk_status
+from b2bua.status import trunk_status
 from sip.events import InviteAnswered, InviteFailed, InviteOffered, UsageEnded
 from sip.message import Request
 from sip.registering import Registering

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from b2bua.control.status import trunk_status
+from b2bua.status import trunk_status
 from sip.address import Flow, HostPort
 from sip.message import Request
 from sip.registering import State
