@@ -243,16 +243,14 @@ def assert_no_tone(
         )
 
 
-def correlate(
-    reference: Pcm, pcm: Pcm, at: float, *, slack: float = 0.04, rate: int = RATE
-) -> tuple[float, float]:
+def correlate(reference: Pcm, pcm: Pcm, at: float, *, rate: int = RATE) -> tuple[float, float]:
     """Return how alike (-1..1) `pcm` is to the reference near a place, and where it is most.
 
-    The answer is the best of all offsets within the slack, as (correlation, offset in s).
+    The answer is the best of all offsets within 40 ms, as (correlation, offset in s).
     """
     wanted = reference.astype(np.float64)
     wanted -= wanted.mean()
-    reach = round(slack * rate)
+    reach = round(0.04 * rate)
     first = round(at * rate) - reach
     padded = np.zeros(wanted.size + 2 * reach)
     low, high = max(first, 0), min(first + padded.size, pcm.size)

@@ -74,9 +74,7 @@ class Browser:
 
 
 @contextlib.contextmanager
-def chromium(
-    folder: Path, *, language: str = "de", width: int = 1280, height: int = 900
-) -> Iterator[Browser]:
+def chromium(folder: Path, *, language: str = "de", width: int = 1280) -> Iterator[Browser]:
     """Start a browser with a profile of its own below `folder`."""
     downloads = folder / "downloads"
     downloads.mkdir(parents=True)
@@ -84,7 +82,7 @@ def chromium(
     for flag in FLAGS:
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={folder / 'profile'}")
-    options.add_argument(f"--window-size={width},{height}")
+    options.add_argument(f"--window-size={width},900")
     options.add_argument(f"--lang={language}")
     options.add_experimental_option(
         "prefs",

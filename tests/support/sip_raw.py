@@ -19,7 +19,6 @@ def request(
     method: str,
     *,
     cseq: int = 1,
-    cseq_method: str | None = None,
     branch: str = "z9hG4bKphone1",
     via: str | None = None,
     from_tag: str = "phone",
@@ -37,7 +36,7 @@ def request(
         f"From: <sip:100@127.0.0.1>{f';tag={from_tag}' if from_tag else ''}",
         f"To: <sip:200@127.0.0.1>{f';tag={to_tag}' if to_tag else ''}",
         f"Call-ID: {call_id}",
-        f"CSeq: {cseq} {cseq_method or method}",
+        f"CSeq: {cseq} {method}",
         *headers,
     ]
     if body:
@@ -51,7 +50,6 @@ def answer_to(
     code: int,
     *,
     to_tag: str = "callee",
-    phrase: str = "Whatever",
     headers: tuple[str, ...] = ("Contact: <sip:200@127.0.0.2:5070>",),
     body: str = "",
 ) -> bytes:
@@ -60,7 +58,7 @@ def answer_to(
     if to_tag and "tag=" not in to:
         to += f";tag={to_tag}"
     lines = [
-        f"SIP/2.0 {code} {phrase}",
+        f"SIP/2.0 {code} Whatever",
         *(f"Via: {via}" for via in asked.headers.getlist("Via")),
         f"From: {asked.headers['From']}",
         f"To: {to}",

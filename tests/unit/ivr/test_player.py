@@ -7,9 +7,9 @@ from ivr.player import Frame, Part, Player
 OCTETS = bytes(range(256)) * 5  # 160 ms
 
 
-def play(player: Player, *, start: float = 5.0, ms: int = 400, tick_ms: int = 10) -> list[Frame]:
+def play(player: Player, *, start: float = 5.0, ms: int = 400) -> list[Frame]:
     frames = []
-    for tick in range(0, ms, tick_ms):
+    for tick in range(0, ms, 10):
         frames += player.due(start + tick / 1000 + 1e-6)
     return frames
 

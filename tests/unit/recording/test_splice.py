@@ -127,10 +127,9 @@ def test_a_stream_that_ends_with_the_joint_has_one_frame() -> None:
     assert encoder.frames == mp3.scan(data).frames >= 1
 
 
-def frame(
-    *, word: int = 0xFFE338C4, begin: int = 0, fill: int = 0, private: int = 0, crc: bool = False
-) -> bytes:
+def frame(*, begin: int = 0, fill: int = 0, private: int = 0, crc: bool = False) -> bytes:
     """Build a frame of 216 octets by hand, its slot filled with one value."""
+    word = 0xFFE338C4
     head = (word & ~0x10000 if crc else word).to_bytes(4, "big") + (b"\xaa\xbb" if crc else b"")
     side_info = bytes([begin, private]) + bytes(7)
     return (head + side_info).ljust(216, bytes([fill]))

@@ -26,8 +26,8 @@ def registering(*, expires_s: int = 600, dice: float = 1.0, user: str = USER) ->
     return Registering(contact_user=user, expires_s=expires_s, now=NOW, dice=lambda: dice)
 
 
-def answer(code: int, *headers: tuple[str, str], phrase: str = "Phrase") -> Response:
-    response = Response(code, phrase)
+def answer(code: int, *headers: tuple[str, str]) -> Response:
+    response = Response(code, "Phrase")
     for name, value in headers:
         response.headers.add(name, value)
     return response

@@ -19,7 +19,6 @@ from tests.unit.b2bua.calls.scenes import A
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB, CARL = extension("102"), extension("103"), extension("104")
-OUTSIDE_NUMBER = "4930123459"
 
 
 def group(ring: str = "all", more: str = "") -> str:

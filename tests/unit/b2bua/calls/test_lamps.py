@@ -40,14 +40,14 @@ class LampEndpoint(Endpoint):
         self.raw: list[tuple[bytes, Flow]] = []
         self._numbers = count(1)
 
-    def watch(self, number: str, watched: str, lines: str = SUBSCRIBE) -> None:
+    def watch(self, number: str, watched: str) -> None:
         host, n = self.contact, next(self._numbers)
         message = (
             f"SUBSCRIBE sip:{watched}@{SERVER.host} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {host};branch=z9hG4bKlamp{n}\r\nMax-Forwards: 70\r\n"
             f"From: <sip:{number}@{SERVER.host}>;tag=1\r\nTo: <sip:{watched}@{SERVER.host}>\r\n"
             f"Call-ID: {watched}-{n}-{host}\r\nCSeq: 1 SUBSCRIBE\r\n"
-            f"Contact: <sip:{number}@{host}>\r\n{lines}Content-Length: 0\r\n\r\n"
+            f"Contact: <sip:{number}@{host}>\r\n{SUBSCRIBE}Content-Length: 0\r\n\r\n"
         )
         self.raw.append((message.encode(), House.flow(host, SERVER)))
 
@@ -76,12 +76,10 @@ def with_lamps(house: House, number: str) -> tuple[Phone, LampEndpoint]:
     return phone, endpoint
 
 
-async def watching(
-    house: House, number: str, *watched: str, lines: str = SUBSCRIBE
-) -> tuple[Phone, LampEndpoint]:
+async def watching(house: House, number: str, *watched: str) -> tuple[Phone, LampEndpoint]:
     phone, endpoint = with_lamps(house, number)
     for each in watched:
-        endpoint.watch(number, each, lines)
+        endpoint.watch(number, each)
     house.kick()
     await asyncio.sleep(2)
     return phone, endpoint
