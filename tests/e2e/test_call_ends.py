@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from tests.e2e.calls import call
+from tests.e2e.recorded import two_baresips
 from tests.support import audio
 from tests.support.phones.baresip import Baresip, baresip
 from tests.support.phones.sipp import sipp
@@ -32,11 +33,7 @@ async def assert_row(under_test: Server, **wanted: str) -> None:
 @pytest.mark.peer("baresip")
 @pytest.mark.parametrize("who", ["caller", "callee"])
 async def test_either_side_hangs_up(who: str) -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        phone_of(under_test, "101") as alice,
-        phone_of(under_test, "102") as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await call(alice, bob)
         first, other = (alice, bob) if who == "caller" else (bob, alice)
         await first.hang_up()
@@ -49,11 +46,7 @@ async def test_either_side_hangs_up(who: str) -> None:
 
 @pytest.mark.peer("baresip")
 async def test_a_busy_callee_is_busy() -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        phone_of(under_test, "101") as alice,
-        phone_of(under_test, "102") as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await alice.dial("102")
         await bob.ringing()
         await bob.hang_up()
@@ -63,10 +56,10 @@ async def test_a_busy_callee_is_busy() -> None:
 
 @pytest.mark.peer("baresip")
 async def test_nobody_answers() -> None:
-    async with (
-        server("[sip]\nring_timeout_s = 5\n", extensions=OFF) as under_test,
-        phone_of(under_test, "101") as alice,
-        phone_of(under_test, "102") as bob,
+    async with two_baresips("[sip]\nring_timeout_s = 5\n", extensions=OFF) as (
+        under_test,
+        alice,
+        bob,
     ):
         await alice.dial("102")
         await bob.ringing()
@@ -78,11 +71,7 @@ async def test_nobody_answers() -> None:
 
 @pytest.mark.peer("baresip")
 async def test_the_caller_gives_up() -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        phone_of(under_test, "101") as alice,
-        phone_of(under_test, "102") as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await alice.dial("102")
         await bob.ringing()
         await alice.hang_up()
@@ -157,11 +146,7 @@ async def test_a_wrong_password_and_an_unknown_user_are_refused_alike() -> None:
 
 @pytest.mark.peer("baresip")
 async def test_registrations_survive_a_restart_of_the_server() -> None:
-    async with (
-        server(extensions=OFF) as under_test,
-        phone_of(under_test, "101") as alice,
-        phone_of(under_test, "102") as bob,
-    ):
+    async with two_baresips(extensions=OFF) as (under_test, alice, bob):
         await under_test.stop()
         await under_test.start()
         registered_again = bob.count("REGISTER_OK")

@@ -4,6 +4,8 @@ Each party says something else before the key than after it, so that the file it
 whether anything in it was said before.
 """
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,21 @@ THEIRS_BEFORE, THEIRS = 600.0, 2600.0
 WAITING_HZ = audio.NETWORK_HZ
 PROMPT_S = 1.2
 "From the answer until a short prompt is over."
+
+
+@contextlib.asynccontextmanager
+async def a_trunk_between(
+    folder: Path, *, short: bool
+) -> AsyncIterator[tuple[Server, Baresip, Baresip]]:
+    """Run a server, the telephone of 101, and one behind the trunk; `short`: its sentences."""
+    port = ports.take(2)
+    settings = trunk_settings(port, routes=(OUTGOING,))
+    async with (
+        server(settings, AUTOMATIC, short=short) as under_test,
+        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
+        outside_baresip(folder, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
+    ):
+        yield under_test, alice, bob
 
 
 async def call_outside(alice: Baresip, bob: Baresip) -> None:
@@ -72,13 +89,7 @@ def assert_asked_in_private(alice: Pcm, bob: Pcm, question_hz: float) -> None:
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_who_presses_1_is_recorded_from_the_key_on(tmp_path: Path) -> None:
-    port = ports.take(2)
-    settings = trunk_settings(port, routes=(OUTGOING,))
-    async with (
-        server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
-        outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
-    ):
+    async with a_trunk_between(tmp_path, short=True) as (under_test, alice, bob):
         await call_outside(alice, bob)
         await talk(PROMPT_S)
         await speak_anew(alice, bob)
@@ -98,13 +109,7 @@ async def test_who_presses_1_is_recorded_from_the_key_on(tmp_path: Path) -> None
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_another_key_connects_unrecorded_and_a_sentence_says_so(tmp_path: Path) -> None:
-    port = ports.take(2)
-    settings = trunk_settings(port, routes=(OUTGOING,))
-    async with (
-        server(settings, AUTOMATIC) as under_test,
-        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
-        outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
-    ):
+    async with a_trunk_between(tmp_path, short=False) as (under_test, alice, bob):
         await call_outside(alice, bob)
         await talk(4.2)  # the shipped prompt says what it is about in 3.7 s
         await bob.digit("2")
@@ -127,13 +132,7 @@ async def test_another_key_connects_unrecorded_and_a_sentence_says_so(tmp_path: 
 
 @pytest.mark.peer("baresip", "ffmpeg")
 async def test_a_machine_that_presses_nothing_is_connected_unrecorded(tmp_path: Path) -> None:
-    port = ports.take(2)
-    settings = trunk_settings(port, routes=(OUTGOING,))
-    async with (
-        server(settings, AUTOMATIC, short=True) as under_test,
-        baresip(under_test.setup("101", voice(OURS_BEFORE))) as alice,
-        outside_baresip(tmp_path, voice(THEIRS_BEFORE), port=port, number=NUMBER) as bob,
-    ):
+    async with a_trunk_between(tmp_path, short=True) as (under_test, alice, bob):
         await call_outside(alice, bob)
         await talk(PROMPT_S)
         await speak_anew(alice, bob)
