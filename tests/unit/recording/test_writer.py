@@ -41,6 +41,12 @@ def the_result(writer: Writer) -> WriteResult:
     return writer.result.result(timeout=0)
 
 
+def finished(writer: Writer, pool: ManualPool) -> WriteResult:
+    writer.finish()
+    pool.run()
+    return the_result(writer)
+
+
 def assert_whole(folder: Folder, result: WriteResult) -> bytes:
     """Check that the file is what the result says, and whole frames."""
     assert result.relative_path is not None
@@ -62,9 +68,7 @@ def test_a_file_grows_as_part_and_gets_its_name(
     assert (folder.root / (PATH + ".part")).read_bytes() == second
     assert not (folder.root / PATH).exists()
     writer.append(second)
-    writer.finish()
-    pool.run()
-    result = the_result(writer)
+    result = finished(writer, pool)
     assert assert_whole(folder, result) == second * 2
     assert told == [result]
     assert result == WriteResult(
@@ -149,9 +153,7 @@ def test_a_name_that_was_taken_meanwhile_is_left_alone(
     writer.append(second)
     pool.run()
     (folder.root / PATH).write_bytes(b"somebody else's")
-    writer.finish()
-    pool.run()
-    assert the_result(writer).relative_path == PATH.replace(".mp3", "-2.mp3")
+    assert finished(writer, pool).relative_path == PATH.replace(".mp3", "-2.mp3")
     assert (folder.root / PATH).read_bytes() == b"somebody else's"
 
 
@@ -172,9 +174,7 @@ def test_a_link_in_the_folder_leads_nowhere(
 
 def test_an_empty_recording_leaves_no_file(folder: SickFolder, pool: ManualPool) -> None:
     writer = Writer(PATH, folder=folder, pool=pool)
-    writer.finish()
-    pool.run()
-    assert the_result(writer) == WriteResult(relative_path=None, octets=0, sha256="")
+    assert finished(writer, pool) == WriteResult(relative_path=None, octets=0, sha256="")
     assert [p for p in folder.root.rglob("*") if p.is_file()] == []
 
 
@@ -202,9 +202,7 @@ def test_a_full_disk_that_gets_room_loses_nothing(
     folder.room = None
     pool.run(0.6)
     assert (writer.backlog_octets, writer.trouble) == (0, None)
-    writer.finish()
-    pool.run()
-    assert assert_whole(folder, the_result(writer)) == second * 30
+    assert assert_whole(folder, finished(writer, pool)) == second * 30
     assert the_result(writer).failure is None
 
 
@@ -283,9 +281,7 @@ def test_a_name_that_can_not_be_given_leaves_the_part(
     folder.failing["rename"] = errno.EIO
     writer = Writer(PATH, folder=folder, pool=pool)
     writer.append(second)
-    writer.finish()
-    pool.run()
-    result = the_result(writer)
+    result = finished(writer, pool)
     assert (result.relative_path, result.octets) == (None, 0)
     assert result.failure == "Input/output error (EIO)"
     assert (folder.root / (PATH + ".part")).read_bytes() == second
@@ -297,9 +293,7 @@ def test_a_name_that_may_not_be_durable_is_told(
     folder.failing["sync_name"] = errno.EIO
     writer = Writer(PATH, folder=folder, pool=pool)
     writer.append(second)
-    writer.finish()
-    pool.run()
-    assert the_result(writer).failure == "sync: Input/output error (EIO)"
+    assert finished(writer, pool).failure == "sync: Input/output error (EIO)"
     assert assert_whole(folder, the_result(writer)) == second
 
 
@@ -322,9 +316,7 @@ def test_a_part_that_was_taken_away_is_told(
     writer.append(second)
     pool.run()
     (folder.root / (PATH + ".part")).unlink()
-    writer.finish()
-    pool.run()
-    assert "moved or removed" in str(the_result(writer).failure)
+    assert "moved or removed" in str(finished(writer, pool).failure)
 
 
 def test_an_error_of_ours_ends_one_recording_only(
@@ -371,9 +363,7 @@ def test_goes_on_with_another_process_file(
     assert writer.appended_octets == 2 * len(second)
     pool.run()
     assert path.read_bytes() == second * 2
-    writer.finish()
-    pool.run()
-    assert assert_whole(folder, the_result(writer)) == second * 2
+    assert assert_whole(folder, finished(writer, pool)) == second * 2
 
 
 def test_a_file_that_is_too_short_to_go_on_with_fails_at_once(

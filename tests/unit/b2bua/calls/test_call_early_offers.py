@@ -15,12 +15,22 @@ from sip.events import (
 )
 from sip.sdp import SessionDescription
 from tests.unit.b2bua.calls.call_rig import extension, open_house
-from tests.unit.b2bua.calls.phone import sdp
+from tests.unit.b2bua.calls.phone import Phone, sdp
 from tests.unit.b2bua.calls.scenes import A, B
 from tests.unit.b2bua.calls.virtual_time import virtual
 
 ALICE, BOB = extension("102"), extension("103")
 RELIABLE = ("100rel",)
+
+
+async def promised(
+    alice: Phone, bob: Phone, *, offer: bytes | None = None, formats: str = "8 0 101"
+) -> InviteOffered:
+    """Have Alice call Bob, who rings and describes the early media that he is going to send."""
+    alice.dial("103", offer)
+    offered = await bob.take(InviteOffered)
+    bob.ring(offered, 183, sdp(bob.host, formats=formats))
+    return offered
 
 
 @virtual
@@ -30,9 +40,7 @@ async def test_early_media_is_promised_reliably_and_the_answer_brings_no_other(
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice = house.phone("102", supported=RELIABLE)
         bob = house.phone("103", supported=RELIABLE)
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         progressed = (await alice.take(InviteProgressed)).response
         assert (progressed.code, progressed.headers["Require"]) == (183, "100rel")
         assert SessionDescription.parse(progressed.body).media[0].port == 20002
@@ -49,9 +57,7 @@ async def test_early_media_is_promised_reliably_and_the_answer_brings_no_other(
 async def test_a_callee_who_answers_otherwise_than_it_promised_is_told_on(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102", supported=RELIABLE), house.phone("103")
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host, formats="8 101"))
+        offered = await promised(alice, bob, formats="8 101")
         await alice.take(InviteProgressed)
         bob.answer(offered, sdp(bob.host, formats="0 101"))
         await alice.take(InviteAnswered)
@@ -67,9 +73,7 @@ async def test_a_caller_without_an_offer_hears_early_media_too(tmp_path: Path) -
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102", supported=RELIABLE), house.phone("103")
         alice.answers_early_offers = True
-        alice.dial("103", b"")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob, offer=b"")
         progressed = (await alice.take(InviteProgressed)).response
         assert SessionDescription.parse(progressed.body).media[0].port == 20002
         await asyncio.sleep(0.1)
@@ -86,9 +90,7 @@ async def test_a_caller_without_an_offer_hears_early_media_too(tmp_path: Path) -
 async def test_one_who_could_not_answer_early_hears_it_from_the_answer_on(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102"), house.phone("103")
-        alice.dial("103", b"")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob, offer=b"")
         assert (await alice.take(InviteProgressed)).response.body == b""
         bob.answer(offered)
         assert (await alice.take(InviteAnswered)).response.body
@@ -102,9 +104,7 @@ async def test_one_who_could_not_answer_early_hears_it_from_the_answer_on(tmp_pa
 async def test_who_was_promised_nothing_reliably_is_not_corrected(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102"), house.phone("103")
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host, formats="8 101"))
+        offered = await promised(alice, bob, formats="8 101")
         bob.answer(offered, sdp(bob.host, formats="0 101"))
         answered = await alice.take(InviteAnswered)
         assert SessionDescription.parse(answered.response.body).media[0].formats[0] == "0"
@@ -117,9 +117,7 @@ async def test_who_was_promised_nothing_reliably_is_not_corrected(tmp_path: Path
 async def test_an_answer_without_a_description_means_the_early_one(tmp_path: Path) -> None:
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102"), house.phone("103", supported=RELIABLE)
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         await asyncio.sleep(0.1)
         bob.answer(offered)
         answered = await alice.take(InviteAnswered)
@@ -132,9 +130,7 @@ async def test_a_call_whose_caller_never_acknowledges_the_early_media_ends(tmp_p
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102", supported=RELIABLE), house.phone("103")
         house.lose = lambda data, to: data.startswith(b"PRACK") and to == house.endpoint.contact
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         await asyncio.sleep(1)
         bob.answer(offered)
         await bob.take(UsageEnded)
@@ -147,9 +143,7 @@ async def test_an_update_before_the_answer_passes_both_ways(tmp_path: Path) -> N
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice = house.phone("102", supported=RELIABLE)
         bob = house.phone("103", supported=RELIABLE)
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         await alice.take(InviteProgressed)
         await asyncio.sleep(0.1)
         alice.update(sdp(alice.host, port=4002, version=2))
@@ -173,9 +167,7 @@ async def test_an_early_update_that_can_not_be_passed_on_is_504(tmp_path: Path) 
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice = house.phone("102", supported=RELIABLE)
         bob = house.phone("103", info=False)
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         await alice.take(InviteProgressed)
         await asyncio.sleep(0.1)
         alice.update(sdp(alice.host, port=4002, version=2))
@@ -190,9 +182,7 @@ async def test_who_cancels_while_the_answer_waits_for_its_prack(tmp_path: Path) 
     async with open_house(tmp_path, ALICE, BOB) as house:
         alice, bob = house.phone("102", supported=RELIABLE), house.phone("103")
         house.lose = lambda data, to: data.startswith(b"PRACK") and to == house.endpoint.contact
-        alice.dial("103")
-        offered = await bob.take(InviteOffered)
-        bob.ring(offered, 183, sdp(bob.host))
+        offered = await promised(alice, bob)
         await asyncio.sleep(1)
         bob.answer(offered)
         await asyncio.sleep(0.5)
