@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bench import judge, report, traffic
 from recording import permit
 from recording.folder import Folder
@@ -27,6 +29,7 @@ FRAMES_PER_TICK = 2
 STATE_OCTETS = 16 << 20
 START_NS = 1_000_000_000_000
 AFTER_TICKS = 100
+SEED = 862
 "Sequence number, timestamp and SSRC in an RTP header."
 PCMA = (StreamFormat(payload_type=traffic.PAYLOAD_TYPE, encoding="PCMA", clock_rate=8000),)
 
@@ -75,10 +78,15 @@ def open_taps(writer: RingWriter, call: int) -> None:
 
 
 class Feed:
-    """What the media worker does: packets of one frame into the ring, in order of arrival."""
+    """What the media worker does: packets of one frame into the ring, in order of arrival.
 
-    def __init__(self, plan: traffic.Plan, writer: RingWriter) -> None:
+    Some are lost by a seeded chance.
+    """
+
+    def __init__(self, plan: traffic.Plan, writer: RingWriter, loss_pct: float) -> None:
         self._plan = plan
+        chance = np.random.default_rng(SEED).random((plan.frames, plan.legs))
+        self._lost = chance < loss_pct / 100
         self._writer = writer
         phase = [plan.slot_of(leg) * plan.step_ns for leg in range(plan.legs)]
         self._legs = sorted((phase[leg], leg) for leg in range(plan.legs))
@@ -87,6 +95,8 @@ class Feed:
     def frame(self, frame: int, now_ns: int) -> None:
         place = frame * traffic.PACKET
         for phase, leg in self._legs:
+            if self._lost[frame, leg]:
+                continue
             octets = self._octets[leg][place : place + traffic.PACKET]
             self._writer.packet(octets, traffic.PACKET, leg, now_ns + phase)
 
@@ -122,7 +132,7 @@ def play(plan: traffic.Plan, worker: RecordingWorker, feed: Feed, clock: Clock) 
     return Spent(sum(ticks), encoding, max(0.0, whole - sum(ticks)), max(ticks))
 
 
-def measure(plan: traffic.Plan, quality: int, folder: Path) -> report.Figures:
+def measure(plan: traffic.Plan, quality: int, loss_pct: float, folder: Path) -> report.Figures:
     """One run on a new ring."""
     layout = RingLayout.for_calls(plan.calls)
     memory = memoryview(bytearray(layout.size))
@@ -142,7 +152,7 @@ def measure(plan: traffic.Plan, quality: int, folder: Path) -> report.Figures:
     worker.start()
     for call in range(plan.calls):
         open_taps(writer, call)
-    spent = play(plan, worker, Feed(plan, writer), clock)
+    spent = play(plan, worker, Feed(plan, writer, loss_pct), clock)
     worker.close()
     pool.close(10.0)
     work = plan.calls * plan.seconds / 1000
@@ -151,6 +161,7 @@ def measure(plan: traffic.Plan, quality: int, folder: Path) -> report.Figures:
         "calls": plan.calls,
         "seconds": plan.seconds,
         "lame_quality": quality,
+        "loss_pct": loss_pct,
         "tick_without_lame_ms_per_call_s": round((spent.tick - spent.encoding) / work, 4),
         "lame_ms_per_call_s": round(spent.encoding / work, 4),
         "writers_ms_per_call_s": round(spent.writing / work, 4),
@@ -186,11 +197,12 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--quality", type=int, default=7)
+    parser.add_argument("--loss", type=float, default=0.0, help="of the packets, %%")
     parser.add_argument("--json", action="store_true", help="one JSON line (else a table)")
     options = parser.parse_args()
     with report.scratch() as folder:
         plan = traffic.Plan(calls=options.calls, seconds=options.seconds)
-        figures = measure(plan, options.quality, folder)
+        figures = measure(plan, options.quality, options.loss, folder)
     return report.show(figures, as_json=options.json)
 
 

@@ -3,11 +3,13 @@
 The way of ITU-T G.711 Appendix I: the last pitch period is repeated. A recording may know
 what Appendix I can't, the sound behind the gap: its first period is repeated backwards as
 well, and the one goes over into the other. At 5 % loss that is worth 0.2 of PESQ
-(`bench/quality.py`). Where the gap is longer than 60 ms, or too little is known behind it,
-the last period is at full level for 10 ms and then fades by a fifth each 10 ms, and overlaps
-with the next good samples for 4 ms. A longer gap (DTX, hold, a phone that sends nothing) is
-silence of its true length. What was repeated has no more information than what was heard
-around, so a concealed recording stays one of what was said.
+(`bench/quality.py`). Where a packet is missing by itself and the sound around is not as steady as a
+tone, linear prediction from both sides takes their place (`mixer/prediction.py`), worth another
+0.2. Where the gap is longer than 60 ms, or too little is known behind it, the last period is at
+full level for 10 ms and then fades by a fifth each 10 ms, and overlaps with the next good samples
+for 4 ms. A longer gap (DTX, hold, a phone that sends nothing) is silence of its true length.
+Nothing of this has more information than what was heard around, so a concealed recording stays
+one of what was said.
 
 So that what is behind a gap is always known, samples are given out `LOOK_AHEAD_MS` after they
 came in. How the stream is cut into pieces then changes no sample.
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixer.jitter_buffer import RATE, UNWRITTEN
+from mixer.prediction import CONTEXT_MS, LONGEST_MS, ORDER_MS, across
 
 LOOK_AHEAD_MS: Final = 100
 "A gap that can be bridged, and what of the sound behind it is looked at: 60 and 39 ms."
@@ -33,6 +36,9 @@ WINDOW_MS: Final = 20
 LOWEST_HZ: Final = 66
 HIGHEST_HZ: Final = 200
 "Of the pitch; a higher voice is met by a multiple of its period."
+STEADY: Final = 0.985
+"""From this likeness of one period to the next on, 1 being equal, on either side of a gap,
+repeated periods are as good as prediction in speech, and better in tones, which fade in it."""
 
 Samples = NDArray[np.int16]
 Floats = NDArray[np.float32]
@@ -57,6 +63,10 @@ class Scale:
     longest: int = field(init=False)
     history: int = field(init=False)
     look_ahead: int = field(init=False)
+    predicted: int = field(init=False)
+    "The longest gap for which prediction is right."
+    context: int = field(init=False)
+    order: int = field(init=False)
     fade: Floats = field(init=False)
     "Over a gap and the overlap behind it."
     enter: Floats = field(init=False)
@@ -81,6 +91,9 @@ class Scale:
             "longest": rate // LOWEST_HZ,
             "history": window + rate // LOWEST_HZ + overlap,
             "look_ahead": LOOK_AHEAD_MS * rate // 1000,
+            "predicted": LONGEST_MS * rate // 1000,
+            "context": CONTEXT_MS * rate // 1000,
+            "order": ORDER_MS * rate // 1000,
             "fade": fade,
             "enter": _between_ends(overlap),
         }
@@ -95,6 +108,7 @@ class Concealer:
     """One leg's memory from piece to piece."""
 
     __slots__ = (
+        "_gap_end",
         "_history",
         "_in_long_gap",
         "_pending",
@@ -112,6 +126,8 @@ class Concealer:
         "Not given out yet; what was filled in them is final."
         self._in_long_gap = True
         "What came last is missing, and nothing of it is played any more. A leg begins so."
+        self._gap_end = 0
+        "Where the last gap that was filled has its end, counted from the first sample pending."
         self.concealed_samples = 0
         "That were played in gaps."
         self.silent_samples = 0
@@ -142,6 +158,7 @@ class Concealer:
         out = known[:ready]
         # What is kept is copied: a view would keep the whole second.
         self._pending = known[ready:].copy()
+        self._gap_end -= ready
         self._remember(out)
         return out
 
@@ -167,8 +184,10 @@ class Concealer:
             if self._in_long_gap and start == len(self._pending):
                 known[start:end] = 0
                 self.silent_samples += end - start
+                self._gap_end = end
             elif start < ready:
                 self._fill_gap(known, start, end, behind)
+                self._gap_end = end
             else:
                 self._in_long_gap = False
                 return
@@ -188,26 +207,20 @@ class Concealer:
             return
         self.concealed_samples += played
         self.silent_samples += count - played
-        sound = _repeated(recent, _period(recent, scale), scale)
         good = known[end : min(behind, end + scale.history)]
         if count <= scale.concealed and len(good) >= scale.window and good.any():
-            known[start:end] = self._bridge(sound, good, count)
+            # At 20 % loss a gap takes the place of the next one's context: that bounds the price.
+            unbroken = min(len(good), start - self._gap_end) >= scale.context
+            alone = unbroken and count <= scale.predicted
+            known[start:end] = _bridge(recent, good, count, scale, alone=alone)
             return
+        sound = _repeated(recent, _period(recent, scale)[0], scale)
         faded = sound * scale.fade
         known[start : start + played] = faded[:played]
         if count <= scale.concealed:
             overlap = good[: scale.overlap]
             weight = scale.enter[: len(overlap)]
             overlap[:] = _blend(faded[count : count + len(overlap)], overlap, weight)
-
-    def _bridge(self, sound: Floats, good: Samples, count: int) -> Floats:
-        """Return the `sound` before a gap going over into the one behind it."""
-        scale = self._scale
-        coming = np.zeros(scale.history, dtype=np.float32)
-        coming[: len(good)] = good
-        backwards = _repeated(coming[::-1], _period(coming[::-1], scale), scale)[:count]
-        joined = _blend(sound[:count], backwards[::-1], _between_ends(count))
-        return np.minimum(np.maximum(joined, -32767), 32767)
 
 
 class Silencer:
@@ -236,15 +249,40 @@ class Silencer:
         """Do nothing: nothing is held back."""
 
 
-def _period(recent: Floats, scale: Scale) -> int:
-    """Return the lag, in samples, at which the last 20 ms are most like what was before."""
+def _bridge(recent: Floats, good: Samples, count: int, scale: Scale, *, alone: bool) -> Floats:
+    """Return what goes from the `recent` sound over into the `good` one behind the gap.
+
+    `alone`: it is short, and there is enough on both sides for a prediction.
+    """
+    coming = np.zeros(scale.history, dtype=np.float32)
+    coming[: len(good)] = good
+    (before, before_alike), (behind, behind_alike) = (
+        _period(each, scale) for each in (recent, coming[::-1])
+    )
+    if alone and max(before_alike, behind_alike) < STEADY:
+        sides = recent[-scale.context :], coming[: scale.context]
+        joined = across(*sides, count, scale.order).astype(np.float32)
+    else:
+        forwards = _repeated(recent, before, scale)[:count]
+        backwards = _repeated(coming[::-1], behind, scale)[:count]
+        joined = _blend(forwards, backwards[::-1], _between_ends(count))
+    return np.minimum(np.maximum(joined, -32767), 32767)
+
+
+def _period(recent: Floats, scale: Scale) -> tuple[int, float]:
+    """Return the lag, in samples, at which the last 20 ms are most like what was before.
+
+    And how like, 1 being equal.
+    """
     window = recent[-scale.window :]
     earlier = recent[len(recent) - scale.window - scale.longest : -scale.shortest]
     # Column i of the result belongs to the lag `longest` - i.
     likeness = np.correlate(earlier, window, "valid")
     power = np.convolve(earlier * earlier, np.ones(scale.window, dtype=np.float32), "valid")
     score = likeness / np.sqrt(np.maximum(power, 1.0))
-    return scale.longest - int(np.argmax(score))
+    best = int(np.argmax(score))
+    own = max(1.0, float(np.dot(window, window)))
+    return scale.longest - best, float(score[best]) / own**0.5
 
 
 def _repeated(recent: Floats, period: int, scale: Scale) -> Floats:
