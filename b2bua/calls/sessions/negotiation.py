@@ -251,7 +251,7 @@ class Negotiation(Agreed):
     @property
     def is_open(self) -> bool:
         """Whether we have told the side that both may speak, in a codec in which we can."""
-        told = self._ours.standing
+        told = self._ours.agreed
         return (
             told is not None
             and audio_stream(told).direction == "sendrecv"

@@ -232,6 +232,19 @@ async def test_a_target_that_is_not_there_disturbs_nobody_but_a_hasty_referrer(
 
 
 @virtual
+async def test_a_party_that_can_not_be_taken_along_at_once_is_asked_again(tmp_path: Path) -> None:
+    async with three(tmp_path) as (house, alice, bob, carol):
+        await hold(bob, alice)
+        await send_on(house, bob, "104")
+        alice.accept(await alice.take(ReinviteReceived), 491)
+        carol.answer(await carol.take(InviteOffered))
+        assert await accept_reinvite(alice) == "sendrecv"
+        await asyncio.sleep(1)
+        assert joined(house) == {OF_ALICE, OF_CAROL}
+        await house.hang_up(alice, carol, calls=2)
+
+
+@virtual
 async def test_an_offer_that_is_under_way_goes_back_with_the_party(tmp_path: Path) -> None:
     async with three(tmp_path) as (house, alice, bob, carol):
         await hold(bob, alice)
