@@ -21,6 +21,8 @@ class Rounds:
         self._legs = legs
         self._waiting: deque[int] = deque()
         "Legs that are still to be looked after in this round."
+        self.number = 0
+        "Of the present round."
         self._until_ns = 0
         "Until when all are looked after that were due."
 
@@ -29,6 +31,7 @@ class Rounds:
         waiting, legs = self._waiting, self._legs
         if not waiting:
             waiting.extend(legs)
+            self.number += 1
         count = min(len(waiting), len(legs) * (now - self._until_ns) // ROUND_NS)
         if not count:
             return []
