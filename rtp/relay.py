@@ -1,4 +1,4 @@
-"""The path of one leg's packets: check the header, forward at once, hand to the tap.
+"""The path of one leg's packets: check the header, hand to the tap, forward at once.
 
 `rtp/fast_path.py` takes what is in order; here is what decides whether it may, and how packets
 change on it, and what handles all the rest itself: a gap or a wrap in the numbers, CSRCs,

@@ -28,8 +28,10 @@ from b2bua.media.from_recorder import (
     RecordingOpened,
 )
 from b2bua.media.messages import Counters
+from b2bua.media.recorder import IDLE_TICK_NS, TICK_NS
 from codec.g711 import encode_alaw
 from recording import permit as permits
+from recording.lane import PIECE_NS
 from recording.permit import Basis
 from recording.spec import RecordingSpec, StreamFormat, TapSpec, encode_tap
 from rtp.header import HEADER
@@ -231,3 +233,7 @@ def test_a_recorder_that_can_not_keep_up_says_so(parent: Parent) -> None:
         if select.select([parent.sock], [], [], 0.02)[0]:
             loads += [each for each in parent.receive() if isinstance(each, RecorderLoad)]
     assert loads == [RecorderLoad(taking=True, level=1), RecorderLoad(taking=False, level=2)]
+
+
+def test_what_begins_on_an_idle_recorder_does_not_look_late() -> None:
+    assert TICK_NS < IDLE_TICK_NS < PIECE_NS
